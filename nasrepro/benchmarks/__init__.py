@@ -1,0 +1,48 @@
+"""Stand-alone ("ground truth") accuracies of NAS-Bench-201 behind one interface.
+
+table = load_table("nb201-200epochs")
+table.accuracy([cell.code], "cifar10-test-200")
+"""
+
+from nasrepro.benchmarks import compact, nb201, official
+from nasrepro.benchmarks.table import Column, Table
+from nasrepro.data.sources import SOURCES, fetch, locate
+from nasrepro.errors import ConfigError
+
+__all__ = ["TABLES", "Column", "Table", "available_tables", "load_table"]
+
+_READERS = {
+    "nb201-200epochs": (nb201.read_csv, tuple(nb201.CSV.values())),
+    "nb201-12epochs": (nb201.read_frame, tuple(nb201.FRAME.values())),
+}
+TABLES = (*_READERS, official.NAME)
+
+
+def load_table(name: str) -> Table:
+    """Load a table from the cache, else from its source.
+
+    Args:
+        name: "nb201-200epochs" and "nb201-12epochs" are fetched if need be; "nb201-official" is
+            converted, once, from a file that the user has.
+
+    Raises:
+        ConfigError: if the name is not in `TABLES`.
+        DataError: if the source cannot be had or is not as expected.
+    """
+    if name == official.NAME:
+        return official.load()
+    if name not in _READERS:
+        raise ConfigError(f"unknown table {name!r}; the tables are {', '.join(TABLES)}")
+    source = SOURCES[name]
+    read, columns = _READERS[name]
+    return compact.load(name, source.sha256, columns, lambda: read(fetch(source)))
+
+
+def available_tables() -> tuple[str, ...]:
+    """Names of the tables that need no download."""
+    here = [
+        name
+        for name in _READERS
+        if compact.location(name, SOURCES[name].sha256).exists() or locate(SOURCES[name])
+    ]
+    return (*here, official.NAME) if official.preferred() else tuple(here)

@@ -1,0 +1,72 @@
+"""Tables converted once to a small file in the cache, so that they load in milliseconds.
+
+It is only a cache: a file that cannot be read whole is built again from its source.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from nasrepro import paths
+from nasrepro.benchmarks.table import Column, Table
+from nasrepro.errors import DataError
+
+SCHEMA = 1  # raise it whenever a converter changes what it writes
+
+
+def location(name: str, key: str) -> Path:
+    """Where a converted table lives; the key stands for the content of its source."""
+    return paths.cache_dir() / "tables" / f"{name}-{key}-{SCHEMA}.npz"
+
+
+def load(name: str, key: str, columns: tuple[Column, ...], convert: Callable[[], Table]) -> Table:
+    """Read a table from the cache, or convert it from its source and keep it there.
+
+    Args:
+        name: as in `load_table`.
+        key: stands for the content of the source, e.g. its sha256.
+        columns: what the table holds.
+        convert: reads the source.
+
+    Raises:
+        DataError: if the source is needed and is not there or not as expected, or if the cache
+            cannot be written.
+    """
+    path = location(name, key)
+    if path.exists():
+        with contextlib.suppress(Exception):  # a damaged archive can raise nearly anything
+            return _read(path, name, columns)
+    table = convert()
+    try:
+        _write(path, table)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path} ({error.strerror}); set $NASREPRO_CACHE to another folder"
+        ) from None
+    return table
+
+
+def _read(path: Path, name: str, columns: tuple[Column, ...]) -> Table:
+    """Read every array whole: the archive's checksums are checked on the way."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        values = {column.name: archive[column.name] for column in columns}
+        return Table(name, archive["codes"], columns, values)
+
+
+def _write(path: Path, table: Table) -> None:
+    """Write to a temporary file, flush, rename: a killed process leaves nothing or a whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, codes=table.codes, **table.values)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

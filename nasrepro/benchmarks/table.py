@@ -1,0 +1,200 @@
+"""What a stand-alone ("ground truth") accuracy is, and a table of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nasrepro.errors import ConfigError, DataError
+from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, check_operations
+
+DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """The exact meaning of a column of accuracies.
+
+    Attributes:
+        dataset: a key of `DATASETS`.
+        split: "test" or "validation".
+        epochs: length of the whole training schedule.
+        seeds: how the runs of a cell became one number.
+        detail: images it is measured on and trained on, and the benchmark's own name of that.
+        source: the file the numbers come from.
+        unit: of every value.
+
+    >>> column = Column("cifar10", "test", 200, "mean of the benchmark's seeds", "", "")
+    >>> print(column)
+    CIFAR-10 test accuracy after 200 epochs, mean of the benchmark's seeds, percent
+    >>> column.name
+    'cifar10-test-200'
+    """
+
+    dataset: str
+    split: str
+    epochs: int
+    seeds: str
+    detail: str
+    source: str
+    unit: str = "percent"
+
+    @property
+    def name(self) -> str:
+        """Short name, e.g. `cifar10-test-200`."""
+        return f"{self.dataset}-{self.split}-{self.epochs}"
+
+    def __str__(self) -> str:
+        """The sentence for figures and tables."""
+        return (
+            f"{DATASETS[self.dataset]} {self.split} accuracy after {self.epochs} epochs, "
+            f"{self.seeds}, {self.unit}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Stand-alone accuracies of many NAS-Bench-201 cells; it cannot be built from impossible ones.
+
+    Attributes:
+        name: as in `load_table`.
+        codes: `Cell.code` of every row, in the benchmark's own index order, integer [n].
+        columns: what the values mean.
+        values: for the name of each column, percent, float64 [n].
+
+    Raises:
+        DataError: if a cell stands twice, or a value is not a number from 0 to 100.
+    """
+
+    name: str
+    codes: np.ndarray
+    columns: tuple[Column, ...]
+    values: dict[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        _check_codes(self.name, self.codes)
+        if list(self.values) != [column.name for column in self.columns]:
+            raise DataError(f"{self.name}: found the columns {', '.join(self.values)}")
+        for name, values in self.values.items():
+            _check_values(f"{self.name}, column {name}", values, len(self))
+        for array in (self.codes, *self.values.values()):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The cells in the benchmark's own order."""
+        return [Cell.from_code(code) for code in self.codes.tolist()]
+
+    @cached_property
+    def _row_of_code(self) -> np.ndarray:
+        rows = np.full(NUM_CELLS, -1)
+        rows[self.codes] = np.arange(len(self))
+        return rows
+
+    def column(self, name: str) -> Column:
+        """The meaning of a column.
+
+        Raises:
+            ConfigError: if the table has no such column.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ConfigError(
+            f"{self.name} has no column {name!r}; its columns are {', '.join(self.values)}"
+        )
+
+    def rows(self, codes: np.ndarray | Iterable[int] | int) -> np.ndarray:
+        """Indices of cells in the benchmark's own order.
+
+        Args:
+            codes: `Cell.code`, integers of any shape.
+
+        Returns:
+            Integers of the same shape.
+
+        Raises:
+            DataError: if the table lacks one of the cells.
+        """
+        codes = np.asarray(codes, dtype=np.int64)
+        known = (codes >= 0) & (codes < NUM_CELLS)
+        rows = np.where(known, self._row_of_code[np.where(known, codes, 0)], -1)
+        if (rows < 0).any():
+            raise DataError(
+                f"{self.name} has {len(self):,} cells, but none with code {codes[rows < 0][0]}"
+            )
+        return rows
+
+    def accuracy(self, codes: np.ndarray | Iterable[int] | int, column: str) -> np.ndarray:
+        """Look up the accuracies of cells.
+
+        Args:
+            codes: `Cell.code`, integers of any shape.
+            column: name of a column.
+
+        Returns:
+            Percent, float64 of the same shape.
+
+        Raises:
+            ConfigError: if the table has no such column.
+            DataError: if the table lacks one of the cells.
+        """
+        return self.values[self.column(column).name][self.rows(codes)]
+
+    def index_of(self, cell: Cell) -> int:
+        """The benchmark's own index of a cell; DataError if the table lacks it."""
+        return int(self.rows(cell.code))
+
+    def cell_at(self, index: int) -> Cell:
+        """The cell with the benchmark's own index; ConfigError outside 0..n-1."""
+        if not 0 <= index < len(self):
+            raise ConfigError(f"an index of {self.name} lies in 0..{len(self) - 1}, found {index}")
+        return Cell.from_code(int(self.codes[index]))
+
+    def subset(self, operations: Iterable[str]) -> np.ndarray:
+        """The cells that use only some operations.
+
+        Args:
+            operations: names from `OPERATIONS`, e.g. those of a `Subspace`.
+
+        Returns:
+            Codes in the benchmark's own order, integer [m].
+
+        Raises:
+            ConfigError: if an operation is unknown.
+        """
+        allowed = tuple(operations)
+        check_operations(allowed)
+        digits = self.codes[:, None] // len(OPERATIONS) ** np.arange(len(EDGES)) % len(OPERATIONS)
+        usable = np.array([operation in allowed for operation in OPERATIONS])
+        return self.codes[usable[digits].all(axis=1)]
+
+
+def _check_codes(name: str, codes: np.ndarray) -> None:
+    if codes.ndim != 1 or codes.dtype.kind != "i":
+        raise DataError(f"{name}: expected a list of cell codes, found {codes.dtype}{codes.shape}")
+    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
+    if len(wrong):
+        raise DataError(f"{name}: a cell code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+    unique, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    if len(unique) != len(codes):
+        code, row = unique[counts > 1][0], first[counts > 1][0]
+        raise DataError(
+            f"{name}: expected distinct cells, found {Cell.from_code(int(code))} "
+            f"more than once, first at index {row}"
+        )
+
+
+def _check_values(where: str, values: np.ndarray, count: int) -> None:
+    if values.shape != (count,) or values.dtype != np.float64:
+        raise DataError(f"{where}: expected {count} numbers, found {values.dtype}{values.shape}")
+    wrong = np.flatnonzero(~((values >= 0) & (values <= 100)))  # catches NaN, too
+    if len(wrong):
+        raise DataError(
+            f"{where}: expected percentages from 0 to 100, found {values[wrong[0]]} "
+            f"at index {wrong[0]}"
+        )

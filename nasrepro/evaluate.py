@@ -1,0 +1,129 @@
+"""Proxy accuracy: how well a path classifies the validation images with the supernet's weights."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasrepro.data.augment import normalise
+from nasrepro.data.images import Split
+from nasrepro.errors import ConfigError
+from nasrepro.spaces.nb201 import Cell
+from nasrepro.train import autocast
+
+BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """How paths are evaluated on the validation images."""
+
+    batch_norm: str = "tracked"  # statistics: of the batch, tracked in training, or calibrated
+    batch_size: int = 500  # images
+    calibration_batches: int = 0  # of training images, for "calibrated"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.batch_norm not in BATCH_NORM_MODES:
+            raise ConfigError(
+                f"unknown batch_norm {self.batch_norm!r}; choose from {', '.join(BATCH_NORM_MODES)}"
+            )
+        if (self.batch_norm == "calibrated") != (self.calibration_batches > 0):
+            raise ConfigError(
+                "batch_norm='calibrated' needs calibration_batches >= 1, the others need 0; "
+                f"found {self.batch_norm!r} with {self.calibration_batches}"
+            )
+
+
+@torch.inference_mode()
+def count_correct(
+    net: nn.Module, cells: Sequence[Cell], split: Split, config: EvaluateConfig
+) -> np.ndarray:
+    """Correctly classified validation images of each cell.
+
+    Args:
+        net: called as `net(images, cell)`.
+        cells: the paths to evaluate.
+        split: validation images (and training images for calibration), uint8, on the device.
+        config: statistics of batch normalisation, batch size, precision.
+
+    Returns:
+        Counts, int64, (cells,).
+
+    Raises:
+        ConfigError: if tracked statistics are wanted of a network that keeps none.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    if config.batch_norm != "batch" and any(norm.running_mean is None for norm in norms):
+        raise ConfigError(
+            f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
+            "this one keeps none: evaluate it with batch_norm='batch'"
+        )
+    validation = _prepared(split, split.validation_images, config.batch_size)
+    labels = split.validation_labels.split(config.batch_size)
+    calibration = _prepared(
+        split,
+        split.train_images[: config.calibration_batches * config.batch_size],
+        config.batch_size,
+    )
+    counts = []
+    with _statistics(net, norms, config.batch_norm), autocast(labels[0].device, config.precision):
+        for cell in cells:
+            if config.batch_norm == "calibrated":
+                _calibrate(net, norms, cell, calibration)
+            hits = [
+                (net(x, cell).argmax(1) == y).sum() for x, y in zip(validation, labels, strict=True)
+            ]
+            counts.append(torch.stack(hits).sum())
+    return torch.stack(counts).cpu().numpy()
+
+
+def _prepared(split: Split, images: Tensor, batch_size: int) -> list[Tensor]:
+    return [
+        normalise(batch, split.mean, split.std).contiguous(memory_format=torch.channels_last)
+        for batch in images.split(batch_size)
+    ]
+
+
+@contextmanager
+def _statistics(net: nn.Module, norms: list[nn.BatchNorm2d], mode: str) -> Iterator[None]:
+    """Set the statistics that batch normalisation uses, and put everything back afterwards."""
+    before = [(norm.track_running_stats, norm.momentum) for norm in norms]
+    saved = (
+        {key: value.clone() for key, value in net.state_dict().items()}
+        if mode == "calibrated"
+        else None
+    )
+    was_training = net.training
+    net.eval()
+    if mode == "batch":
+        for norm in norms:
+            # In training mode without tracking, PyTorch normalises with the batch and stores
+            # nothing.
+            norm.train()
+            norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, (tracked, momentum) in zip(norms, before, strict=True):
+            norm.track_running_stats, norm.momentum = tracked, momentum
+        if saved is not None:
+            net.load_state_dict(saved)
+        net.train(was_training)
+
+
+def _calibrate(
+    net: nn.Module, norms: list[nn.BatchNorm2d], cell: Cell, batches: list[Tensor]
+) -> None:
+    """Estimate the statistics of one path anew: the mean over some training batches."""
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average
+        norm.train()
+    for batch in batches:
+        net(batch, cell)
+    for norm in norms:
+        norm.eval()

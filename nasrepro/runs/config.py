@@ -1,0 +1,93 @@
+"""What decides a result: the config of a run, and the key it gives."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import cattrs
+
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.train import TrainConfig
+
+# Raised when a config of the same text means something else, so that old records no longer match.
+SCHEMA = 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """The images of a run."""
+
+    name: str = "cifar10"
+    train_images: int = 45_000
+    validation_images: int = 5_000
+    size: int | None = None  # height and width to shrink to; None keeps them
+
+
+@dataclass(frozen=True, slots=True)
+class CellsConfig:
+    """Which cells of the subspace a run evaluates: the best of a table and a random sample."""
+
+    random: int = 1_000  # all cells of a subspace that has fewer
+    seed: int = 0  # of the sample; the same cells in every run
+    top: int = 0  # the best of the subspace
+    table: str | None = None  # stand-alone accuracies that say which are the best
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.top and not (self.table and self.column):
+            raise ConfigError("cells.top needs a table and a column that rank the cells")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One supernet, trained and evaluated: all that decides the record."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    subspace: Subspace = field(default_factory=Subspace)
+    net: NetConfig = field(default_factory=NetConfig)
+    sampler: str = "strictly-fair"
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    cells: CellsConfig = field(default_factory=CellsConfig)
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Name of the record: 16 hexadecimal digits of the canonical JSON's SHA-256."""
+        return digest({"schema": SCHEMA, "config": to_dict(self)})[:16]
+
+
+# One strict converter: an unknown or missing field of a stored config is an error.
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain dictionaries, lists, numbers and texts of a config or another dataclass."""
+    return _converter.unstructure(config)
+
+
+def from_dict(values: dict[str, Any], kind: type[T]) -> T:
+    """The dataclass of plain values; ConfigError if they do not fit its fields."""
+    try:
+        return _converter.structure(values, kind)
+    except ConfigError:
+        raise
+    except Exception as error:
+        reasons = "; ".join(cattrs.transform_error(error, path=kind.__name__))
+        raise ConfigError(f"these values are no {kind.__name__}: {reasons}") from error
+
+
+def canonical_json(values: Any) -> str:
+    """The one JSON text of some values: sorted keys, no spaces."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(values: Any) -> str:
+    """SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(values).encode()).hexdigest()

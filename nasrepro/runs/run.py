@@ -1,0 +1,161 @@
+"""One run: from a config to a record."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nasrepro.benchmarks import load_table
+from nasrepro.data.images import load_images, split
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import count_correct
+from nasrepro.nets.nb201 import supernet
+from nasrepro.runs.config import CellsConfig, RunConfig
+from nasrepro.runs.store import Measurement, Record
+from nasrepro.samplers import make_sampler
+from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.train import initialise, train
+
+
+def run(config: RunConfig, device: str = "cpu") -> Record:
+    """Train one supernet and evaluate its cells.
+
+    Args:
+        config: all that decides the result.
+        device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
+
+    Returns:
+        The record; of a diverged run without counts.
+
+    Raises:
+        ConfigError: if the config or the device does not fit.
+        DataError: if the images or the table of its cells cannot be had.
+    """
+    check_device(device)
+    cells = select_cells(config.subspace, config.cells)
+    images = load_images(config.data.name)
+    part = split(
+        images, config.data.train_images, config.data.validation_images, config.data.size, device
+    )
+    if config.net.num_classes != part.num_classes:
+        raise ConfigError(
+            f"{config.data.name} has {part.num_classes} classes, "
+            f"the network {config.net.num_classes}"
+        )
+    # Independent streams, so that e.g. another sampler leaves the initial weights alone.
+    weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
+    net = supernet(config.net, config.subspace.operations)
+    initialise(net, torch_generator(weights))
+    net.to(device)
+    start = time.perf_counter()
+    history = train(
+        net,
+        part,
+        make_sampler(config.sampler, config.subspace),
+        config.train,
+        np.random.default_rng(paths),
+        torch_generator(order),
+    )
+    trained = time.perf_counter()
+    diverged = not np.isfinite(history[-1].loss)
+    correct = [] if diverged else count_correct(net, cells, part, config.evaluate).tolist()
+    evaluated = time.perf_counter()
+    batches = len(part.train_labels) // config.train.batch_size
+    return Record(
+        config=config,
+        status="diverged" if diverged else "ok",
+        codes=() if diverged else tuple(cell.code for cell in cells),
+        correct=tuple(correct),
+        history=tuple(history),
+        measurement=Measurement(
+            train_seconds=round(trained - start, 3),
+            evaluate_seconds=round(evaluated - trained, 3),
+            train_images_per_second=round(
+                len(history) * batches * config.train.batch_size / (trained - start), 1
+            ),
+            evaluate_images_per_second=round(
+                len(correct) * len(part.validation_labels) / (evaluated - trained), 1
+            ),
+            peak_memory_mb=round(peak_memory_mb(), 1),
+            device=device
+            if device == "cpu"
+            else torch.cuda.get_device_name(device)
+            if device.startswith("cuda")
+            else device,
+            threads=torch.get_num_threads(),
+            cpu=cpu_name(),
+            versions={
+                "python": platform.python_version(),
+                **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
+            },
+        ),
+    )
+
+
+def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+    """The cells a run evaluates, in ascending order of their code, each once.
+
+    Sorted, so that the list tells nothing of how the table ranks its best cells.
+    """
+    return sorted(
+        set(random_cells(subspace, config)) | set(top_cells(subspace, config)),
+        key=lambda cell: cell.code,
+    )
+
+
+def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+    """Distinct cells drawn uniformly from a subspace, connected or not; all if it has fewer."""
+    if subspace.size <= config.random:
+        return list(subspace.cells())
+    cells = list(subspace.cells())
+    chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
+    return [cells[i] for i in chosen]
+
+
+def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+    """The best cells of a subspace by the config's table, best first."""
+    if not config.top:
+        return []
+    table = load_table(config.table)
+    codes = table.subset(subspace.operations)
+    order = np.argsort(-table.accuracy(codes, config.column), kind="stable")
+    return [Cell.from_code(int(code)) for code in codes[order[: config.top]]]
+
+
+def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
+    """A generator on the CPU, so that a GPU run draws the same numbers."""
+    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+
+
+def check_device(device: str) -> None:
+    """Raise a ConfigError unless this machine has the device."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        have = ["cpu"]
+        have += ["cuda"] if torch.cuda.is_available() else []
+        have += ["mps"] if torch.backends.mps.is_available() else []
+        raise ConfigError(
+            f"cannot compute on {device!r}; this machine has {', '.join(have)}"
+        ) from error
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in units of 10^6 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def cpu_name() -> str:
+    """Model of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

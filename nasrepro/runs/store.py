@@ -1,0 +1,145 @@
+"""The store: one small JSON file a run, whole or not there at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nasrepro.errors import ConfigError, DataError
+from nasrepro.paths import results_dir
+from nasrepro.runs.config import SCHEMA, RunConfig, digest, from_dict, to_dict
+from nasrepro.train import Epoch
+
+STATUSES = ("ok", "diverged")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How long a run took, and on what."""
+
+    train_seconds: float
+    evaluate_seconds: float
+    train_images_per_second: float  # images times paths
+    evaluate_images_per_second: float
+    peak_memory_mb: float  # of the whole process
+    device: str
+    threads: int
+    cpu: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one run measured."""
+
+    config: RunConfig
+    status: str  # one of STATUSES; a diverged run has no counts
+    codes: tuple[int, ...]  # `Cell.code` of the evaluated cells, ascending
+    correct: tuple[int, ...]  # correctly classified validation images of each
+    history: tuple[Epoch, ...]
+    measurement: Measurement
+
+    @property
+    def key(self) -> str:
+        """The config's key."""
+        return self.config.key
+
+
+def records_dir() -> Path:
+    """Folder of the records, inside the results."""
+    return results_dir() / "records"
+
+
+def record_path(key: str) -> Path:
+    """Where the record of a key lies, or would lie."""
+    return records_dir() / f"{key}.json"
+
+
+def save(record: Record) -> Path:
+    """Write a record atomically; DataError if it cannot be written."""
+    values: dict[str, Any] = {"schema": SCHEMA, "key": record.key, **to_dict(record)}
+    if record.status == "diverged":
+        values["history"] = [
+            {k: v if v == v and abs(v) != float("inf") else None for k, v in epoch.items()}
+            for epoch in values["history"]
+        ]
+    values["sha256"] = digest(values)
+    text = json.dumps(values, indent=None, separators=(",", ":"), sort_keys=True) + "\n"
+    path = record_path(record.key)
+    write_atomically(path, text)
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all: temporary file, flush to disk, rename."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror}; make room or set NASREPRO_RESULTS to a "
+            "folder that can be written, and run again"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(key: str) -> Record | None:
+    """The record of a key, or None if the store lacks it; DataError if its file is damaged."""
+    path = record_path(key)
+    return read(path) if path.exists() else None
+
+
+def read(path: Path) -> Record:
+    """Read one record file.
+
+    Raises:
+        DataError: if the file is cut, altered, of another schema, or named after another config.
+    """
+    remedy = "delete it and run the study again"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        stored = values.pop("sha256")
+    except (OSError, UnicodeDecodeError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no whole record; {remedy}") from error
+    if digest(values) != stored:
+        raise DataError(f"{path} was altered: its content does not match its checksum; {remedy}")
+    if values.pop("schema") != SCHEMA:
+        raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")
+    key = values.pop("key")
+    for epoch in values["history"]:
+        epoch.update({k: float("nan") for k, v in epoch.items() if v is None})
+    try:
+        record = from_dict(values, Record)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}; {remedy}") from error
+    if not record.key == key == path.stem:
+        raise DataError(f"{path} holds the record of {record.key}; {remedy}")
+    return record
+
+
+def keys() -> list[str]:
+    """Keys of all stored records, sorted."""
+    return sorted(path.stem for path in records_dir().glob("*.json"))
+
+
+def verify() -> Iterator[tuple[str, str]]:
+    """Key and problem of every damaged record."""
+    for key in keys():
+        try:
+            read(record_path(key))
+        except DataError as error:
+            yield key, str(error)

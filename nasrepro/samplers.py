@@ -1,0 +1,67 @@
+"""Which paths one update of a supernet takes: small interchangeable objects.
+
+A sampler draws one group of cells at a time; the gradients of a group are accumulated into one
+update. Connected cells only: a group with a disconnected cell is drawn again as a whole. Laube
+does not say whether he does so.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from nasrepro.errors import ConfigError
+from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, is_connected
+
+
+class Sampler(Protocol):
+    """Draws the paths of one update."""
+
+    group_size: int
+
+    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
+        """The cells whose gradients make up one update."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """One cell an update, uniform over the encodings of a subspace (Guo et al. 2020)."""
+
+    subspace: Subspace
+    group_size: int = 1
+
+    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
+        """One connected cell."""
+        return (self.subspace.sample(generator, connected=True),)
+
+
+@dataclass(frozen=True)
+class StrictlyFair:
+    """As many cells an update as operations, each operation once on each edge (Laube 4.3)."""
+
+    subspace: Subspace
+
+    @property
+    def group_size(self) -> int:
+        """Number of operations of the subspace."""
+        return len(self.subspace.operations)
+
+    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
+        """A permutation of the operations on each edge, read across: all cells are connected."""
+        operations = np.array(self.subspace.operations)
+        while True:
+            columns = [generator.permutation(operations) for _ in EDGES]
+            group = tuple(Cell(tuple(map(str, row))) for row in zip(*columns, strict=True))
+            if all(map(is_connected, group)):
+                return group
+
+
+SAMPLERS = {"uniform": Uniform, "strictly-fair": StrictlyFair}
+
+
+def make_sampler(name: str, subspace: Subspace) -> Sampler:
+    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
+    if name not in SAMPLERS:
+        raise ConfigError(f"unknown sampler {name!r}; the samplers are {', '.join(SAMPLERS)}")
+    return SAMPLERS[name](subspace)

@@ -1,0 +1,218 @@
+"""The NAS-Bench-201 search space: six edges, five operations (Dong & Yang 2020, section 2).
+
+A cell is a complete directed acyclic graph on four nodes. Edges are numbered in the order of the
+benchmark's own strings: 0->1, 0->2, 1->2, 0->3, 1->3, 2->3.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nasrepro.errors import ConfigError
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+NUM_CELLS = len(OPERATIONS) ** len(EDGES)
+
+# How the papers write an operation, for tables and figures.
+LABELS = {
+    "none": "Zero",
+    "skip_connect": "Skip",
+    "nor_conv_1x1": "1x1 Conv",
+    "nor_conv_3x3": "3x3 Conv",
+    "avg_pool_3x3": "Pool",
+}
+
+
+def check_operations(operations: Iterable[str]) -> None:
+    """Raise a ConfigError that lists the operations if one is unknown."""
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise ConfigError(
+                f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}"
+            )
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Cell:
+    """One architecture: the operation of each edge, in the order of `EDGES`.
+
+    Raises:
+        ConfigError: if there are not six operations, or one is unknown.
+
+    >>> cell = Cell(("nor_conv_3x3", "none", "skip_connect", "none", "none", "nor_conv_1x1"))
+    >>> str(cell)
+    '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'
+    >>> Cell.parse(str(cell)) == cell
+    True
+    >>> Cell.from_code(cell.code) == cell
+    True
+    """
+
+    operations: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.operations) != len(EDGES):
+            raise ConfigError(
+                f"a NAS-Bench-201 cell has {len(EDGES)} operations, found {len(self.operations)}"
+            )
+        check_operations(self.operations)
+
+    def __str__(self) -> str:
+        """The benchmark's own notation."""
+        nodes: dict[int, str] = {}
+        for (source, target), operation in zip(EDGES, self.operations, strict=True):
+            nodes[target] = nodes.get(target, "|") + f"{operation}~{source}|"
+        return "+".join(nodes.values())
+
+    @classmethod
+    def parse(cls, text: str) -> "Cell":
+        """Read the benchmark's own notation, e.g. `|none~0|+|none~0|none~1|+|...|`."""
+        tokens = [token for node in text.split("+") for token in node.strip("|").split("|")]
+        cell = cls(tuple(token.partition("~")[0] for token in tokens))
+        if str(cell) != text:
+            raise ConfigError(f"expected a cell such as {cell}, found {text!r}")
+        return cell
+
+    @property
+    def code(self) -> int:
+        """Position in our own enumeration, 0..15624: base-5 digits, edge 0 least significant.
+
+        It needs no table, unlike the benchmark's own index, which is a random order.
+        """
+        return sum(
+            OPERATIONS.index(op) * len(OPERATIONS) ** edge
+            for edge, op in enumerate(self.operations)
+        )
+
+    @classmethod
+    def from_code(cls, code: int) -> "Cell":
+        """The cell of a position in our own enumeration."""
+        if not 0 <= code < NUM_CELLS:
+            raise ConfigError(f"a cell code lies in 0..{NUM_CELLS - 1}, found {code}")
+        operations = []
+        for _ in EDGES:
+            code, digit = divmod(code, len(OPERATIONS))
+            operations.append(OPERATIONS[digit])
+        return cls(tuple(operations))
+
+
+@dataclass(frozen=True, slots=True)
+class Subspace:
+    """The cells over some of the operations: what is left when the others are masked.
+
+    >>> Subspace.without("none", "avg_pool_3x3").size
+    729
+    >>> print(Subspace.without("none", "avg_pool_3x3"), Subspace(), sep="; ")
+    no Zero, no Pool; all operations
+    """
+
+    operations: tuple[str, ...] = OPERATIONS
+
+    def __post_init__(self) -> None:
+        check_operations(self.operations)
+
+    @classmethod
+    def without(cls, *masked: str) -> "Subspace":
+        """The subspace that remains when some operations are masked."""
+        check_operations(masked)
+        return cls(tuple(operation for operation in OPERATIONS if operation not in masked))
+
+    def __str__(self) -> str:
+        """Name for tables and figures: what is masked."""
+        masked = [f"no {LABELS[op]}" for op in OPERATIONS if op not in self.operations]
+        return ", ".join(masked) or "all operations"
+
+    @property
+    def size(self) -> int:
+        """Number of cells, connected or not."""
+        return len(self.operations) ** len(EDGES)
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell, connected or not."""
+        return map(Cell, itertools.product(self.operations, repeat=len(EDGES)))
+
+    def __contains__(self, cell: Cell) -> bool:
+        return set(cell.operations) <= set(self.operations)
+
+    def sample(self, generator: np.random.Generator, connected: bool = False) -> Cell:
+        """Draw one cell uniformly over the encodings.
+
+        Args:
+            generator: source of randomness.
+            connected: draw again until the cell is connected.
+        """
+        while True:
+            chosen = generator.integers(len(self.operations), size=len(EDGES))
+            cell = Cell(tuple(self.operations[i] for i in chosen))
+            if not connected or is_connected(cell):
+                return cell
+
+
+def live_edges(cell: Cell) -> tuple[int, ...]:
+    """Edges on a path without Zero from the cell's input to its output.
+
+    >>> live_edges(Cell(("none", "none", "nor_conv_3x3", "skip_connect", "none", "none")))
+    (3,)
+    """
+    present = [edge for edge in range(len(EDGES)) if cell.operations[edge] != "none"]
+    reached = {0}
+    for edge in sorted(present, key=lambda e: EDGES[e][0]):
+        if EDGES[edge][0] in reached:
+            reached.add(EDGES[edge][1])
+    useful = {3}
+    for edge in sorted(present, key=lambda e: -EDGES[e][1]):
+        if EDGES[edge][1] in useful:
+            useful.add(EDGES[edge][0])
+    return tuple(e for e in present if EDGES[e][0] in reached and EDGES[e][1] in useful)
+
+
+def is_connected(cell: Cell) -> bool:
+    """Whether any path without Zero leads from the input to the output."""
+    return bool(live_edges(cell))
+
+
+def neighbours(cell: Cell, subspace: Subspace = Subspace()) -> list[Cell]:
+    """The cells that differ in the operation of exactly one edge (24 in the full space).
+
+    >>> len(neighbours(Cell(("none",) * 6)))
+    24
+    """
+    return [
+        Cell((*cell.operations[:edge], operation, *cell.operations[edge + 1 :]))
+        for edge, current in enumerate(cell.operations)
+        for operation in subspace.operations
+        if operation != current
+    ]
+
+
+def canonical_string(cell: Cell) -> str:
+    """The benchmark's string that is equal for cells it counts as one architecture.
+
+    Skips are removed, an input that is Zero is written `#`, and the inputs of a node are sorted:
+    the 6,466 unique architectures of Dong & Yang 2020 (section 2). The string keeps `#` as a term
+    of a sum, so a few cells that compute the same function still differ in it.
+
+    >>> a = Cell(("skip_connect", "none", "nor_conv_3x3", "none", "none", "skip_connect"))
+    >>> b = Cell(("skip_connect", "nor_conv_3x3", "none", "none", "none", "skip_connect"))
+    >>> canonical_string(a) == canonical_string(b)
+    True
+    >>> canonical_string(b)
+    '#+#+#+(0)@nor_conv_3x3'
+    """
+    nodes = ["0"]
+    for target in (1, 2, 3):
+        inputs = []
+        for (source, end), operation in zip(EDGES, cell.operations, strict=True):
+            if end != target:
+                continue
+            if operation == "none" or nodes[source] == "#":
+                inputs.append("#")
+            elif operation == "skip_connect":
+                inputs.append(nodes[source])
+            else:
+                inputs.append(f"({nodes[source]})@{operation}")
+        nodes.append("+".join(sorted(inputs)))
+    return nodes[3]

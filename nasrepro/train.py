@@ -1,0 +1,183 @@
+"""The one training loop."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nasrepro.data.augment import normalise, random_crop, random_flip
+from nasrepro.data.images import Split
+from nasrepro.errors import ConfigError
+from nasrepro.samplers import Sampler
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How a network is trained; the defaults are Laube's table 1."""
+
+    epochs: int = 250
+    batch_size: int = 256  # images a path and step
+    learning_rate: float = 0.025
+    final_learning_rate: float = 5e-5  # Laube's table 1; his section 3.3 says 1e-5
+    warmup_epochs: int = 0
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 3e-4  # not on batch normalisation
+    gradient_clip: float | None = None  # largest L2 norm of an update's gradient
+    crop_padding: int = 4  # pixels
+    precision: str = "float32"  # or "bfloat16": autocast
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ConfigError(
+                f"unknown precision {self.precision!r}; choose from {', '.join(PRECISIONS)}"
+            )
+        if self.epochs < 1 or self.batch_size < 2:
+            raise ConfigError(
+                "training needs at least 1 epoch and 2 images a batch, "
+                f"found epochs={self.epochs}, batch_size={self.batch_size}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch of training showed, over the sampled paths."""
+
+    loss: float  # mean over the batches
+    accuracy: float  # percent of the augmented training images
+
+
+def learning_rate(progress: float, config: TrainConfig) -> float:
+    """Learning rate after a share `progress` (0 to 1) of the training.
+
+    Linear warm-up from zero, then a cosine to the final value.
+
+    >>> config = TrainConfig(epochs=10, learning_rate=0.1, final_learning_rate=0.0)
+    >>> [round(learning_rate(p, config), 3) for p in (0, 0.5, 1)]
+    [0.1, 0.05, 0.0]
+    """
+    warmup = config.warmup_epochs / config.epochs
+    if progress < warmup:
+        return config.learning_rate * progress / warmup
+    cosine = (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+    span = config.learning_rate - config.final_learning_rate
+    return config.final_learning_rate + span * cosine
+
+
+def make_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.SGD:
+    """SGD whose weight decay leaves out the parameters of batch normalisation."""
+    norms = [p for m in net.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
+    excluded = set(map(id, norms))
+    decayed = [p for p in net.parameters() if id(p) not in excluded]
+    return torch.optim.SGD(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": norms, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+    )
+
+
+def initialise(net: nn.Module, generator: torch.Generator) -> None:
+    """PyTorch's default initialisation, drawn from a generator on the CPU."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            # kaiming_uniform_(a=sqrt(5)) for weights and PyTorch's bias are this same bound.
+            bound = 1 / math.sqrt(fan_in)
+            for parameter in module.parameters(recurse=False):
+                values = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
+                with torch.no_grad():
+                    parameter.copy_(values)
+
+
+def batches(
+    split: Split, config: TrainConfig, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented, normalised training batches without end, shuffled anew each epoch.
+
+    The last incomplete batch of an epoch is left out.
+    """
+    images, labels = split.train_images, split.train_labels
+    while True:
+        order = torch.randperm(len(images), generator=generator).to(images.device)
+        for chosen in order.split(config.batch_size)[: len(images) // config.batch_size]:
+            batch = random_flip(
+                random_crop(images[chosen], config.crop_padding, generator), generator
+            )
+            x = normalise(batch, split.mean, split.std)
+            yield x.contiguous(memory_format=torch.channels_last), labels[chosen]
+
+
+def train(
+    net: nn.Module,
+    split: Split,
+    sampler: Sampler,
+    config: TrainConfig,
+    paths: np.random.Generator,
+    order: torch.Generator,
+) -> list[Epoch]:
+    """Train a supernet in place; gradients of a sampler's group are summed into one update.
+
+    Each path of a group takes a batch of its own. Training ends early, after the epoch, when a
+    loss is not finite.
+
+    Args:
+        net: called as `net(images, cell)`; on the device of the split.
+        split: training images, uint8, on the device to train on.
+        sampler: the paths of each update.
+        config: schedule and optimiser.
+        paths: draws the paths.
+        order: draws the order of the images and their augmentation; on the CPU.
+
+    Returns:
+        One entry an epoch; the last one's loss is not finite if training diverged.
+    """
+    device = split.train_images.device
+    net.train().to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(net, config)
+    stream = batches(split, config, order)
+    batches_an_epoch = len(split.train_images) // config.batch_size
+    steps, total_steps = 0, config.epochs * batches_an_epoch
+    history: list[Epoch] = []
+    while len(history) < config.epochs:
+        loss_sum = torch.zeros((), device=device)
+        correct = torch.zeros((), device=device)
+        seen = 0
+        while steps < (len(history) + 1) * batches_an_epoch:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(steps / total_steps, config)
+            optimizer.zero_grad(set_to_none=True)
+            for cell in sampler.draw(paths):
+                x, y = next(stream)
+                with autocast(device, config.precision):
+                    logits = net(x, cell)
+                logits = logits.float()
+                loss = F.cross_entropy(logits, y)
+                loss.backward()
+                loss_sum += loss.detach()
+                correct += (logits.detach().argmax(1) == y).sum()
+                seen += 1
+            if config.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(net.parameters(), config.gradient_clip)
+            optimizer.step()
+            steps += sampler.group_size
+        history.append(
+            Epoch(loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size))
+        )
+        if not math.isfinite(history[-1].loss):
+            break
+    return history
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision on a device; float32 leaves everything as it is."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision != "float32")

@@ -1,0 +1,209 @@
+"""The official files, on tiny ones of the same structure, made by the benchmarks' own classes."""
+
+import bz2
+import hashlib
+import os
+import pickle
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasrepro.benchmarks import available_tables, load_table, official
+from nasrepro.errors import DataError
+from nasrepro.spaces.nb201 import Cell
+
+CELLS = [Cell(("none",) * 6), Cell(("nor_conv_3x3",) * 6), Cell(("skip_connect",) * 6)]
+SETS = {
+    "cifar10-valid": ("x-valid", "ori-test"),
+    "cifar10": ("ori-test",),
+    "cifar100": ("x-valid", "x-test", "ori-test"),
+    "ImageNet16-120": ("x-valid", "x-test", "ori-test"),
+}
+# Last-epoch accuracies by hand: cell 1 has two seeds that differ by 2, so its mean is 1 higher.
+BASES = {
+    ("cifar10-valid", "x-valid"): 10.0,
+    ("cifar10-valid", "ori-test"): 15.0,
+    ("cifar10", "ori-test"): 20.0,
+    ("cifar100", "x-valid"): 30.0,
+    ("cifar100", "x-test"): 40.0,
+    ("cifar100", "ori-test"): 35.0,
+    ("ImageNet16-120", "x-valid"): 50.0,
+    ("ImageNet16-120", "x-test"): 60.0,
+    ("ImageNet16-120", "ori-test"): 55.0,
+}
+SEEDS = ({777: 0.0}, {777: 0.0, 888: 2.0}, {999: 0.5})
+EXPECTED = {
+    "cifar10-validation-200": [10.0, 11.0, 10.5],
+    "cifar10-test-200": [20.0, 21.0, 20.5],
+    "cifar100-validation-200": [30.0, 31.0, 30.5],
+    "cifar100-test-200": [40.0, 41.0, 40.5],
+    "imagenet16-120-validation-200": [50.0, 51.0, 50.5],
+    "imagenet16-120-test-200": [60.0, 61.0, 60.5],
+}
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    return tmp_path
+
+
+def results(package, index: int, epochs: int) -> dict:
+    """The state of a cell's results: every epoch but the last says 1 percent."""
+    found = package.ArchResults(index, str(CELLS[index]))
+    shift = 0.0 if epochs == 200 else 5.0  # the short schedule must not be read
+    for dataset, names in SETS.items():
+        for seed, offset in SEEDS[index].items():
+            curve = OrderedDict((epoch, 1.0) for epoch in range(epochs))
+            config = {"channel": 16, "num_cells": 5, "arch_str": str(CELLS[index]), "class_num": 10}
+            params = np.float64(0.1)  # a NumPy number, as the benchmark counts parameters
+            trial = package.ResultsCount(
+                dataset, None, curve, curve, params, 15.6, config, seed, epochs, [0.01]
+            )
+            for name in names:
+                last = BASES[dataset, name] + offset + shift
+                trial.update_OLD_eval(name, {**curve, epochs - 1: last}, curve)
+            found.update(dataset, seed, trial)
+    return found.state_dict()
+
+
+def save_named(folder: Path, contents: object, legacy: bool = False) -> Path:
+    """Save as the official file is, with the first digits of its md5 in the name."""
+    import torch
+
+    path = folder / "saved.pth"
+    torch.save(contents, path, _use_new_zipfile_serialization=not legacy)
+    digits = hashlib.md5(path.read_bytes()).hexdigest()[:6]
+    return path.rename(folder / f"NAS-Bench-201-v1_1-{digits}.pth")
+
+
+def nasbench201(count: int = len(CELLS)) -> dict:
+    package = pytest.importorskip("nas_201_api.api_utils", reason="pip install nas-bench-201")
+    return {
+        "meta_archs": [str(cell) for cell in CELLS],
+        "total_archs": len(CELLS),
+        "arch2infos": {
+            index: {"full": results(package, index, 200), "less": results(package, index, 12)}
+            for index in range(count)
+        },
+        "evaluated_indexes": set(range(count)),
+    }
+
+
+def dump(path: Path, content: object) -> None:
+    with bz2.open(path, "wb") as file:
+        pickle.dump(content, file, protocol=4)
+
+
+@pytest.fixture
+def nats(folders: Path) -> Path:
+    package = pytest.importorskip("nats_bench", reason="pip install nats-bench")
+    folder = folders / "NATS-tss-v1_0-3ffb9-simple"
+    folder.mkdir()
+    meta = {"meta_archs": [str(cell) for cell in CELLS], "arch2infos": None}
+    dump(folder / "meta.pickle.pbz2", {**meta, "evaluated_indexes": set()})
+    for index in range(len(CELLS)):
+        states = OrderedDict((str(n), results(package, index, n)) for n in (12, 200))
+        dump(folder / f"{index:06d}.pickle.pbz2", states)
+    return folder
+
+
+def check(table, source: str) -> None:
+    assert table.cells == CELLS
+    assert {name: values.tolist() for name, values in table.values.items()} == EXPECTED
+    assert {column.source for column in table.columns} == {source}
+    sentence = "CIFAR-10 validation accuracy after 200 epochs, mean of the benchmark's seeds"
+    assert str(table.column("cifar10-validation-200")) == sentence + ", percent"
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nasbench201_numbers(folders, legacy):
+    path = save_named(folders, nasbench201(), legacy)
+    check(official.read_nasbench201(path), path.name)
+
+
+def test_nasbench201_numbers_are_those_of_its_own_interface():
+    contents = nasbench201()
+    from nas_201_api import NASBench201API
+
+    api = NASBench201API(contents, verbose=False)
+    for index in range(len(CELLS)):
+        info = api.get_more_info(index, "cifar10", hp="200", is_random=False)
+        assert info["test-accuracy"] == EXPECTED["cifar10-test-200"][index]
+        info = api.get_more_info(index, "cifar10-valid", hp="200", is_random=False)
+        assert info["valid-accuracy"] == EXPECTED["cifar10-validation-200"][index]
+        info = api.get_more_info(index, "cifar100", hp="200", is_random=False)
+        assert info["test-accuracy"] == EXPECTED["cifar100-test-200"][index]
+        assert info["valid-accuracy"] == EXPECTED["cifar100-validation-200"][index]
+
+
+def test_nats_numbers(nats):
+    check(official.read_nats(nats), "NATS-tss-v1_0-3ffb9-simple")
+
+
+def test_nats_numbers_are_those_of_its_own_interface(nats):
+    from nats_bench import create
+
+    api = create(str(nats), "tss", fast_mode=True, verbose=False)
+    for index in range(len(CELLS)):
+        info = api.get_more_info(index, "ImageNet16-120", hp="200", is_random=False)
+        assert info["test-accuracy"] == EXPECTED["imagenet16-120-test-200"][index]
+        assert info["valid-accuracy"] == EXPECTED["imagenet16-120-validation-200"][index]
+
+
+def test_converted_once_then_loaded_without_the_source(nats, monkeypatch):
+    with pytest.raises(DataError, match="expected 15,625 cells, found 3"):
+        load_table("nb201-official")
+    monkeypatch.setattr(official, "complete", lambda table: table)
+    check(load_table("nb201-official"), nats.name)
+    shutil.rmtree(nats)
+    assert available_tables() == ("nb201-official",)
+    check(load_table("nb201-official"), nats.name)
+
+
+def test_name_without_the_right_md5(folders):
+    path = save_named(folders, {})
+    renamed = path.rename(folders / "NAS-Bench-201-v1_1-096897.pth")
+    with pytest.raises(DataError, match="begins with 096897, found"):
+        load_table("nb201-official")
+    with pytest.raises(DataError, match="begins with pth, found"):
+        official.read_nasbench201(renamed.rename(folders / "a-pth.pth"))
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("exit 1",)
+
+
+def test_hostile_files_are_not_run(folders, nats):
+    with pytest.raises(DataError, match="is not a file of plain numbers"):
+        official.read_nasbench201(save_named(folders, {"meta_archs": Hostile()}))
+    dump(nats / "000001.pickle.pbz2", Hostile())
+    with pytest.raises(DataError, match="system, which is not on the list"):
+        official.read_nats(nats)
+
+
+def test_missing_and_mixed_up_cells(folders, nats):
+    with pytest.raises(DataError, match="index 2: not the results of a cell"):
+        official.read_nasbench201(save_named(folders, nasbench201(count=2)))
+    with pytest.raises(DataError, match="expected meta_archs, arch2infos, found none"):
+        official.read_nasbench201(save_named(folders, {}))
+    first, second = nats / "000000.pickle.pbz2", nats / "000001.pickle.pbz2"
+    shutil.copy(first, second)
+    with pytest.raises(DataError, match=r"index 1: expected \|nor_conv_3x3~0\|"):
+        official.read_nats(nats)
+    second.unlink()
+    with pytest.raises(DataError, match=r"cannot read .*000001\.pickle\.pbz2"):
+        official.read_nats(nats)
+
+
+def test_short_schedule_is_not_taken_for_the_long_one(nats):
+    import nats_bench
+
+    dump(nats / "000002.pickle.pbz2", {"200": results(nats_bench, 2, 12)})
+    with pytest.raises(DataError, match=r"after 200 epochs, found .* after 12"):
+        official.read_nats(nats)

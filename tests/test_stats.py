@@ -1,0 +1,168 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasrepro import stats
+
+quick = settings(deadline=None, max_examples=60)
+groups = st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=8)
+
+# Extra hours of sleep under two drugs, ten patients (Student 1908); the intervals of the
+# differences are those printed for R's data set `sleep`.
+DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+
+INTERVALS = [
+    stats.mean_interval,
+    lambda values, confidence=0.95: stats.bootstrap_interval(
+        values, np.mean, np.random.default_rng(0), confidence, resamples=500
+    ),
+    lambda values, confidence=0.95: stats.difference_interval(values, [1, 2, 4], confidence),
+    lambda values, confidence=0.95: stats.paired_difference_interval(
+        values, [0.5] * len(values), confidence
+    ),
+]
+
+
+def test_mean_interval_by_hand():
+    # sum(d^2) = 10, so sd / sqrt(5) = sqrt(0.5); t for 4 degrees of freedom is 2.776445.
+    interval = stats.mean_interval([1, 2, 3, 4, 5])
+    half = 2.776445 * math.sqrt(0.5)
+    assert interval == pytest.approx((3, 3 - half, 3 + half, 5), abs=1e-6)
+
+
+def test_paired_interval_of_students_sleep_data():
+    interval = stats.paired_difference_interval(DRUG_1, DRUG_2)
+    assert interval == pytest.approx((-1.58, -2.4598858, -0.7001142, 10), abs=1e-7)
+
+
+def test_welch_interval_of_students_sleep_data():
+    interval = stats.difference_interval(DRUG_1, DRUG_2)
+    assert interval == pytest.approx((-1.58, -3.3654832, 0.2054832, 20), abs=1e-7)
+
+
+def test_welch_interval_uses_each_groups_own_variance():
+    # b is constant, so the error and its 2 degrees of freedom are those of a: t is 4.302653.
+    interval = stats.difference_interval([1, 2, 3], [0, 0, 0, 0, 0])
+    half = 4.302653 / math.sqrt(3)
+    assert interval == pytest.approx((2, 2 - half, 2 + half, 8), abs=1e-6)
+
+
+def test_t_interval_covers_the_mean_as_often_as_it_says():
+    # 2,000 experiments of three runs: the share covered is 0.8 give or take 0.009.
+    generator = np.random.default_rng(1)
+    intervals = [stats.mean_interval(runs, 0.8) for runs in generator.normal(size=(2000, 3))]
+    covered = np.mean([interval.low < 0 < interval.high for interval in intervals])
+    assert covered == pytest.approx(0.8, abs=0.036)
+
+
+@quick
+@given(groups, groups)
+def test_difference_changes_sign_with_the_order_of_groups(a, b):
+    ab, ba = stats.difference_interval(a, b), stats.difference_interval(b, a)
+    assert (ab.mean, ab.low, ab.high) == pytest.approx((-ba.mean, -ba.high, -ba.low), abs=1e-9)
+
+
+@quick
+@given(groups, st.integers(-1000, 1000))
+def test_pairs_that_differ_by_a_constant_have_no_width(a, shift):
+    interval = stats.paired_difference_interval(np.array(a) + shift, a)
+    assert interval == (shift, shift, shift, len(a))
+
+
+# Bootstrap
+
+
+def test_bootstrap_of_two_values_by_hand():
+    # The mean of a resample of {0, 1} is 0, 1/2 or 1 with probability 1/4, 1/2, 1/4: its central
+    # 95 % reach from 0 to 1, its central 40 % are 1/2.
+    for confidence, low, high in ((0.95, 0, 1), (0.4, 0.5, 0.5)):
+        generator = np.random.default_rng(0)
+        interval = stats.bootstrap_interval([0, 1], np.mean, generator, confidence)
+        assert interval == (0.5, low, high, 2)
+
+
+def test_bootstrap_of_many_values_agrees_with_the_normal_approximation():
+    values = np.random.default_rng(2).normal(size=400)
+    interval = stats.bootstrap_interval(values, np.mean, np.random.default_rng(3))
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.06 * half)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.06 * half)
+
+
+def test_bootstrap_depends_on_the_seed_alone():
+    values = np.random.default_rng(4).normal(size=30)
+
+    def interval(seed):
+        return stats.bootstrap_interval(values, np.mean, np.random.default_rng(seed), resamples=200)
+
+    assert interval(0) == interval(0)
+    assert interval(0) != interval(1)
+
+
+def test_bootstrap_advances_its_generator():
+    values, generator = np.random.default_rng(4).normal(size=30), np.random.default_rng(0)
+    first = stats.bootstrap_interval(values, np.mean, generator, resamples=200)
+    assert first != stats.bootstrap_interval(values, np.mean, generator, resamples=200)
+
+
+def test_bootstrap_takes_a_statistic_without_axis():
+    def spread(values):
+        return values.max() - values.min()
+
+    interval = stats.bootstrap_interval([1, 2, 4], spread, np.random.default_rng(0))
+    assert interval == (3, 0, 3, 3)
+
+
+# What all intervals share
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_one_run_has_a_mean_and_no_interval(interval):
+    result = interval([3.0])
+    assert math.isfinite(result.mean)
+    assert math.isnan(result.low) and math.isnan(result.high)
+
+
+@pytest.mark.parametrize(
+    "interval", [stats.mean_interval, INTERVALS[1], lambda v: stats.difference_interval(v, [0, 0])]
+)
+def test_runs_that_agree_have_an_interval_of_no_width(interval):
+    result = interval([7, 7, 7])
+    assert (result.mean, result.low, result.high) == (7, 7, 7)
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_more_confidence_is_wider(interval):
+    values = [0.1, 0.7, 0.4, 0.9, 0.3]
+    wide, narrow = interval(values, 0.99), interval(values, 0.5)
+    assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("confidence", [0, 1, 95, math.nan])
+def test_confidence_is_a_probability(interval, confidence):
+    with pytest.raises(ValueError, match=f"between 0 and 1, found {confidence}"):
+        interval([1, 2, 3], confidence)
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], r"at least 1 value\(s\), found 0"),
+        ([1, math.nan], "finite numbers, found 1 "),
+        ([[1, 2], [3, 4]], r"one dimension, found shape \(2, 2\)"),
+    ],
+)
+def test_errors_say_what_was_expected_and_found(interval, values, message):
+    with pytest.raises(ValueError, match=message):
+        interval(values)
+
+
+def test_pairs_need_both_halves():
+    with pytest.raises(ValueError, match="pairs of runs, found 3 in a and 2 in b"):
+        stats.paired_difference_interval([1, 2, 3], [1, 2])
