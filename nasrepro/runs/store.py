@@ -131,14 +131,14 @@ def read(path: Path) -> Record:
     return record
 
 
-def keys() -> list[str]:
+def stored_keys() -> list[str]:
     """Keys of all stored records, sorted."""
     return sorted(path.stem for path in records_dir().glob("*.json"))
 
 
 def verify() -> Iterator[tuple[str, str]]:
     """Key and problem of every damaged record."""
-    for key in keys():
+    for key in stored_keys():
         try:
             read(record_path(key))
         except DataError as error:

@@ -1,0 +1,19 @@
+"""Search spaces: encode, parse, enumerate, sample. No torch here."""
+
+from collections.abc import Iterator
+
+from nasrepro.errors import ConfigError
+from nasrepro.spaces import nb201
+
+SPACES = {"nb201": nb201}
+
+
+def counts(name: str) -> Iterator[tuple[str, int]]:
+    """Name and size of a space and its subspaces, counted by enumeration.
+
+    Raises:
+        ConfigError: if there is no such space; it lists those there are.
+    """
+    if name not in SPACES:
+        raise ConfigError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
+    return SPACES[name].counts()

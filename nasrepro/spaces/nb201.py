@@ -216,3 +216,15 @@ def canonical_string(cell: Cell) -> str:
                 inputs.append(f"({nodes[source]})@{operation}")
         nodes.append("+".join(sorted(inputs)))
     return nodes[3]
+
+
+def counts() -> Iterator[tuple[str, int]]:
+    """Name and size of the space, its connected and unique cells, and its masked subspaces."""
+    cells = list(Subspace().cells())
+    yield "cells", len(cells)
+    yield "connected", sum(map(is_connected, cells))
+    yield "unique", len(set(map(canonical_string, cells)))
+    for size in (1, 2):
+        for masked in itertools.combinations(OPERATIONS, size):
+            subspace = Subspace.without(*masked)
+            yield str(subspace), sum(1 for _ in subspace.cells())

@@ -1,0 +1,93 @@
+"""Claims of the papers, and the one rule that gives a verdict.
+
+A claim is turned, before the result is looked at, into a quantity and the region where it must lie
+if the claim holds. The verdict compares the quantity's 95% interval with that region.
+"""
+
+import math
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+
+from nasrepro.errors import ConfigError
+from nasrepro.stats import Interval
+
+SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a quantity lies if the claim holds; an open bound is not part of it."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{'>' if self.open_low else '≥'} {self.low:g}"
+        if self.low == -math.inf:
+            return f"{'<' if self.open_high else '≤'} {self.high:g}"
+        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
+
+
+POSITIVE = Region(low=0, open_low=True)
+NEGATIVE = Region(high=0, open_high=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a paper claims, as it can be tested."""
+
+    id: str
+    statement: str  # in our words
+    where: str  # section, figure or table of the paper
+    reported: str  # what the paper shows for it
+    quantity: str  # what we compute
+    region: Region
+
+
+def read_claims(paper: str) -> dict[str, Claim]:
+    """The claims of a paper by their id, from `published/<paper>.toml`."""
+    text = (resources.files("nasrepro.published") / f"{paper}.toml").read_text(encoding="utf-8")
+    claims = {}
+    for entry in tomllib.loads(text)["claim"]:
+        region = Region(**entry.pop("region"))
+        if entry["id"] in claims:
+            raise ConfigError(f"{paper}.toml has two claims with the id {entry['id']!r}")
+        claims[entry["id"]] = Claim(region=region, **entry)
+    return claims
+
+
+def verdict(interval: Interval, region: Region) -> str:
+    """Supported if the whole interval lies in the region, contradicted if none of it does.
+
+    An exact quantity has an interval of no width. Without an interval (one run) nothing is decided.
+
+    >>> verdict(Interval(0.2, 0.1, 0.3, 5), POSITIVE)
+    'supported'
+    >>> verdict(Interval(0.2, -0.1, 0.5, 5), POSITIVE)
+    'undecided'
+    >>> verdict(Interval(0.2, 0.1, 0.3, 5), NEGATIVE)
+    'contradicted'
+    >>> verdict(Interval(0.2, float("nan"), float("nan"), 1), POSITIVE)
+    'undecided'
+    """
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return UNDECIDED
+    if interval.low in region and interval.high in region:
+        return SUPPORTED
+    below = interval.high not in region and interval.high <= region.low
+    above = interval.low not in region and interval.low >= region.high
+    return CONTRADICTED if below or above else UNDECIDED
+
+
+def exact(value: float, n: int) -> Interval:
+    """An interval of no width, for what is counted and not estimated."""
+    return Interval(value, value, value, n)

@@ -1,0 +1,271 @@
+"""The command line: data, spaces, runs, studies, the book."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasrepro.errors import ConfigError, NasreproError
+
+# Commands import what they need themselves, so that help and short commands start at once.
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reproducible companion of five studies of weight-sharing neural architecture search.",
+)
+data = typer.Typer(no_args_is_help=True, help="The files that come from elsewhere.")
+space = typer.Typer(no_args_is_help=True, help="The search spaces.")
+runs = typer.Typer(no_args_is_help=True, help="The stored records, one a supernet.")
+study = typer.Typer(no_args_is_help=True, help="The studies: plan, run, look.")
+book = typer.Typer(no_args_is_help=True, help="The book.")
+for name, group in (
+    ("data", data),
+    ("space", space),
+    ("study", study),
+    ("runs", runs),
+    ("book", book),
+):
+    app.add_typer(group, name=name)
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study: correlations.")]
+Profile = Annotated[str, typer.Option(help="How large to run: smoke, cpu or paper.")]
+Seeds = Annotated[
+    int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
+]
+
+
+def main() -> None:
+    """Entry point: errors that people can mend are printed, not raised."""
+    try:
+        app()
+    except NasreproError as error:
+        print(f"nasrepro: {error}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+@data.command("list")
+def data_list() -> None:
+    """Every external file: its size, licence, and whether it is on this machine."""
+    from nasrepro.data.sources import SOURCES, locate
+
+    for source in SOURCES.values():
+        where = locate(source) or "not here"
+        print(f"{source.name:18} {source.bytes:>13,} bytes  {source.licence:12}  {where}")
+        print(f"{'':18} {source.description}")
+
+
+@data.command("fetch")
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(help="Names, as `data list` shows them.")],
+) -> None:
+    """Get files from $NASREPRO_DATA, the cache or the network, and check them."""
+    from nasrepro.data.images import NAMES, load_images
+    from nasrepro.data.sources import fetch
+
+    for name in names:
+        if name in NAMES:
+            load_images(name)
+            print(f"{name}: ready")
+        else:
+            print(f"{name}: {fetch(_source(name))}")
+
+
+@data.command("verify")
+def data_verify() -> None:
+    """Check the sha256 of every external file that is on this machine."""
+    from nasrepro.data.sources import SOURCES, locate, verify
+
+    for source in SOURCES.values():
+        if path := locate(source):
+            verify(path, source)
+            print(f"{source.name}: {path} is whole")
+        else:
+            print(f"{source.name}: not here")
+
+
+def _source(name: str):
+    from nasrepro.data.sources import SOURCES
+
+    if name not in SOURCES:
+        raise ConfigError(f"unknown file {name!r}; the files are {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+@space.command("counts")
+def space_counts(
+    name: Annotated[str, typer.Argument(help="Name of the space: nb201.")],
+) -> None:
+    """Sizes of a search space and its subspaces, counted by enumeration: CSV of name,count."""
+    from nasrepro.spaces import counts
+
+    print("name,count")
+    for what, count in counts(name):
+        print(f'"{what}",{count}' if "," in what else f"{what},{count}")
+
+
+@runs.command("list")
+def runs_list() -> None:
+    """Every stored run: key, status, subspace, network, seed, seconds."""
+    from nasrepro.runs import store
+    from nasrepro.studies.results import seconds
+
+    for key in store.stored_keys():
+        record = store.read(store.record_path(key))
+        config = record.config
+        print(
+            f"{key}  {record.status:8}  {config.data.name}  {config.subspace!s:22}  "
+            f"C={config.net.channels} N={config.net.cells_per_stage}  seed {config.seed}  "
+            f"{seconds(record):6.0f} s"
+        )
+
+
+@runs.command("verify")
+def runs_verify() -> None:
+    """Find damaged records; exit code 1 if there are any."""
+    from nasrepro.runs import store
+
+    problems = list(store.verify())
+    for key, problem in problems:
+        print(f"{key}: {problem}")
+    print(f"{len(store.stored_keys())} records, {len(problems)} damaged")
+    if problems:
+        raise typer.Exit(1)
+
+
+@runs.command("show")
+def runs_show(
+    key: Annotated[str, typer.Argument(help="Key of the run, or how it begins.")],
+) -> None:
+    """One record as JSON."""
+    from nasrepro.runs import store
+    from nasrepro.runs.config import to_dict
+
+    found = [known for known in store.stored_keys() if known.startswith(key)]
+    if len(found) != 1:
+        hint = f"it could be {', '.join(found)}" if found else "see nasrepro runs list"
+        raise ConfigError(f"{len(found)} runs have a key that begins with {key!r}; {hint}")
+    print(json.dumps(to_dict(store.read(store.record_path(found[0]))), indent=2))
+
+
+@study.command("plan")
+def study_plan(
+    name: Study, profile: Profile = "cpu", seeds: Seeds = None, workers: int = 1
+) -> None:
+    """How many runs a study has, how many are stored, how long the others will take."""
+    from nasrepro.studies.results import plan
+
+    found = plan(name, profile, seeds)
+    total = len(found.stored) + len(found.missing)
+    print(f"{name}, profile {profile}: {total} runs, {len(found.stored)} stored")
+    seconds = found.seconds_missing()
+    if seconds is None:
+        left = "how long is known once one of each size has run"
+    else:
+        left = f"about {_duration(seconds / workers)} with {workers} at a time"
+    print(f"{len(found.missing)} to compute, {left}")
+
+
+@study.command("status")
+def study_status(
+    name: Study,
+    profile: Profile = "cpu",
+    seeds: Seeds = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What of a study is stored."""
+    from nasrepro.studies.results import plan
+
+    found = plan(name, profile, seeds)
+    missing_seconds = found.seconds_missing()
+    status = {
+        "study": name,
+        "profile": profile,
+        "runs": len(found.stored) + len(found.missing),
+        "stored": len(found.stored),
+        "missing": len(found.missing),
+        "diverged": sum(record.status == "diverged" for record in found.stored),
+        "seconds_stored": round(found.seconds_stored),
+        "seconds_missing": None if missing_seconds is None else round(missing_seconds),
+    }
+    if as_json:
+        print(json.dumps(status))
+    else:
+        for key, value in status.items():
+            print(f"{key:16} {'unknown' if value is None else value}")
+
+
+@study.command("run")
+def study_run(
+    name: Study,
+    profile: Profile = "cpu",
+    seeds: Seeds = None,
+    workers: Annotated[
+        int, typer.Option(help="Local processes, one run each; 0: in this one.")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+) -> None:
+    """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
+    from nasrepro.runs.execute import execute
+    from nasrepro.studies import study as find
+    from nasrepro.studies.results import compute_statistics, save_statistics
+
+    execute(find(name).grid(profile, seeds), workers=workers, device=device)
+    save_statistics(name, profile, compute_statistics(name, profile))
+
+
+@study.command("table")
+def study_table(
+    name: Study,
+    table: Annotated[str | None, typer.Argument(help="Name of a table; none lists them.")] = None,
+    profile: Profile = "cpu",
+) -> None:
+    """A table of a study as CSV; without a name, the names of its tables."""
+    from nasrepro.studies import study as find
+    from nasrepro.studies.results import table as make
+    from nasrepro.studies.results import to_csv
+
+    if table is None:
+        print("\n".join(find(name).TABLES))
+    else:
+        print(to_csv(make(name, profile, table)), end="")
+
+
+@book.command("build")
+def book_build() -> None:
+    """Execute the notebooks whose inputs changed and build the site."""
+    from nasrepro.book import build
+
+    print(f"open {build()}")
+
+
+@book.command("run")
+def book_run(
+    notebook: Annotated[str, typer.Argument(help="Name of a notebook, e.g. 01_correlations.")],
+    parameters: Annotated[
+        list[str] | None, typer.Option("-p", help="name=value; may be given several times.")
+    ] = None,
+) -> None:
+    """Execute one notebook with parameters of your own."""
+    from nasrepro.book import run
+
+    pairs = dict(_pair(text) for text in parameters or [])
+    print(f"wrote {Path(run(notebook, pairs))}")
+
+
+def _pair(text: str) -> tuple[str, object]:
+    """A parameter of a notebook: its value is read as JSON where it is JSON, else as text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"a parameter is written name=value, found {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -1,0 +1,446 @@
+"""Study 1: how well do supernets rank, subspace by subspace (Laube section 4.1).
+
+`grid` lists the runs of a profile, `observe` joins their records with the stand-alone accuracies,
+`tables` turns both into tidy tables, one row a fact.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from nasrepro import metrics
+from nasrepro.benchmarks import Table
+from nasrepro.claims import exact, read_claims, verdict
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
+from nasrepro.nets.nb201 import num_parameters
+from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
+from nasrepro.runs.run import random_cells
+from nasrepro.runs.store import Record
+from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
+from nasrepro.stats import Interval, difference_interval, mean_interval
+from nasrepro.train import TrainConfig
+
+TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
+TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
+TABLES = (
+    *("summary", "top_n", "tau_a", "baseline", "claims"),
+    *("runs", "seeds", "usage", "parameters"),
+)
+CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
+SUMMARY_KEYS = ["subspace", "size", "metric"]
+
+# Figure 4's left column: everything, and each operation masked on its own.
+SINGLES = (Subspace(), *(Subspace.without(operation) for operation in OPERATIONS))
+# Its other columns and figure 7's: Zero or Pool masked together with another operation.
+DOUBLES = tuple(
+    Subspace.without(*pair)
+    for pair in combinations(OPERATIONS, 2)
+    if {"none", "avg_pool_3x3"} & set(pair)
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the study runs: numbers only."""
+
+    base: RunConfig  # what all runs share
+    nets: dict[str, NetConfig]  # size -> network
+    seeds: dict[tuple[str, str], int]  # (size, "singles" or "doubles") -> number of seeds
+
+
+CELLS = CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN)
+
+PROFILES = {
+    "smoke": Profile(
+        base=RunConfig(
+            data=DataConfig("digits", train_images=300, validation_images=100, size=8),
+            train=TrainConfig(epochs=1, batch_size=30, crop_padding=1),
+            evaluate=EvaluateConfig("batch", batch_size=100),
+            cells=CellsConfig(random=20),
+        ),
+        nets={"S": NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False)},
+        seeds={("S", "singles"): 2},
+    ),
+    "cpu": Profile(
+        base=RunConfig(
+            data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
+            train=TrainConfig(epochs=40, batch_size=64, crop_padding=2, precision="bfloat16"),
+            evaluate=EvaluateConfig("batch", batch_size=250, precision="bfloat16"),
+            cells=CELLS,
+        ),
+        nets={
+            "S": NetConfig(channels=16, cells_per_stage=1, tracked_statistics=False),
+            "M": NetConfig(channels=16, cells_per_stage=2, tracked_statistics=False),
+        },
+        seeds={("S", "singles"): 5, ("S", "doubles"): 3, ("M", "singles"): 3},
+    ),
+    "paper": Profile(
+        base=RunConfig(
+            data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
+            cells=CELLS,
+        ),
+        nets={"S": SMALL, "M": MEDIUM, "W": WIDE},
+        seeds={(size, group): 5 for size in ("S", "M", "W") for group in ("singles", "doubles")},
+    ),
+}
+
+
+def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The runs of a profile, in the order in which they matter.
+
+    Args:
+        profile: a name in `PROFILES`.
+        seeds: at most so many seeds for each network and subspace; None for the profile's own.
+
+    Raises:
+        ConfigError: if there is no such profile, or fewer than one seed is asked for.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+    chosen = PROFILES[profile]
+    groups = {"singles": SINGLES, "doubles": DOUBLES}
+    return [
+        replace(chosen.base, subspace=subspace, net=chosen.nets[size], seed=seed)
+        for (size, group), count in chosen.seeds.items()
+        for seed in range(count if seeds is None else min(count, seeds))
+        for subspace in groups[group]
+    ]
+
+
+def size_of(config: RunConfig, profile: str) -> str:
+    """The profile's name for a run's network: S, M or W."""
+    return next(name for name, net in PROFILES[profile].nets.items() if net == config.net)
+
+
+def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """One row per run and evaluated cell: its proxy and its stand-alone accuracy.
+
+    Diverged runs have no cells and so no rows.
+
+    Returns:
+        Columns subspace, size, seed, code, predicted (percent of the validation images), truth
+        (percent; the table's column `COLUMN`), random (whether the cell is of the random sample).
+    """
+    return pd.concat([observe_run(r, profile, table) for r in records], ignore_index=True)
+
+
+def observe_run(record: Record, profile: str, table: Table) -> pd.DataFrame:
+    """The rows of `observe` of one run."""
+    config = record.config
+    codes = np.array(record.codes, dtype=np.int64)
+    sample = [cell.code for cell in random_cells(config.subspace, config.cells)]
+    return pd.DataFrame(
+        {
+            "subspace": str(config.subspace),
+            "size": size_of(config, profile),
+            "seed": config.seed,
+            "code": codes,
+            "predicted": 100 * np.array(record.correct) / config.data.validation_images,
+            "truth": table.accuracy(codes, COLUMN),
+            "random": np.isin(codes, sample),
+        }
+    )
+
+
+def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
+    """What is computed from a join with the table, small enough to keep beside the records.
+
+    Returns:
+        runs: subspace, size, seed, metric, value: every metric of every run that did not diverge.
+        seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
+        usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell).
+        parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
+    """
+    observations = observe(records, profile, table)
+    top = records[0].config.cells.top
+    keys = ["subspace", "size", "seed"]
+    runs = [
+        dict(zip(keys, key, strict=True), metric=metric, value=value)
+        for key, run in observations.groupby(keys, sort=False)
+        for metric, value in run_metrics(run, [n for n in TOP_NS if n <= top]).items()
+    ]
+    return {
+        "runs": pd.DataFrame(runs),
+        "seeds": agreement_of_seeds(observations),
+        "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True),
+        "parameters": pd.concat(
+            [parameter_baseline(table, s, records[0].config.cells) for s in SINGLES + DOUBLES],
+            ignore_index=True,
+        ),
+    }
+
+
+def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
+    """Every metric of one run.
+
+    The rank metrics are over the random sample. `tau_top_N` (Laube's tau-a) and `mean_top_N` are
+    over the true top N of the subspace; `tau_a` is Laube's, of this run alone.
+
+    Args:
+        run: the rows of `observe` of one run.
+        top_ns: sizes of the true top N that the run evaluated whole; none without a table.
+    """
+    sample = run[run["random"]]
+    predicted, truth = sample["predicted"].to_numpy(), sample["truth"].to_numpy()
+    values = {
+        "kendall_tau_a": metrics.kendall_tau(predicted, truth, "a"),
+        "kendall_tau_b": metrics.kendall_tau(predicted, truth, "b"),
+        "sparse_kendall_tau": metrics.sparse_kendall_tau(predicted, truth),
+        "spearman": metrics.spearman(predicted, truth),
+        "pearson": metrics.pearson(predicted, truth),
+        "top_10_accuracy": metrics.top_k_accuracy(predicted, truth, k=10),
+        "mean_prediction": float(predicted.mean()),
+        "std_prediction": float(predicted.std(ddof=1)),
+        "share_at_chance": float((predicted <= CHANCE).mean()),
+    }
+    if not top_ns:
+        return values
+    curve = metrics.top_n_curve(run["predicted"], run["truth"], top_ns, variant="a")
+    values |= {f"tau_top_{n}": float(tau) for n, tau in zip(top_ns, curve.tau, strict=True)}
+    means = zip(top_ns, curve.mean_prediction, strict=True)
+    values |= {f"mean_top_{n}": float(mean) for n, mean in means}
+    return values | {"tau_a": metrics.tau_a(top_ns, curve.mean_prediction)}
+
+
+def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation between the predictions of two runs that differ in the seed alone."""
+    rows = []
+    sample = observations[observations["random"]]
+    for (subspace, size), group in sample.groupby(["subspace", "size"], sort=False):
+        by_seed = group.pivot(index="code", columns="seed", values="predicted")
+        rows += [
+            {
+                "subspace": subspace,
+                "size": size,
+                "seed_a": a,
+                "seed_b": b,
+                "spearman": metrics.spearman(by_seed[a], by_seed[b]),
+            }
+            for a, b in combinations(by_seed.columns, 2)
+        ]
+    return pd.DataFrame(rows, columns=["subspace", "size", "seed_a", "seed_b", "spearman"])
+
+
+def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
+    """How many of the best cells use an operation, and its share of their edges (Laube's figure 3).
+
+    Example of Laube's caption: if 3 of the top-10 cells use Pool at least once, 4 times together,
+    then its usage is 3/10. He divides the share by the number of operations and cells (4 of 5*10);
+    we divide by the number of edges and cells, so that the shares of a group add up to one.
+    """
+    codes = table.subset(subspace.operations)
+    order = np.argsort(-table.accuracy(codes, COLUMN), kind="stable")
+    cells = np.array([Cell.from_code(code).operations for code in codes[order].tolist()])
+    return pd.DataFrame(
+        [
+            {
+                "subspace": str(subspace),
+                "top": "all" if n == len(cells) else str(n),
+                "operation": operation,
+                "usage": float((cells[:n] == operation).any(axis=1).mean()),
+                "share": float((cells[:n] == operation).mean()),
+            }
+            for n in (*TOP_NS, len(cells))
+            for operation in subspace.operations
+        ]
+    )
+
+
+def parameter_baseline(table: Table, subspace: Subspace, config: CellsConfig) -> pd.DataFrame:
+    """Spearman correlation of the parameter count with the truth: all cells, and the sample."""
+    groups = {
+        "all": table.subset(subspace.operations),
+        "sample": np.array([cell.code for cell in random_cells(subspace, config)]),
+    }
+    return pd.DataFrame(
+        [
+            {
+                "subspace": str(subspace),
+                "cells": name,
+                "n": len(codes),
+                "spearman": metrics.spearman(
+                    [num_parameters(Cell.from_code(code)) for code in codes.tolist()],
+                    table.accuracy(codes, COLUMN),
+                ),
+            }
+            for name, codes in groups.items()
+        ]
+    )
+
+
+def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every table of the page, from what `statistics` computed.
+
+    Returns:
+        The statistics themselves, and
+        summary: subspace, size, metric, mean, ci_low, ci_high, n (runs), one row a metric;
+        top_n: subspace, size, top, tau and mean_prediction with their intervals, n;
+        tau_a: subspace, size, tau_a (Laube's: of the mean over seeds), n;
+        baseline: subspace, size: the supernets' Spearman beside the parameter count's;
+        claims: one row a claim of the paper, with a verdict.
+    """
+    summary = summarise(statistics["runs"])
+    return {
+        "summary": summary,
+        "top_n": top_groups(summary),
+        "tau_a": pooled_tau_a(summary),
+        "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
+        "claims": judge(statistics, summary),
+        **statistics,
+    }
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95% interval over the runs of a subspace and size; NaN values are left out."""
+    rows = [
+        (*key, *mean_interval(group["value"]))
+        for key, group in runs.dropna().groupby(["subspace", "size", "metric"], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
+
+
+def top_groups(summary: pd.DataFrame) -> pd.DataFrame:
+    """Kendall's tau-a and mean prediction within the true top N, and over the random sample."""
+    tops = {f"{n}": (f"tau_top_{n}", f"mean_top_{n}") for n in TOP_NS}
+    tops["random"] = ("kendall_tau_a", "mean_prediction")
+    keys = ["subspace", "size"]
+    frames = []
+    for top, (tau, mean) in tops.items():
+        parts = [
+            summary[summary["metric"] == metric]
+            .drop(columns="metric")
+            .rename(columns={"mean": name, "ci_low": f"{name}_low", "ci_high": f"{name}_high"})
+            for metric, name in ((tau, "tau"), (mean, "mean_prediction"))
+        ]
+        frames.append(parts[0].merge(parts[1], on=[*keys, "n"]).assign(top=top))
+    return pd.concat(frames, ignore_index=True)
+
+
+def pooled_tau_a(summary: pd.DataFrame) -> pd.DataFrame:
+    """Laube's tau_a as he defines it: of the mean predictions averaged over the seeds first."""
+    rows = []
+    for (subspace, size), group in summary.groupby(["subspace", "size"], sort=False):
+        by_metric = group.set_index("metric")
+        if "tau_a" not in by_metric.index:
+            continue
+        means = [by_metric["mean"][f"mean_top_{n}"] for n in TOP_NS]
+        rows.append((subspace, size, metrics.tau_a(TOP_NS, means), by_metric["n"]["tau_a"]))
+    return pd.DataFrame(rows, columns=["subspace", "size", "tau_a", "n"])
+
+
+def against_parameters(
+    summary: pd.DataFrame, parameters: pd.DataFrame, seeds: pd.DataFrame
+) -> pd.DataFrame:
+    """The supernets' Spearman correlation between its floor and its ceiling.
+
+    The floor is the parameter count on the same cells, the ceiling the correlation between seeds.
+    """
+    floor = parameters[parameters["cells"] == "sample"].set_index("subspace")["spearman"]
+    ceiling = seeds.groupby(["subspace", "size"])["spearman"].mean()
+    table = summary[summary["metric"] == "spearman"].drop(columns="metric")
+    return table.assign(
+        parameter_count=table["subspace"].map(floor),
+        between_seeds=[
+            ceiling.get((row.subspace, row.size), np.nan)
+            for row in table[["subspace", "size"]].itertuples(index=False)
+        ],
+    )
+
+
+def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.DataFrame:
+    """The claims of Laube's section 4.1: quantity, interval and verdict of those we can compute."""
+    quantities = usage_quantities(statistics["usage"]) | run_quantities(statistics["runs"], summary)
+    rows = []
+    for claim in read_claims("laube").values():
+        found = quantities.get(claim.id, Interval(np.nan, np.nan, np.nan, 0))
+        rows.append(
+            {
+                "claim": claim.id,
+                "statement": claim.statement,
+                "where": claim.where,
+                "reported": claim.reported,
+                "quantity": claim.quantity,
+                "holds if": str(claim.region),
+                **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
+                "verdict": verdict(found, claim.region) if found.n else "not run",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
+    """The quantities of the claims about the true top 500: exact counts."""
+    top = usage[usage["top"] == "500"].set_index(["subspace", "operation"])
+    use, share = top["usage"], top["share"]
+    full = str(Subspace())
+    with_conv3 = use.xs("nor_conv_3x3", level="operation")
+    order = ["skip_connect", "nor_conv_1x1", "none", "avg_pool_3x3"]
+    no_skip = str(Subspace.without("skip_connect"))
+    no_conv3 = str(Subspace.without("nor_conv_3x3"))
+    rises = [share[no_conv3, op] - share[full, op] for op in ("avg_pool_3x3", "nor_conv_1x1")]
+    return {
+        "conv3-everywhere": exact(with_conv3.min(), 500),
+        "conv3-half": exact(share.xs("nor_conv_3x3", level="operation").mean(), 500),
+        "usage-order": exact(-np.diff([use[full, op] for op in order]).max(), 500),
+        "pool-for-skip": exact(use[no_skip, "avg_pool_3x3"] - use[full, "avg_pool_3x3"], 500),
+        "substitutes-for-conv3": exact(min(rises), 500),
+    }
+
+
+def run_quantities(runs: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Interval]:
+    """The quantities of the claims about supernets, as far as there are runs for them."""
+    groups = runs.dropna().groupby(["metric", "size", "subspace"])["value"]
+    values = {key: group.to_numpy() for key, group in groups}
+    names = {"full": Subspace(), "zero": Subspace.without("none")}
+    names |= {
+        "pool": Subspace.without("avg_pool_3x3"),
+        "skip": Subspace.without("skip_connect"),
+        "conv1": Subspace.without("nor_conv_1x1"),
+        "conv3": Subspace.without("nor_conv_3x3"),
+        "both": Subspace.without("none", "avg_pool_3x3"),
+    }
+
+    def of(metric: str, subspace: str, size: str = "S") -> np.ndarray:
+        return values.get((metric, size, str(names[subspace])), np.array([]))
+
+    def difference(metric: str, subspace: str, other: str = "full") -> tuple:
+        return of(metric, subspace), of(metric, other)
+
+    tau = "kendall_tau_a"
+    better = max("zero", "pool", key=lambda name: of(tau, name).mean() if len(of(tau, name)) else 0)
+    differences = {
+        "mask-zero-tau": difference(tau, "zero"),
+        "mask-zero-chance": difference("share_at_chance", "zero"),
+        "mask-both": difference(tau, "both", better),
+        "medium-baseline": (of("tau_a", "full", "M"), of("tau_a", "full")),
+        **{f"mask-{m}-tau_a": difference("tau_a", m) for m in ("zero", "pool", "skip")},
+        **{f"mask-{m}-tau_a": difference("tau_a", m) for m in ("conv1", "conv3")},
+    }
+    found = {
+        claim: difference_interval(a, b) for claim, (a, b) in differences.items() if len(a) * len(b)
+    }
+    if len(of("tau_a", "full")):
+        found["baseline-tau_a"] = mean_interval(of("tau_a", "full"))
+    return found | top_quantities(summary)
+
+
+def top_quantities(summary: pd.DataFrame) -> dict[str, Interval]:
+    """Quantities that count subspaces: they need the runs of all six of figure 4's left column."""
+    singles = [str(subspace) for subspace in SINGLES]
+    rows = summary[summary["subspace"].isin(singles)]
+    found = {}
+    small = rows[(rows["size"] == "S") & rows["metric"].str.startswith("tau_top_")]
+    if small["subspace"].nunique() == len(singles) and small["ci_low"].notna().all():
+        above = small.groupby("subspace")["ci_low"].min() > 0
+        found["tau-within-top"] = exact(above.mean(), len(singles))
+    medium = rows[(rows["size"] == "M") & (rows["metric"] == "mean_prediction")]
+    if medium["subspace"].nunique() == len(singles):
+        found["medium-fails"] = exact(float((medium["mean"] <= CHANCE).sum()), len(singles))
+    return found

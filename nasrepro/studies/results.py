@@ -1,0 +1,127 @@
+"""From the store to a study's tables: what is there, what is missing, what it says."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from nasrepro.benchmarks import load_table
+from nasrepro.errors import ConfigError, DataError
+from nasrepro.paths import results_dir
+from nasrepro.runs import store
+from nasrepro.runs.config import RunConfig
+from nasrepro.runs.store import Record
+from nasrepro.studies import study
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study has and lacks."""
+
+    stored: list[Record]
+    missing: list[RunConfig]
+
+    @property
+    def seconds_stored(self) -> float:
+        """What the stored runs took, in seconds of one process each."""
+        return sum(seconds(record) for record in self.stored)
+
+    def seconds_missing(self) -> float | None:
+        """What the missing runs will take, from stored runs of the same cost; None if unknown.
+
+        A run costs what the mean stored run with the same network, images, schedule and number
+        of cells took; where there is none, what its cost is in images at the same images/s.
+        """
+        if not self.missing:
+            return 0.0
+        known: dict[object, list[float]] = {}
+        for record in self.stored:
+            known.setdefault(_cost_class(record.config), []).append(seconds(record))
+        total = 0.0
+        for config in self.missing:
+            if not (times := known.get(_cost_class(config))):
+                return None
+            total += sum(times) / len(times)
+        return total
+
+
+def _cost_class(config: RunConfig) -> tuple:
+    return (config.data, config.net, config.train, config.evaluate)
+
+
+def seconds(record: Record) -> float:
+    """Training and evaluation of a run, in seconds."""
+    return record.measurement.train_seconds + record.measurement.evaluate_seconds
+
+
+def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
+    """The stored records and the missing runs of a study, in the order of its grid."""
+    stored, missing = [], []
+    for config in study(name).grid(profile, seeds):
+        record = store.load(config.key)
+        if record is None:
+            missing.append(config)
+        else:
+            stored.append(record)
+    return Plan(stored, missing)
+
+
+def statistics_dir(name: str, profile: str) -> Path:
+    """Folder of the stored statistics of a study."""
+    return results_dir() / "statistics" / name / profile
+
+
+def compute_statistics(
+    name: str, profile: str, seeds: int | None = None
+) -> dict[str, pd.DataFrame]:
+    """A study's statistics from its records and the benchmark table.
+
+    Raises:
+        DataError: if the store has no run of it, or the table cannot be had.
+    """
+    module = study(name)
+    records = plan(name, profile, seeds).stored
+    if not records:
+        raise DataError(
+            f"no run of {name} is stored for profile {profile}; "
+            f"compute some: nasrepro study run {name} --profile {profile}"
+        )
+    return module.statistics(records, profile, load_table(module.TABLE))
+
+
+def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> None:
+    """Keep statistics as CSV beside the records, for machines without the benchmark table."""
+    for table, frame in frames.items():
+        store.write_atomically(statistics_dir(name, profile) / f"{table}.csv", to_csv(frame))
+
+
+def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
+    """The statistics kept beside the records; DataError if there are none."""
+    files = sorted(statistics_dir(name, profile).glob("*.csv"))
+    if not files:
+        raise DataError(
+            f"no statistics of {name} are stored for profile {profile}; with the benchmark table "
+            f"at hand, compute them: nasrepro study run {name} --profile {profile}"
+        )
+    text = {"subspace": str, "size": str, "metric": str, "top": str, "operation": str}
+    return {file.stem: pd.read_csv(file, dtype=text) for file in files}
+
+
+def table(name: str, profile: str, wanted: str, seeds: int | None = None) -> pd.DataFrame:
+    """One table of a study, from the records and the benchmark table.
+
+    Raises:
+        ConfigError: if the study has no table of that name; it lists those it has.
+    """
+    tables = study(name).tables(compute_statistics(name, profile, seeds))
+    if wanted not in tables:
+        raise ConfigError(f"{name} has no table {wanted!r}; its tables are {', '.join(tables)}")
+    return tables[wanted]
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV with six significant digits, the same on every machine."""
+    buffer = io.StringIO()
+    frame.to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
+    return buffer.getvalue()
