@@ -10,6 +10,7 @@ Papermill, jupytext and Jupyter Book are needed only here and imported only wher
 import ast
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -177,7 +178,7 @@ def _papermill(node: Any, partial: Path, parameters: dict[str, Any], name: str) 
 
 
 def _tidy(node: Any) -> None:
-    """Hide the cell of injected parameters; forget what papermill noted, with this machine's paths."""
+    """Hide the injected parameters, and forget what papermill noted: paths of this machine."""
     node.metadata.pop("papermill", None)
     for cell in node.cells:
         cell.metadata.pop("papermill", None)
@@ -225,7 +226,7 @@ def execution(output: Path) -> dict[str, Any]:
 
 
 def lay_out(report: Callable[[str], None] = print) -> Path:
-    """Run Jupyter Book over the whole book, where every warning is an error; the first page.
+    """Run Jupyter Book, where every warning is an error; returns the first page of the site.
 
     Always from nothing: Sphinx does not repeat the warnings of pages it has built before.
     """
@@ -235,8 +236,9 @@ def lay_out(report: Callable[[str], None] = print) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     options = ["build", str(paths.REPOSITORY), "-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    environment = os.environ | {"NO_COLOR": "1"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment)
     if done.returncode != 0:
-        raise NasreproError(f"Jupyter Book found problems:\n{done.stderr}{done.stdout}")
+        raise NasreproError(f"Jupyter Book found problems:\n{done.stderr or done.stdout}")
     report(f"site: built in {time.perf_counter() - start:.0f} s")
     return site / "index.html"

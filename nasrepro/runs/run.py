@@ -52,7 +52,7 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     net = supernet(config.net, config.subspace.operations)
     initialise(net, torch_generator(weights))
     net.to(device)
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     history = train(
         net,
         part,
@@ -75,6 +75,7 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         measurement=Measurement(
             train_seconds=round(trained - start, 3),
             evaluate_seconds=round(evaluated - trained, 3),
+            cpu_seconds=round(time.process_time() - start_cpu, 3),
             train_images_per_second=round(
                 len(history) * batches * config.train.batch_size / (trained - start), 1
             ),

@@ -20,8 +20,9 @@ STATUSES = ("ok", "diverged")
 class Measurement:
     """How long a run took, and on what."""
 
-    train_seconds: float
+    train_seconds: float  # by the clock on the wall, as the next one
     evaluate_seconds: float
+    cpu_seconds: float  # of this process in both: less than the two on a busy machine
     train_images_per_second: float  # images times paths
     evaluate_images_per_second: float
     peak_memory_mb: float  # of the whole process

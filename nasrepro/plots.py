@@ -1,0 +1,189 @@
+"""Figures of the studies: tidy tables in, matplotlib figures out."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nasrepro.spaces.nb201 import LABELS, OPERATIONS
+
+# Okabe and Ito's palette: told apart by colour-blind readers, too.
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+
+
+def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
+    """Laube's figure 3: usage or share of each operation in the true top N, a panel a subspace.
+
+    Args:
+        usage: subspace, top, operation, usage, share.
+        value: "usage" or "share".
+    """
+    subspaces = usage["subspace"].unique()
+    figure, axes = plt.subplots(
+        2, 3, figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+    )
+    for axis, subspace in zip(axes.flat, subspaces, strict=True):
+        panel = usage[usage["subspace"] == subspace]
+        for i, operation in enumerate(OPERATIONS):
+            line = panel[panel["operation"] == operation]
+            if len(line):
+                axis.plot(
+                    line["top"],
+                    line[value],
+                    color=COLOURS[i],
+                    marker=MARKERS[i],
+                    markersize=4,
+                    label=LABELS[operation],
+                )
+        axis.set_title(subspace, fontsize=10)
+        axis.set_ylim(-0.03, 1.05 if value == "usage" else 0.6)
+    label = "share of cells that use it" if value == "usage" else "share of the edges"
+    figure.supylabel(label, fontsize=10)
+    figure.supxlabel("true top N", fontsize=10)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=5, loc="outside lower center", fontsize=9)
+    return figure
+
+
+def scatter(observations: pd.DataFrame, subspaces: Sequence[str], seed: int, size: str) -> Figure:
+    """Laube's figure 2: proxy against stand-alone accuracy, a row a subspace, a column a group."""
+    groups = {"true top 50": 50, "true top 250": 250, "random sample": None}
+    figure, axes = plt.subplots(
+        len(subspaces), len(groups), figsize=(9, 3 * len(subspaces)), layout="constrained"
+    )
+    for row, subspace in zip(np.atleast_2d(axes), subspaces, strict=True):
+        run = observations[
+            (observations["subspace"] == subspace)
+            & (observations["seed"] == seed)
+            & (observations["size"] == size)
+        ]
+        for axis, (name, top) in zip(row, groups.items(), strict=True):
+            cells = run[run["random"]] if top is None else run.nlargest(top, "truth")
+            axis.scatter(cells["predicted"], cells["truth"], s=6, alpha=0.5, color=COLOURS[1])
+            axis.set_title(f"{subspace}: {name}", fontsize=9)
+    figure.supxlabel("proxy accuracy, percent of the validation images", fontsize=10)
+    figure.supylabel("stand-alone test accuracy, percent", fontsize=10)
+    return figure
+
+
+def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: str) -> Figure:
+    """Laube's figures 4 and 7: tau and mean prediction within the true top N, with intervals.
+
+    Args:
+        top_n: subspace, size, top, tau and mean_prediction with their intervals.
+        groups: title of each column of panels, and its subspaces.
+        size: of the supernets.
+    """
+    columns = max(len(groups), 1)
+    figure, axes = plt.subplots(
+        2,
+        columns,
+        figsize=(4.5 * columns, 6),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    rows = top_n[top_n["size"] == size]
+    for column, (title, subspaces) in enumerate(groups.items()):
+        for axis, value in zip(axes[:, column], ("tau", "mean_prediction"), strict=True):
+            _curves(axis, rows, value, subspaces)
+        axes[0, column].set_title(title, fontsize=10)
+        axes[1, column].legend(fontsize=8)
+        axes[0, column].axhline(0, color="grey", linewidth=0.8)
+    axes[0, 0].set_ylabel("Kendall's tau-a")
+    axes[1, 0].set_ylabel("mean proxy accuracy, percent")
+    figure.supxlabel(f"true top N, and the random sample (size {size})", fontsize=10)
+    return figure
+
+
+def _curves(axis: Axes, rows: pd.DataFrame, value: str, subspaces: Sequence[str]) -> None:
+    """One line a subspace; the bars are the 95% intervals over seeds, side by side."""
+    for i, subspace in enumerate(subspaces):
+        line = rows[rows["subspace"] == subspace]
+        if line.empty:
+            continue
+        errors = [line[value] - line[f"{value}_low"], line[f"{value}_high"] - line[value]]
+        axis.errorbar(
+            np.arange(len(line)) + 0.08 * (i - len(subspaces) / 2),
+            line[value],
+            yerr=np.nan_to_num(errors),
+            color=COLOURS[i],
+            marker=MARKERS[i],
+            markersize=4,
+            linewidth=1,
+            elinewidth=0.8,
+            label=f"{subspace} (n={line['n'].iloc[0]})",
+        )
+        axis.set_xticks(range(len(line)), line["top"])
+
+
+def metric_points(summary: pd.DataFrame, metrics: dict[str, str], size: str) -> Figure:
+    """Laube's figure 11: several metrics over the random sample, a row a subspace.
+
+    Args:
+        summary: subspace, size, metric, mean, ci_low, ci_high, n.
+        metrics: metric and its label.
+        size: of the supernets.
+    """
+    rows = summary[summary["size"] == size]
+    subspaces = list(dict.fromkeys(rows["subspace"]))
+    figure, axis = plt.subplots(figsize=(8, 0.55 * len(subspaces) + 1.2), layout="constrained")
+    for i, (metric, label) in enumerate(metrics.items()):
+        points = rows[rows["metric"] == metric].set_index("subspace").reindex(subspaces)
+        errors = [points["mean"] - points["ci_low"], points["ci_high"] - points["mean"]]
+        axis.errorbar(
+            points["mean"],
+            np.arange(len(subspaces)) + 0.15 * (i - len(metrics) / 2),
+            xerr=np.nan_to_num(errors),
+            fmt=MARKERS[i],
+            color=COLOURS[i],
+            markersize=4,
+            elinewidth=0.8,
+            label=label,
+        )
+    axis.set_yticks(range(len(subspaces)), subspaces)
+    axis.invert_yaxis()
+    axis.axvline(0, color="grey", linewidth=0.8)
+    axis.set_xlabel(f"correlation over the random sample (size {size})")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def floor_and_ceiling(baseline: pd.DataFrame, size: str) -> Figure:
+    """The supernets' Spearman correlation between parameter count and agreement of seeds."""
+    rows = baseline[baseline["size"] == size].reset_index(drop=True)
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
+    errors = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+    axis.errorbar(
+        rows["mean"],
+        rows.index,
+        xerr=np.nan_to_num(errors),
+        fmt="o",
+        color=COLOURS[1],
+        label="supernet and truth",
+    )
+    axis.scatter(
+        rows["parameter_count"],
+        rows.index,
+        marker="x",
+        color=COLOURS[2],
+        label="parameter count and truth",
+    )
+    axis.scatter(
+        rows["between_seeds"],
+        rows.index,
+        marker="|",
+        s=120,
+        color=COLOURS[3],
+        label="two supernets that differ in the seed",
+    )
+    axis.set_yticks(range(len(rows)), [f"{r.subspace} (n={r.n})" for r in rows.itertuples()])
+    axis.invert_yaxis()
+    axis.set_xlabel(f"Spearman correlation over the random sample (size {size})")
+    axis.legend(fontsize=8)
+    return figure

@@ -1,0 +1,122 @@
+"""What a study's page is made of besides figures: tables and numbers in Markdown."""
+
+import math
+
+import pandas as pd
+
+from nasrepro.runs.config import RunConfig
+from nasrepro.runs.store import Record
+
+
+def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
+    """A mean and its interval.
+
+    >>> with_interval(0.512, 0.4, 0.623)
+    '0.51 [0.40, 0.62]'
+    >>> with_interval(0.512, float("nan"), float("nan"))
+    '0.51 [one run]'
+    """
+    if math.isnan(mean):
+        return "–"
+    if math.isnan(low):
+        return f"{mean:.{digits}f} [one run]"
+    if low == high:
+        return f"{mean:.{digits}f} (exact)"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def markdown_table(frame: pd.DataFrame, caption: str, name: str) -> str:
+    """A numbered MyST table with a caption; texts as they are.
+
+    Args:
+        frame: what to show, columns named as in the table's head.
+        caption: one or two sentences.
+        name: label for references.
+    """
+    body = frame.to_markdown(index=False, disable_numparse=True)
+    return f"```{{table}} {caption}\n:name: {name}\n\n{body}\n```"
+
+
+def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
+    """The columns a reader of a claims table wants, as text."""
+    return pd.DataFrame(
+        {
+            "claim": claims["statement"] + " (" + claims["where"] + ")",
+            "paper": claims["reported"],
+            "what we compute": claims["quantity"],
+            "holds if": claims["holds if"],
+            "ours, 95% interval": [
+                with_interval(row.ours, row.ci_low, row.ci_high) for row in claims.itertuples()
+            ],
+            "n": claims["n"].astype(str),
+            "verdict": claims["verdict"],
+        }
+    )
+
+
+def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
+    """Mean and interval of some metrics, one row a subspace and size.
+
+    Args:
+        summary: subspace, size, metric, mean, ci_low, ci_high, n.
+        metrics: metric and the head of its column.
+        digits: after the point.
+    """
+    rows = []
+    for (subspace, size), group in summary.groupby(["subspace", "size"], sort=False):
+        by_metric = group.set_index("metric")
+        cells = {
+            head: with_interval(*by_metric.loc[metric, ["mean", "ci_low", "ci_high"]], digits)
+            for metric, head in metrics.items()
+            if metric in by_metric.index
+        }
+        count = str(by_metric["n"].max())
+        rows.append({"subspace": subspace, "size": size, "n": count, **cells})
+    return pd.DataFrame(rows)
+
+
+def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
+    """How the runs were made, from their configs: one row a setting they share.
+
+    Args:
+        configs: of one profile.
+        nets: the profile's networks by size.
+    """
+    first = configs[0]
+    train, evaluate, data = first.train, first.evaluate, first.data
+    size = f"averaged down to {data.size}x{data.size} pixels" if data.size else "at full size"
+    rows = {
+        "images": f"{data.name}, {data.train_images:,} to train and {data.validation_images:,} "
+        f"held out to validate, {size}",
+        "networks": "; ".join(
+            f"{name}: {net.channels} channels, {net.cells_per_stage} cell(s) a stage"
+            for name, net in nets.items()
+        ),
+        "batch normalisation": "scale and shift learned; evaluated with the statistics of "
+        + {
+            "batch": f"the validation batch ({evaluate.batch_size} images)",
+            "tracked": "training (running mean)",
+            "calibrated": f"{evaluate.calibration_batches} training batches for each cell",
+        }[evaluate.batch_norm],
+        "sampling": first.sampler,
+        "training": f"{train.epochs} epochs, batches of {train.batch_size}, "
+        f"SGD with momentum {train.momentum:g}{' (Nesterov)' if train.nesterov else ''}, "
+        f"learning rate {train.learning_rate:g} to {train.final_learning_rate:g} by a cosine, "
+        f"weight decay {train.weight_decay:g}, {train.precision}",
+        "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
+        "cells evaluated": f"{first.cells.random:,} random (all, if fewer)"
+        + (f" and the true top {first.cells.top}" if first.cells.top else ""),
+    }
+    return pd.DataFrame(rows.items(), columns=["setting", "value"])
+
+
+def machine(records: list[Record]) -> str:
+    """Where and with what the runs were computed, and how long one took."""
+    first = records[0].measurement
+    seconds = [r.measurement.train_seconds + r.measurement.evaluate_seconds for r in records]
+    versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
+    return (
+        f"{len(records)} runs on {first.device} ({first.cpu}, {first.threads} thread each; "
+        f"{versions}), {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} minutes a run, "
+        f"{sum(seconds) / 3600:.1f} hours in all"
+    )
