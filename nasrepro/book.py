@@ -10,8 +10,8 @@ Papermill, jupytext and Jupyter Book are needed only here and imported only wher
 import ast
 import hashlib
 import json
-import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nasrepro import benchmarks, pages, paths
+from nasrepro import benchmarks, book_pages, paths
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import ConfigError, DataError, NasreproError
 
@@ -44,9 +44,8 @@ def build(report: Callable[[str], None] = print) -> Path:
         NasreproError: if a cell of a notebook fails, or a page has a warning.
     """
     fetch_tables(report)
-    notebooks = sorted(NOTEBOOKS.glob("*.py"))
-    for notebook in notebooks:
-        output = EXECUTED / f"{notebook.stem}.ipynb"
+    outputs = {path: EXECUTED / f"{path.stem}.ipynb" for path in sorted(NOTEBOOKS.glob("*.py"))}
+    for notebook, output in outputs.items():
         key = cache_key(notebook)
         if stored_key(output) == key:
             report(f"{notebook.stem}: nothing changed since it was executed")
@@ -54,9 +53,9 @@ def build(report: Callable[[str], None] = print) -> Path:
         start = time.perf_counter()
         execute_notebook(notebook, {}, output, key)
         report(f"{notebook.stem}: executed in {time.perf_counter() - start:.0f} s")
-    for stale in set(EXECUTED.glob("*.ipynb")) - {EXECUTED / f"{n.stem}.ipynb" for n in notebooks}:
+    for stale in set(EXECUTED.glob("*.ipynb")) - set(outputs.values()):
         stale.unlink()
-    pages.write_all(EXECUTED, {n.stem: execution(EXECUTED / f"{n.stem}.ipynb") for n in notebooks})
+    book_pages.write_all(EXECUTED, {path.stem: execution(path) for path in outputs.values()})
     return lay_out(report)
 
 
@@ -78,6 +77,7 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
     if not source.is_file():
         names = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.py")))
         raise ConfigError(f"unknown notebook {notebook!r}; the notebooks are {names or 'none'}")
+    fetch_tables()
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")
 
 
@@ -130,6 +130,7 @@ def execute_notebook(
         "key": key,
         "seconds": round(time.perf_counter() - start, 1),
         "parameters": known | dict(parameters),
+        "numbers": glued(executed),
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(executed, partial)
@@ -177,6 +178,17 @@ def _papermill(node: Any, partial: Path, parameters: dict[str, Any], name: str) 
         raise NasreproError(f"{name}: its kernel died; was memory short? ({error})") from None
 
 
+def glued(node: Any) -> dict[str, str]:
+    """What an executed notebook glued: the text of each key, as Markdown where it has one."""
+    found = {}
+    for cell in node.cells:
+        for output in cell.get("outputs", []):
+            if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
+                data = {kind.rpartition("/")[2]: text for kind, text in output["data"].items()}
+                found[name] = data.get("markdown", data.get("plain"))
+    return found
+
+
 def _tidy(node: Any) -> None:
     """Hide the injected parameters, and forget what papermill noted: paths of this machine."""
     node.metadata.pop("papermill", None)
@@ -218,7 +230,7 @@ def stored_key(output: Path) -> str | None:
 
 
 def execution(output: Path) -> dict[str, Any]:
-    """What `execute_notebook` noted: key, seconds, parameters; empty if the file is no such."""
+    """What `execute_notebook` noted: key, seconds, parameters, numbers; empty if nothing."""
     try:
         return json.loads(output.read_text(encoding="utf-8"))["metadata"]["nasrepro"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -236,9 +248,9 @@ def lay_out(report: Callable[[str], None] = print) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     options = ["build", str(paths.REPOSITORY), "-W", "-n", "--keep-going", "-q"]
-    environment = os.environ | {"NO_COLOR": "1"}
-    done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment)
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
     if done.returncode != 0:
-        raise NasreproError(f"Jupyter Book found problems:\n{done.stderr or done.stdout}")
+        said = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr or done.stdout)  # no colours
+        raise NasreproError(f"Jupyter Book found problems:\n{said}")
     report(f"site: built in {time.perf_counter() - start:.0f} s")
     return site / "index.html"

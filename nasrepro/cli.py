@@ -101,8 +101,9 @@ def space_counts(
     """Sizes of a search space and its subspaces, counted by enumeration: CSV of name,count."""
     from nasrepro.spaces import counts
 
+    counted = counts(name)
     print("name,count")
-    for what, count in counts(name):
+    for what, count in counted:
         print(f'"{what}",{count}' if "," in what else f"{what},{count}")
 
 
@@ -210,9 +211,16 @@ def study_run(
     """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
     from nasrepro.runs.execute import execute
     from nasrepro.studies import study as find
-    from nasrepro.studies.results import compute_statistics, save_statistics
 
     execute(find(name).grid(profile, seeds), workers=workers, device=device)
+    study_collect(name, profile)
+
+
+@study.command("collect")
+def study_collect(name: Study, profile: Profile = "cpu") -> None:
+    """Store the statistics of the runs there are, as `study run` does at its end."""
+    from nasrepro.studies.results import compute_statistics, save_statistics
+
     save_statistics(name, profile, compute_statistics(name, profile))
 
 

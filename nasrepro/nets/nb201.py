@@ -5,7 +5,7 @@ searched cells with residual reduction blocks between them, head.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
+
+Key = tuple  # names a value inside a cell: nested tuples of edges and operations
+MEMO_SIZE = 64  # tensors kept while many cells are evaluated
 
 
 class ConvBN(nn.Module):
@@ -45,25 +48,40 @@ class SearchedCell(nn.Module):
             for ops in choices
         )
 
-    def forward(self, x: Tensor, cell: Cell, live: Sequence[int]) -> Tensor:
-        """Sum at each node what its live edges bring; zeros where nothing reaches the output."""
+    def forward(
+        self, x: Tensor, cell: Cell, live: Sequence[int], memo: dict[Key, Tensor]
+    ) -> Tensor:
+        """Sum at each node what its live edges bring; zeros where nothing reaches the output.
+
+        Args:
+            x: (batch, channels, height, width).
+            cell: the path.
+            live: its edges between input and output.
+            memo: what earlier cells computed from this same x, and where this one leaves what it
+                computes. A value's key is the operations that lead to it.
+        """
         nodes: list[Tensor | None] = [x, None, None, None]
-        rectified: dict[int, Tensor] = {}
-        pooled: dict[int, Tensor] = {}
+        keys: list[Key] = [()] * len(nodes)
         for edge in sorted(live, key=lambda e: EDGES[e]):
             source, target = EDGES[edge]
-            operation, value = cell.operations[edge], nodes[source]
-            # ReLU and pooling of a node are computed once for all the edges that leave it.
-            if operation == "avg_pool_3x3":
-                if source not in pooled:
-                    pooled[source] = average_pool(value)
-                value = pooled[source]
-            elif operation != "skip_connect":
-                if source not in rectified:
-                    rectified[source] = F.relu(value)
-                value = self.edges[edge][operation](rectified[source])
+            value, key = self._edge_output(
+                edge, cell.operations[edge], nodes[source], keys[source], memo
+            )
             nodes[target] = value if nodes[target] is None else nodes[target] + value
+            keys[target] = (*keys[target], key)
         return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+    def _edge_output(
+        self, edge: int, operation: str, x: Tensor, key: Key, memo: dict[Key, Tensor]
+    ) -> tuple[Tensor, Key]:
+        """An operation's output and its key; ReLU and pooling serve all edges that leave a node."""
+        if operation == "skip_connect":
+            return x, (operation, key)
+        if operation == "avg_pool_3x3":
+            return _once(memo, (operation, key), lambda: average_pool(x))
+        rectified, _ = _once(memo, ("relu", key), lambda: F.relu(x))
+        convolution = self.edges[edge][operation]
+        return _once(memo, (edge, operation, key), lambda: convolution(rectified))
 
 
 class ReductionBlock(nn.Module):
@@ -119,20 +137,46 @@ class Network(nn.Module):
         Raises:
             ConfigError: if the network lacks an operation of the cell.
         """
+        return self._after_stem(self.stem(x), cell, {})
+
+    def forward_many(self, x: Tensor, cells: Iterable[Cell]) -> Iterator[Tensor]:
+        """Logits of many paths on the same images, sharing what they have in common.
+
+        The stem is computed once; in the first searched cell, so is every edge that cells in a row
+        share with all that leads to it. Sorted cells share most.
+
+        Args:
+            x: normalised images, (batch, 3, height, width).
+            cells: the paths.
+
+        Yields:
+            Logits of each cell, (batch, classes), equal to `forward`'s.
+
+        Raises:
+            ConfigError: if the network lacks an operation of a cell.
+        """
+        x, memo = self.stem(x), _Recent()
+        for cell in cells:
+            yield self._after_stem(x, cell, memo)
+
+    def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        self._check_offers(cell)
+        live = live_edges(cell)
+        for stage, cells in enumerate(self.stages):
+            if stage > 0:
+                x = self.reductions[stage - 1](x)
+            for searched in cells:
+                x = searched(x, cell, live, memo)
+                memo = {}  # later cells read another input for every path
+        x = F.relu(self.head_bn(x)).mean(dim=(2, 3))
+        return self.classifier(x)
+
+    def _check_offers(self, cell: Cell) -> None:
         for edge, (operation, ops) in enumerate(zip(cell.operations, self.choices, strict=True)):
             if operation not in ops:
                 raise ConfigError(
                     f"edge {edge} of this network offers {', '.join(ops)}, not {operation!r}"
                 )
-        live = live_edges(cell)
-        x = self.stem(x)
-        for stage, cells in enumerate(self.stages):
-            if stage > 0:
-                x = self.reductions[stage - 1](x)
-            for searched in cells:
-                x = searched(x, cell, live)
-        x = F.relu(self.head_bn(x)).mean(dim=(2, 3))
-        return self.classifier(x)
 
 
 class StandAlone(nn.Module):
@@ -197,6 +241,22 @@ def average_pool(x: Tensor) -> Tensor:
     total = F.conv2d(x, ones, padding=1, groups=channels)
     # As wide as the images: dividing by one channel's map would be slow for channels-last.
     return total / F.conv2d(torch.ones_like(x[:1]), ones, padding=1, groups=channels)
+
+
+class _Recent(dict):
+    """A dictionary that forgets its oldest entry when it grows beyond `MEMO_SIZE`."""
+
+    def __setitem__(self, key: Key, value: Tensor) -> None:
+        super().__setitem__(key, value)
+        if len(self) > MEMO_SIZE:
+            del self[next(iter(self))]
+
+
+def _once(memo: dict[Key, Tensor], key: Key, compute: Callable[[], Tensor]) -> tuple[Tensor, Key]:
+    """The value of a key, computed if the memo lacks it, and the key."""
+    if (value := memo.get(key)) is None:
+        value = memo[key] = compute()
+    return value, key
 
 
 def _batch_norm(channels: int, config: NetConfig) -> nn.BatchNorm2d:

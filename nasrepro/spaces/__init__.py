@@ -1,14 +1,12 @@
 """Search spaces: encode, parse, enumerate, sample. No torch here."""
 
-from collections.abc import Iterator
-
 from nasrepro.errors import ConfigError
 from nasrepro.spaces import nb201
 
 SPACES = {"nb201": nb201}
 
 
-def counts(name: str) -> Iterator[tuple[str, int]]:
+def counts(name: str) -> list[tuple[str, int]]:
     """Name and size of a space and its subspaces, counted by enumeration.
 
     Raises:
@@ -16,4 +14,4 @@ def counts(name: str) -> Iterator[tuple[str, int]]:
     """
     if name not in SPACES:
         raise ConfigError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
-    return SPACES[name].counts()
+    return list(SPACES[name].counts())

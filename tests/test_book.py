@@ -1,0 +1,222 @@
+"""Executing notebooks: parameters, failures, the cache; and what the book's sources promise."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nasrepro import book, book_pages, metrics, paths
+from nasrepro.data.sources import SOURCES
+from nasrepro.errors import ConfigError, DataError, NasreproError
+
+HEADER = """# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["parameters"]
+number = 1
+
+# %%
+"""
+
+# Papermill and the Jupyter client use what newer Pythons and libraries deprecate.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::ResourceWarning"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A book of no pages in an empty folder."""
+    monkeypatch.setattr(book, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(book, "EXECUTED", tmp_path / "book" / "_executed")
+    monkeypatch.setattr(book, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(book, "LOCK_FILE", tmp_path / "requirements.lock")
+    monkeypatch.setattr(book, "fetch_tables", lambda report=print: None)
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
+    book.NOTEBOOKS.mkdir()
+    book.LOCK_FILE.write_text("numpy==2.4.6\n")
+    (tmp_path / "results").mkdir()
+    return tmp_path
+
+
+def write_notebook(name: str, code: str) -> Path:
+    path = book.NOTEBOOKS / f"{name}.py"
+    path.write_text(HEADER + code)
+    return path
+
+
+def outputs(path: Path) -> list[str]:
+    """The printed texts of an executed notebook."""
+    cells = json.loads(path.read_text())["cells"]
+    return [
+        "".join(output["text"])
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "stream"
+    ]
+
+
+def test_parameters_are_injected_and_hidden(workspace):
+    write_notebook("01_tiny", "print(number + 1)\n")
+    path = book.run("01_tiny", {"number": 41})
+    assert outputs(path) == ["42\n"]
+    tags = [cell["metadata"].get("tags", []) for cell in json.loads(path.read_text())["cells"]]
+    assert ["injected-parameters", "hide-input"] in tags
+    assert not book.EXECUTED.exists(), "the book is left alone"
+    assert str(workspace) not in path.read_text(), "no path of this machine goes on a page"
+
+
+def test_unknown_parameter_is_an_error(workspace):
+    write_notebook("01_tiny", "print(number)\n")
+    with pytest.raises(ConfigError, match=r"no parameter nmuber; its parameters are number"):
+        book.run("01_tiny", {"nmuber": 2})
+
+
+def test_unknown_notebook_is_an_error(workspace):
+    write_notebook("01_tiny", "print(number)\n")
+    with pytest.raises(ConfigError, match=r"unknown notebook '02_tiny'.*01_tiny"):
+        book.run("02_tiny", {})
+
+
+def test_failing_cell_leaves_nothing_or_what_was_there(workspace):
+    source = write_notebook("01_tiny", "raise ValueError('too few cells')\n")
+    output = book.EXECUTED / "01_tiny.ipynb"
+    with pytest.raises(NasreproError, match=r"01_tiny, cell 2.*\n.*\n.*ValueError: too few cells"):
+        book.execute_notebook(source, {}, output)
+    assert not output.exists()
+    output.parent.mkdir(parents=True)
+    output.write_text("before")
+    with pytest.raises(NasreproError):
+        book.execute_notebook(source, {}, output)
+    assert output.read_text() == "before"
+
+
+def test_build_executes_only_what_changed(workspace, monkeypatch):
+    monkeypatch.setattr(book, "lay_out", lambda report: workspace)
+    notebook = write_notebook("01_tiny", "print('first')\n")
+    book.EXECUTED.mkdir(parents=True)
+    (book.EXECUTED / "00_gone.ipynb").write_text("{}")
+    said: list[str] = []
+    book.build(said.append)
+    book.build(said.append)
+    notebook.write_text(notebook.read_text().replace("first", "second"))
+    book.build(said.append)
+    assert [line.split(": ")[1].split(" ")[0] for line in said] == [
+        "executed",
+        "nothing",
+        "executed",
+    ]
+    assert outputs(book.EXECUTED / "01_tiny.ipynb") == ["second\n"]
+    assert not (book.EXECUTED / "00_gone.ipynb").exists(), "its notebook is gone"
+
+
+def test_cache_key_changes_with_what_a_page_depends_on(workspace, monkeypatch):
+    notebook = write_notebook("01_tiny", "print(number)\n")
+    record = workspace / "results" / "records" / "0123.json"
+    record.parent.mkdir()
+    keys = [book.cache_key(notebook)]
+    record.write_text("{}")
+    keys.append(book.cache_key(notebook))
+    record.write_text("[]")
+    keys.append(book.cache_key(notebook))
+    book.LOCK_FILE.write_text("numpy==2.4.7\n")
+    keys.append(book.cache_key(notebook))
+    monkeypatch.setattr(book.benchmarks, "available_tables", lambda: ("another",))
+    keys.append(book.cache_key(notebook))
+    assert len(set(keys)) == len(keys)
+    (record.parent / ".0123.json.half").write_text("{")
+    assert book.cache_key(notebook) == keys[-1], "a record being written is none yet"
+
+
+def test_damaged_notebook_counts_as_not_executed(tmp_path):
+    path = tmp_path / "01_tiny.ipynb"
+    assert book.stored_key(path) is None
+    for text in ("{", "[]", '{"metadata": {}}'):
+        path.write_text(text)
+        assert book.stored_key(path) is None
+
+
+def test_warning_on_a_page_fails_the_build(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(book, "BUILD", tmp_path / "_build")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "_config.yml").write_text("only_build_toc_files: true\n")
+    (tmp_path / "index.md").write_text("# Title\n\n{doc}`nowhere`\n")
+    with pytest.raises(NasreproError, match=r"index.md:3: WARNING: unknown document"):
+        book.lay_out(print)
+
+
+def test_table_of_contents_lists_what_exists():
+    toc = yaml.safe_load((paths.REPOSITORY / "_toc.yml").read_text())
+    entries = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    executed = sorted(Path(entry).name for entry in entries if "_executed" in entry)
+    notebooks = sorted(path.stem for path in (paths.REPOSITORY / "notebooks").glob("*.py"))
+    assert executed == notebooks
+    pages = {entry for entry in (*entries, toc["root"]) if "_executed" not in entry}
+    assert pages == {f"book/{path.stem}" for path in (paths.REPOSITORY / "book").glob("*.md")}
+
+
+def test_every_metric_has_its_place_on_the_definitions_page():
+    page = (paths.REPOSITORY / "book" / "definitions.md").read_text()
+    functions = [
+        name
+        for name, value in vars(metrics).items()
+        if getattr(value, "__module__", None) == "nasrepro.metrics"
+        and callable(value)
+        and not isinstance(value, type)
+        and not name.startswith("_")
+        and name != "finite_vector"
+    ]
+    assert len(functions) > 5
+    for name in functions:
+        before, found, _ = page.partition(f".. autofunction:: {name}\n")
+        assert found, f"{name} is missing"
+        assert before.rpartition("\n##")[2].count("$$") == 2, f"{name} has no formula"
+
+
+def test_a_table_that_cannot_be_had_is_told_and_no_error(monkeypatch):
+    def load(name: str) -> None:
+        raise DataError("no answer")
+
+    monkeypatch.setattr(book.benchmarks, "load_table", load)
+    said: list[str] = []
+    book.fetch_tables(said.append)
+    assert len(said) == 2
+    assert all("pages show stored statistics: no answer" in line for line in said)
+
+
+def test_verdicts_are_what_the_notebook_glued(workspace):
+    code = 'from myst_nb import glue\nglue("tiny-supported", 3, display=False)\n'
+    path = book.execute_notebook(write_notebook("01_tiny", code), {}, workspace / "01_tiny.ipynb")
+    table = book_pages.verdicts({"01_tiny": book.execution(path)})
+    assert table.splitlines()[-1] == "| {doc}`/book/_executed/01_tiny` | – | 3 | – | – | – |"
+
+
+def test_generated_tables_name_every_source_and_column():
+    sources = book_pages.sources(SOURCES.values())
+    assert all(name in sources for name in SOURCES)
+    assert "`cifar10-test-200`" in book_pages.columns()
+    assert "no study" in book_pages.notebooks({})
+
+
+def test_generated_files_are_only_written_when_they_change(tmp_path):
+    book_pages.write_all(tmp_path, {})
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    book_pages.write_all(tmp_path, {})
+    assert before == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+
+def test_no_notebook_is_tracked_as_ipynb():
+    tracked = [
+        path
+        for folder in ("book", "notebooks", "nasrepro", "tests", "results")
+        for path in (paths.REPOSITORY / folder).rglob("*.ipynb")
+        if "_executed" not in path.parts
+    ]
+    assert not tracked

@@ -1,0 +1,68 @@
+"""Regions, verdicts and the published claims."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasrepro.claims import NEGATIVE, POSITIVE, Region, exact, read_claims, verdict
+from nasrepro.stats import Interval
+
+numbers = st.floats(-10, 10, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "region", "expected"),
+    [
+        (0.1, 0.3, POSITIVE, "supported"),
+        (0.0, 0.3, POSITIVE, "undecided"),  # zero is not above zero
+        (-0.3, 0.0, POSITIVE, "contradicted"),
+        (-0.3, 0.1, NEGATIVE, "undecided"),
+        (0.4, 0.6, Region(0.4, 0.6), "supported"),
+        (0.6, 0.7, Region(0.4, 0.6), "undecided"),  # they share the point 0.6
+        (0.61, 0.7, Region(0.4, 0.6), "contradicted"),
+        (0.1, 0.39, Region(0.4, 0.6), "contradicted"),
+        (0.3, 0.7, Region(0.4, 0.6), "undecided"),
+    ],
+)
+def test_verdict_compares_the_interval_with_the_region(low, high, region, expected):
+    assert verdict(Interval((low + high) / 2, low, high, 5), region) == expected
+
+
+@given(numbers, numbers)
+def test_a_point_is_never_undecided(value, bound):
+    inside = verdict(exact(value, 1), Region(low=bound)) == "supported"
+    assert inside == (value >= bound)
+    assert verdict(exact(value, 1), Region(low=bound)) in ("supported", "contradicted")
+
+
+@given(numbers, numbers, numbers)
+def test_narrowing_an_interval_never_turns_a_verdict_round(low, high, bound):
+    low, high = min(low, high), max(low, high)
+    middle = (low + high) / 2
+    wide = verdict(Interval(middle, low, high, 5), Region(low=bound))
+    narrow = verdict(Interval(middle, middle, middle, 5), Region(low=bound))
+    assert wide in (narrow, "undecided")
+
+
+def test_one_run_decides_nothing():
+    assert verdict(Interval(0.5, math.nan, math.nan, 1), POSITIVE) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("region", "text"),
+    [(POSITIVE, "> 0"), (NEGATIVE, "< 0"), (Region(1, 1), "1"), (Region(low=2), "≥ 2")],
+)
+def test_regions_are_written_as_people_write_them(region, text):
+    assert str(region) == text
+
+
+def test_every_published_claim_says_all_a_reader_needs():
+    claims = read_claims("laube")
+    assert len(claims) == 17
+    for name, claim in claims.items():
+        assert claim.id == name
+        for part in (claim.statement, claim.where, claim.reported, claim.quantity):
+            assert part.strip()
+        assert claim.region.low > -math.inf or claim.region.high < math.inf

@@ -1,0 +1,100 @@
+"""The command line: what it prints, and how it answers wrong input."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from nasrepro import cli
+from nasrepro.studies import correlations
+
+
+@pytest.fixture
+def results_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def call(capsys, *words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["nasrepro", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    captured = capsys.readouterr()
+    return stop.value.code or 0, captured.out, captured.err
+
+
+def test_space_counts_are_those_published(capsys):
+    code, out, _ = call(capsys, "space", "counts", "nb201")
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == "name,count"
+    assert lines[1:4] == ["cells,15625", "connected,15284", "unique,6466"]
+    assert '"no Zero, no Pool",729' in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["space", "counts", "nb301"], "the spaces are nb201"),
+        (["study", "plan", "regrets"], "the studies are correlations"),
+        (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
+        (["data", "fetch", "mnist"], "nb201-200epochs"),
+        (["runs", "show", "ffff"], "nasrepro runs list"),
+        (["book", "run", "nothing"], "01_correlations"),
+        (["book", "run", "01_correlations", "-p", "profile"], "name=value"),
+    ],
+)
+def test_wrong_names_answer_with_the_possible_ones(capsys, results_folder, words, answer):
+    code, out, err = call(capsys, *words)
+    assert code == 2
+    assert answer in err
+    assert "Traceback" not in err and out == ""
+
+
+def test_status_of_an_empty_store_as_json(capsys, results_folder):
+    code, out, _ = call(capsys, "study", "status", "correlations", "--profile", "cpu", "--json")
+    status = json.loads(out)
+    assert code == 0
+    assert (status["runs"], status["stored"], status["missing"]) == (69, 0, 69)
+    assert status["seconds_missing"] is None  # unknown before one has run
+
+
+def test_plan_says_what_is_not_known_yet(capsys, results_folder):
+    _, out, _ = call(capsys, "study", "plan", "correlations", "--profile", "smoke")
+    assert "12 runs, 0 stored" in out and "once one of each size has run" in out
+
+
+def test_tables_are_listed(capsys):
+    _, out, _ = call(capsys, "study", "table", "correlations")
+    assert out.split() == list(correlations.TABLES)
+
+
+def test_a_table_without_runs_says_how_to_get_them(capsys, results_folder):
+    code, _, err = call(capsys, "study", "table", "correlations", "summary")
+    assert code == 1 and "nasrepro study run correlations --profile cpu" in err
+
+
+def test_a_damaged_record_is_named(capsys, results_folder):
+    (results_folder / "records").mkdir()
+    (results_folder / "records" / "0123456789abcdef.json").write_text('{"schema": 1, "conf')
+    code, out, _ = call(capsys, "runs", "verify")
+    assert code == 1
+    assert "0123456789abcdef" in out and "1 records, 1 damaged" in out
+
+
+@pytest.mark.slow
+def test_the_smallest_study_runs_from_the_command_line(capsys, results_folder):
+    words = ["correlations", "--profile", "smoke", "--seeds", "1"]
+    assert call(capsys, "study", "run", *words, "--workers", "0")[0] == 0
+    _, out, _ = call(capsys, "study", "status", *words, "--json")
+    assert json.loads(out)["missing"] == 0
+    _, out, _ = call(capsys, "study", "table", "correlations", "summary", "--profile", "smoke")
+    assert out.splitlines()[0] == "subspace,size,metric,mean,ci_low,ci_high,n"
+    assert call(capsys, "runs", "verify")[0] == 0
+
+
+def test_importing_the_library_does_not_import_torch():
+    script = "import sys, nasrepro, nasrepro.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

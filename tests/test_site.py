@@ -1,0 +1,146 @@
+"""The built site, as a visitor meets it: links, and in a browser requests, maths, phones, errors.
+
+Needs a site (`make book`); the tests in a browser also need an installed Chromium.
+"""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from nasrepro import book
+
+SITE = book.BUILD / "html"
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("book/**/*.html"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+)
+
+pytestmark = [
+    pytest.mark.skipif(not PAGES, reason="no site: make book"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
+
+
+class Links(HTMLParser):
+    """The addresses that a page points to, and its anchors."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.addresses.append(value)
+            elif name == "id" and value:
+                self.anchors.add(value)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_local_links_lead_somewhere(page: str) -> None:
+    path = SITE / page
+    links = Links(path.read_text(encoding="utf-8"))
+    for address in links.addresses:
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        assert target.exists(), address
+        if parts.fragment and target.suffix == ".html":
+            anchors = links.anchors if target == path else Links(target.read_text()).anchors
+            assert unquote(parts.fragment) in anchors, address
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_no_path_of_the_machine_that_built_them(page: str) -> None:
+    text = (SITE / page).read_text(encoding="utf-8")
+    assert str(book.paths.REPOSITORY) not in text
+    assert str(Path.home()) + "/" not in text
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line on the terminal for each."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the site is served: under a sub-path, as on a project's Pages."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=SITE.parent))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/{SITE.name}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The installed Chromium."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_in_a_browser(browser, address: str, name: str) -> None:
+    """On a phone: nothing from outside, no error, nothing wider than the screen, maths rendered."""
+    problems: list[str] = []
+
+    def watch(route) -> None:
+        if route.request.url.startswith((address, "data:")):
+            route.continue_()
+        else:
+            problems.append(f"asked for {route.request.url}")
+            route.abort()
+
+    page = browser.new_page(viewport={"width": 375, "height": 812})
+    page.route("**/*", watch)
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("response", lambda r: problems.append(r.url) if r.status >= 400 else None)
+    page.goto(address + name, wait_until="networkidle")
+    formulas = page.locator(".math").count()
+    if formulas:
+        page.wait_for_selector("mjx-container", state="attached", timeout=10_000)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    broken = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+    unrendered = page.locator("mjx-merror").count()
+    page.close()
+    assert problems == []
+    assert broken == []
+    assert unrendered == 0
+    assert width <= 375
+    if name == "book/definitions.html":
+        assert formulas > 0, "the definitions have formulas"
+
+
+def test_front_door_leads_to_the_index(browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address, wait_until="networkidle")
+    url, title = page.url, page.title()
+    page.close()
+    assert url == address + "book/index.html"
+    assert "claim by claim" in title

@@ -1,0 +1,188 @@
+"""Study 1: its grid, its statistics worked by hand, its stored results."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasrepro import benchmarks
+from nasrepro.benchmarks import Column, Table
+from nasrepro.claims import read_claims
+from nasrepro.errors import ConfigError
+from nasrepro.runs.store import Measurement, Record
+from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
+from nasrepro.stats import mean_interval
+from nasrepro.studies import correlations, results
+from nasrepro.studies.correlations import CELLS, DOUBLES, SINGLES
+
+ABOUT = Column("cifar10", "test", 200, "mean of the benchmark's seeds", "", "by hand")
+MEASUREMENT = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
+
+
+def small_table(accuracies: dict[Cell, float]) -> Table:
+    codes = np.array([cell.code for cell in accuracies])
+    return Table("by hand", codes, (ABOUT,), {ABOUT.name: np.array(list(accuracies.values()))})
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    if correlations.TABLE not in benchmarks.available_tables():
+        pytest.skip("the NAS-Bench-201 table is not on this machine; set NASREPRO_DATA")
+    return benchmarks.load_table(correlations.TABLE)
+
+
+def test_the_thirteen_subspaces_are_all_distinct():
+    assert [subspace.size for subspace in SINGLES] == [5**6] + [4**6] * 5
+    assert [subspace.size for subspace in DOUBLES] == [3**6] * 7
+    assert len({str(subspace) for subspace in SINGLES + DOUBLES}) == 13
+
+
+def test_the_cpu_grid_has_the_runs_the_study_promises():
+    grid = correlations.grid("cpu")
+    small = [c for c in grid if correlations.size_of(c, "cpu") == "S"]
+    assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 7 * 3 + 6 * 3
+    assert len(small) == 6 * 5 + 7 * 3
+    assert correlations.grid("cpu", seeds=1) == [c for c in grid if c.seed == 0]
+
+
+@pytest.mark.parametrize("profile", correlations.PROFILES)
+def test_a_profile_changes_numbers_only(profile):
+    config = correlations.grid(profile)[0]
+    assert config.sampler in ("uniform", "strictly-fair")
+    assert {c.data for c in correlations.grid(profile)} == {config.data}
+
+
+def test_unknown_names_answer_with_the_possible_ones():
+    with pytest.raises(ConfigError, match="smoke, cpu, paper"):
+        correlations.grid("laptop")
+    with pytest.raises(ConfigError, match="seeds=0"):
+        correlations.grid("cpu", seeds=0)
+
+
+def test_usage_follows_the_example_of_laubes_caption():
+    """Three of the top-10 cells use Pool, four times together: usage 3/10; ours of 60 edges."""
+    conv = ["nor_conv_3x3"] * 6
+    pools = [["avg_pool_3x3", "avg_pool_3x3", *conv[2:]], ["avg_pool_3x3", *conv[1:]]]
+    pools += [[*conv[:5], "avg_pool_3x3"]]
+    others = [[*conv[:i], "skip_connect", *conv[i + 1 :]] for i in range(6)]
+    rest = [conv, ["none"] * 6, ["skip_connect"] * 6]  # the last two are beyond the top 10
+    cells = [Cell(tuple(ops)) for ops in [*pools, *others, *rest]]
+    ranked = small_table({cell: 90.0 - i for i, cell in enumerate(cells)})
+    usage = correlations.usage(ranked, Subspace())
+    pool = usage[(usage["top"] == "10") & (usage["operation"] == "avg_pool_3x3")].iloc[0]
+    assert pool["usage"] == 3 / 10
+    assert pool["share"] == pytest.approx(4 / 60)
+    top = usage[usage["top"] == "10"]
+    assert top["share"].sum() == pytest.approx(1)
+
+
+def test_summary_has_the_mean_and_interval_over_runs():
+    runs = pd.DataFrame(
+        {
+            "subspace": "no Zero",
+            "size": "S",
+            "seed": [0, 1, 2, 3],
+            "metric": "spearman",
+            "value": [1.0, 2.0, 3.0, np.nan],
+        }
+    )
+    summary = correlations.summarise(runs)
+    assert list(summary) == ["subspace", "size", "metric", "mean", "ci_low", "ci_high", "n"]
+    row = summary.iloc[0]
+    assert (row["mean"], row["n"]) == (2, 3)  # a value that is not a number is left out
+    assert row["ci_high"] == pytest.approx(4.484, abs=5e-4)  # 2 + 4.303 / sqrt(3)
+
+
+def test_agreement_of_seeds_pairs_the_same_cells():
+    observations = pd.DataFrame(
+        {
+            "subspace": "s",
+            "size": "S",
+            "seed": [0, 0, 0, 1, 1, 1],
+            "code": [1, 2, 3, 3, 2, 1],
+            "predicted": [10, 20, 30, 60, 50, 40],
+            "random": True,
+        }
+    )
+    pairs = correlations.agreement_of_seeds(observations)
+    assert pairs[["seed_a", "seed_b", "spearman"]].to_numpy().tolist() == [[0, 1, 1]]
+
+
+def perfect_record(subspace: Subspace, table: Table, seed: int) -> Record:
+    """A record whose proxy accuracy ranks every cell of the sample as the truth does."""
+    config = replace(correlations.grid("cpu")[0], subspace=subspace, seed=seed)
+    from nasrepro.runs.run import select_cells
+
+    codes = tuple(cell.code for cell in select_cells(subspace, config.cells))
+    truth = table.accuracy(codes, correlations.COLUMN)
+    correct = tuple(int(c) for c in truth.argsort().argsort() // 2)
+    return Record(config, "ok", codes, correct, (), MEASUREMENT)
+
+
+def test_a_perfect_supernet_has_perfect_metrics_and_supports_what_it_can(table):
+    records = [perfect_record(Subspace(), table, seed) for seed in range(3)]
+    statistics = correlations.statistics(records, "cpu", table)
+    summary = correlations.summarise(statistics["runs"]).set_index("metric")["mean"]
+    assert summary["spearman"] == pytest.approx(1, abs=1e-4)
+    assert summary["tau_a"] == -1
+    assert summary["top_10_accuracy"] == pytest.approx(
+        table.accuracy([c.code for c in sample(Subspace())], correlations.COLUMN).max()
+    )
+    claims = correlations.tables(statistics)["claims"].set_index("claim")["verdict"]
+    assert claims["baseline-tau_a"] == "contradicted"  # it ranks the top groups, the paper's not
+    assert claims["mask-zero-tau_a"] == "not run"
+
+
+def sample(subspace: Subspace) -> list[Cell]:
+    from nasrepro.runs.run import random_cells
+
+    return random_cells(subspace, CELLS)
+
+
+def test_top_groups_are_the_true_top_of_the_subspace(table):
+    subspace = Subspace.without("none")
+    run = correlations.observe_run(perfect_record(subspace, table, 0), "cpu", table)
+    best = np.sort(table.accuracy(table.subset(subspace.operations), correlations.COLUMN))[::-1]
+    assert np.sort(run["truth"])[::-1][:500].tolist() == best[:500].tolist()
+    assert run["random"].sum() == 1_000
+    assert len(sample(Subspace.without("none", "avg_pool_3x3"))) == 729
+
+
+def test_parameter_count_correlates_as_published(table):
+    row = correlations.parameter_baseline(table, Subspace(), CELLS).set_index("cells").loc["all"]
+    assert (row["n"], round(row["spearman"], 3)) == (15_625, 0.753)
+
+
+def test_every_claim_about_the_table_is_computed(table):
+    usage = pd.concat([correlations.usage(table, s) for s in SINGLES])
+    found = correlations.usage_quantities(usage)
+    assert set(found) < set(read_claims("laube"))
+    assert found["conv3-everywhere"].mean == 1  # exact, from 500 cells of five subspaces
+
+
+def test_stored_statistics_are_those_of_the_stored_records(table):
+    """What a machine without the table shows is what a machine with it computes."""
+    computed = results.compute_statistics("correlations", "cpu")
+    stored = results.stored_statistics("correlations", "cpu")
+    assert set(stored) == set(computed)
+    for name, frame in computed.items():
+        assert results.to_csv(stored[name]) == results.to_csv(frame), name
+
+
+def test_every_table_is_named(table):
+    statistics = results.compute_statistics("correlations", "cpu")
+    assert set(correlations.tables(statistics)) == set(correlations.TABLES)
+
+
+def test_intervals_of_the_summary_come_from_the_runs():
+    stored = results.stored_statistics("correlations", "cpu")
+    summary = correlations.summarise(stored["runs"])
+    row = summary[(summary["metric"] == "spearman") & (summary["subspace"] == "all operations")]
+    runs = stored["runs"].query("metric == 'spearman' and subspace == 'all operations'")
+    small = runs[runs["size"] == "S"]["value"]
+    assert tuple(row[row["size"] == "S"].iloc[0][["mean", "n"]]) == (
+        pytest.approx(mean_interval(small).mean),
+        len(small),
+    )
+    assert set(OPERATIONS) == set(stored["usage"]["operation"])
