@@ -69,9 +69,8 @@ PROFILES = {
     "cpu": Profile(
         base=RunConfig(
             data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
-            sampler="uniform",
             train=TrainConfig(
-                epochs=40, batch_size=64, learning_rate=0.2, crop_padding=2, precision="bfloat16"
+                epochs=60, batch_size=96, learning_rate=0.1, crop_padding=2, precision="bfloat16"
             ),
             evaluate=EvaluateConfig("batch", batch_size=250, precision="bfloat16"),
             cells=CELLS,
