@@ -54,7 +54,8 @@ def count_correct(
         Counts, int64, (cells,).
 
     Raises:
-        ConfigError: if tracked statistics are wanted of a network that keeps none.
+        ConfigError: if tracked statistics are wanted of a network that keeps none, or more
+            batches to calibrate on than there are training images.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     if config.batch_norm != "batch" and any(norm.running_mean is None for norm in norms):
@@ -62,11 +63,17 @@ def count_correct(
             f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
             "this one keeps none: evaluate it with batch_norm='batch'"
         )
+    wanted = config.calibration_batches * config.batch_size
+    if wanted > len(split.train_images):
+        raise ConfigError(
+            f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
+            f"but there are only {len(split.train_images)} training images"
+        )
     validation = _prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
     calibration = _prepared(
         split,
-        split.train_images[: config.calibration_batches * config.batch_size],
+        split.train_images[:wanted],
         config.batch_size,
     )
     # In this order neighbours share the most; see `forward_many`.

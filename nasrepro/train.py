@@ -140,12 +140,20 @@ def train(
 
     Returns:
         One entry an epoch; the last one's loss is not finite if training diverged.
+
+    Raises:
+        ConfigError: if an epoch has fewer whole batches than an update takes.
     """
     device = split.train_images.device
+    batches_an_epoch = len(split.train_images) // config.batch_size
+    if batches_an_epoch < sampler.group_size:
+        raise ConfigError(
+            f"an update takes {sampler.group_size} batches of {config.batch_size} images, but "
+            f"an epoch has {len(split.train_images)} images; take smaller batches"
+        )
     net.train().to(memory_format=torch.channels_last)
     optimizer = make_optimizer(net, config)
     stream = batches(split, config, order)
-    batches_an_epoch = len(split.train_images) // config.batch_size
     steps, total_steps = 0, config.epochs * batches_an_epoch
     history: list[Epoch] = []
     while len(history) < config.epochs:

@@ -226,7 +226,6 @@ def test_no_cells_have_no_counts(digits, net, mode):
     assert count_correct(net, [], digits, CONFIGS[mode]).tolist() == []
 
 
-@pytest.mark.xfail(strict=True, reason="calibrates on the images there are, and says nothing")
 @pytest.mark.parametrize("batches", [5, 500])
 def test_more_calibration_batches_than_training_images_are_refused(digits, net, batches):
     config = dataclasses.replace(CONFIGS["calibrated"], calibration_batches=batches)

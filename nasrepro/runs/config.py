@@ -68,19 +68,35 @@ _converter = cattrs.Converter(forbid_extra_keys=True)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Plain dictionaries, lists, numbers and texts of a config or another dataclass."""
-    return _converter.unstructure(config)
+    """Plain dictionaries, lists, numbers and texts of a config or another dataclass.
+
+    A whole number in a field of reals is written as a real: equal configs, equal texts.
+    """
+    same = _converter.structure(_converter.unstructure(config), type(config))
+    return _converter.unstructure(same)
 
 
 def from_dict(values: dict[str, Any], kind: type[T]) -> T:
-    """The dataclass of plain values; ConfigError if they do not fit its fields."""
+    """The dataclass of plain values; ConfigError unless they are all its fields and no others."""
     try:
-        return _converter.structure(values, kind)
+        found = _converter.structure(values, kind)
     except ConfigError:
         raise
     except Exception as error:
         reasons = "; ".join(cattrs.transform_error(error, path=kind.__name__))
         raise ConfigError(f"these values are no {kind.__name__}: {reasons}") from error
+    if missing := sorted(_names(_converter.unstructure(found)) - _names(values)):
+        raise ConfigError(f"these values are no {kind.__name__}: {', '.join(missing)} missing")
+    return found
+
+
+def _names(values: Any, path: str = "") -> set[str]:
+    """The names of all fields inside plain values, e.g. `.train.epochs`."""
+    if isinstance(values, list | tuple):
+        return set().union(*(_names(value, path) for value in values))
+    if not isinstance(values, dict):
+        return {path}
+    return set().union(*(_names(value, f"{path}.{name}") for name, value in values.items()))
 
 
 def canonical_json(values: Any) -> str:

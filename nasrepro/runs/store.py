@@ -114,9 +114,10 @@ def read(path: Path) -> Record:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         stored = values.pop("sha256")
+        found = digest(values)
     except (OSError, UnicodeDecodeError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no whole record; {remedy}") from error
-    if digest(values) != stored:
+    if found != stored:
         raise DataError(f"{path} was altered: its content does not match its checksum; {remedy}")
     if values.pop("schema") != SCHEMA:
         raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")

@@ -70,7 +70,12 @@ PROFILES = {
         base=RunConfig(
             data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
             train=TrainConfig(
-                epochs=60, batch_size=96, learning_rate=0.1, crop_padding=2, precision="bfloat16"
+                epochs=60,
+                batch_size=256,
+                learning_rate=0.1,
+                weight_decay=1e-3,
+                crop_padding=2,
+                precision="bfloat16",
             ),
             evaluate=EvaluateConfig("batch", batch_size=250, precision="bfloat16"),
             cells=CELLS,
