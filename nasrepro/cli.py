@@ -161,12 +161,11 @@ def study_plan(
     found = plan(name, profile, seeds)
     total = len(found.stored) + len(found.missing)
     print(f"{name}, profile {profile}: {total} runs, {len(found.stored)} stored")
-    seconds = found.seconds_missing()
-    if seconds is None:
-        left = "how long is known once one of each size has run"
-    else:
-        left = f"about {_duration(seconds / workers)} with {workers} at a time"
-    print(f"{len(found.missing)} to compute, {left}")
+    seconds, unknown = found.seconds_missing()
+    if known := len(found.missing) - unknown:
+        print(f"{known} to compute, about {_duration(seconds / workers)} with {workers} at a time")
+    if unknown:
+        print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
 
 
 @study.command("status")
@@ -180,7 +179,7 @@ def study_status(
     from nasrepro.studies.results import plan
 
     found = plan(name, profile, seeds)
-    missing_seconds = found.seconds_missing()
+    seconds, unknown = found.seconds_missing()
     status = {
         "study": name,
         "profile": profile,
@@ -189,13 +188,14 @@ def study_status(
         "missing": len(found.missing),
         "diverged": sum(record.status == "diverged" for record in found.stored),
         "seconds_stored": round(found.seconds_stored),
-        "seconds_missing": None if missing_seconds is None else round(missing_seconds),
+        "seconds_missing": round(seconds),
+        "missing_of_unknown_cost": unknown,
     }
     if as_json:
         print(json.dumps(status))
     else:
         for key, value in status.items():
-            print(f"{key:16} {'unknown' if value is None else value}")
+            print(f"{key:24} {value}")
 
 
 @study.command("run")

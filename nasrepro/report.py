@@ -57,6 +57,8 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
 def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
     """Mean and interval of some metrics, one row a subspace and size.
 
+    `n` counts the runs that did not diverge; each asterisk behind it is one that did.
+
     Args:
         summary: subspace, size, metric, mean, ci_low, ci_high, n.
         metrics: metric and the head of its column.
@@ -70,7 +72,8 @@ def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 
             for metric, head in metrics.items()
             if metric in by_metric.index
         }
-        count = str(by_metric["n"].max())
+        diverged = round(by_metric.loc["diverged", "mean"] * by_metric.loc["diverged", "n"])
+        count = f"{by_metric.loc['diverged', 'n'] - diverged}{'*' * diverged}"
         rows.append({"subspace": subspace, "size": size, "n": count, **cells})
     return pd.DataFrame(rows)
 

@@ -58,12 +58,12 @@ def test_status_of_an_empty_store_as_json(capsys, results_folder):
     status = json.loads(out)
     assert code == 0
     assert (status["runs"], status["stored"], status["missing"]) == (69, 0, 69)
-    assert status["seconds_missing"] is None  # unknown before one has run
+    assert (status["seconds_missing"], status["missing_of_unknown_cost"]) == (0, 69)
 
 
 def test_plan_says_what_is_not_known_yet(capsys, results_folder):
     _, out, _ = call(capsys, "study", "plan", "correlations", "--profile", "smoke")
-    assert "12 runs, 0 stored" in out and "once one of each size has run" in out
+    assert "12 runs, 0 stored" in out and "12 to compute of a kind not run yet" in out
 
 
 def test_tables_are_listed(capsys):

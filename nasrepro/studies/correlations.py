@@ -160,21 +160,15 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     """What is computed from a join with the table, small enough to keep beside the records.
 
     Returns:
-        runs: subspace, size, seed, metric, value: every metric of every run that did not diverge.
+        runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
+            only that it did.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell).
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
     """
     observations = observe(records, profile, table)
-    top = records[0].config.cells.top
-    keys = ["subspace", "size", "seed"]
-    runs = [
-        dict(zip(keys, key, strict=True), metric=metric, value=value)
-        for key, run in observations.groupby(keys, sort=False)
-        for metric, value in run_metrics(run, [n for n in TOP_NS if n <= top]).items()
-    ]
     return {
-        "runs": pd.DataFrame(runs),
+        "runs": measure_runs(records, profile, table),
         "seeds": agreement_of_seeds(observations),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True),
         "parameters": pd.concat(
@@ -182,6 +176,24 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             ignore_index=True,
         ),
     }
+
+
+def measure_runs(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """Every metric of every run, and whether it diverged; one row a metric."""
+    rows = []
+    for record in records:
+        config, diverged = record.config, record.status == "diverged"
+        values = {"diverged": float(diverged)}
+        if not diverged:
+            top_ns = [n for n in TOP_NS if n <= config.cells.top]
+            values |= run_metrics(observe_run(record, profile, table), top_ns)
+        run = {
+            "subspace": str(config.subspace),
+            "size": size_of(config, profile),
+            "seed": config.seed,
+        }
+        rows += [{**run, "metric": name, "value": value} for name, value in values.items()]
+    return pd.DataFrame(rows)
 
 
 def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:

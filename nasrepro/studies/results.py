@@ -27,23 +27,17 @@ class Plan:
         """What the stored runs took, in seconds of one process each."""
         return sum(seconds(record) for record in self.stored)
 
-    def seconds_missing(self) -> float | None:
-        """What the missing runs will take, from stored runs of the same cost; None if unknown.
+    def seconds_missing(self) -> tuple[float, int]:
+        """What the missing runs will take, and how many there are whose cost is unknown.
 
-        A run costs what the mean stored run with the same network, images, schedule and number
-        of cells took; where there is none, what its cost is in images at the same images/s.
+        A run costs what the mean stored run with the same network, images and schedule took; it is
+        unknown until one such run is stored.
         """
-        if not self.missing:
-            return 0.0
-        known: dict[object, list[float]] = {}
+        known: dict[tuple, list[float]] = {}
         for record in self.stored:
             known.setdefault(_cost_class(record.config), []).append(seconds(record))
-        total = 0.0
-        for config in self.missing:
-            if not (times := known.get(_cost_class(config))):
-                return None
-            total += sum(times) / len(times)
-        return total
+        times = [known.get(_cost_class(config)) for config in self.missing]
+        return sum(sum(t) / len(t) for t in times if t), sum(not t for t in times)
 
 
 def _cost_class(config: RunConfig) -> tuple:
