@@ -1,0 +1,101 @@
+"""Tables and numbers of a page, and its figures: what is drawn is what the tables hold."""
+
+import math
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+from nasrepro import plots, report
+from nasrepro.runs.config import RunConfig
+from nasrepro.studies.correlations import PROFILES, grid
+
+
+def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
+    rows = [("no Zero", "S", name, *values) for name, values in metrics.items()]
+    columns = ["subspace", "size", "metric", "mean", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_diverged_run_is_an_asterisk_and_not_counted():
+    summary = summary_rows(diverged=(0.4, 0.0, 1.0, 5), spearman=(0.5, 0.4, 0.6, 3))
+    table = report.interval_grid(summary, {"spearman": "Spearman"})
+    assert table.iloc[0].to_dict() == {
+        "subspace": "no Zero",
+        "size": "S",
+        "n": "3**",
+        "Spearman": "0.50 [0.40, 0.60]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((0.123, 0.1, 0.15), "0.12 [0.10, 0.15]"),
+        ((1.0, 1.0, 1.0), "1.00 (exact)"),
+        ((0.5, math.nan, math.nan), "0.50 [one run]"),
+        ((math.nan,) * 3, "–"),
+    ],
+)
+def test_a_number_never_stands_without_its_interval(interval, text):
+    assert report.with_interval(*interval) == text
+
+
+def test_a_table_is_numbered_and_keeps_its_texts():
+    table = report.markdown_table(pd.DataFrame({"n": ["007"], "x": ["> 0"]}), "What.", "tab-x")
+    lines = table.splitlines()
+    assert lines[:2] == ["```{table} What.", ":name: tab-x"]
+    assert "007" in table and "> 0" in table  # neither parsed as a number nor changed
+    assert lines[-1] == "```"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_description_says_what_the_configs_say(profile):
+    config: RunConfig = grid(profile)[0]
+    text = " ".join(report.describe_runs(grid(profile), PROFILES[profile].nets)["value"])
+    for number in (config.data.train_images, config.data.validation_images, config.cells.random):
+        assert f"{number:,}" in text
+    assert f"{config.train.epochs} epochs, batches of {config.train.batch_size}" in text
+    assert config.sampler in text
+
+
+def test_points_are_drawn_where_the_table_says():
+    baseline = pd.DataFrame(
+        {
+            "subspace": ["a", "b"],
+            "size": ["S", "S"],
+            "mean": [0.2, 0.4],
+            "ci_low": [0.1, np.nan],
+            "ci_high": [0.3, np.nan],
+            "n": [5, 1],
+            "parameter_count": [0.7, 0.8],
+            "between_seeds": [0.9, np.nan],
+        }
+    )
+    axis = plots.floor_and_ceiling(baseline, "S").axes[0]
+    assert axis.lines[0].get_xdata().tolist() == [0.2, 0.4]
+    bars = axis.containers[0].lines[2][0].get_segments()
+    assert bars[0][:, 0].tolist() == pytest.approx([0.1, 0.3])
+    assert bars[1][:, 0].tolist() == [0.4, 0.4]  # one run: no bar
+    assert axis.collections[1].get_offsets()[:, 0].tolist() == [0.7, 0.8]
+
+
+def test_lines_of_the_top_n_are_those_of_the_subspace_and_size():
+    rows = pd.DataFrame(
+        {
+            "subspace": ["a", "a", "b", "a"],
+            "size": ["S", "S", "S", "M"],
+            "top": ["10", "25", "10", "10"],
+            "tau": [0.1, 0.2, 0.3, 0.9],
+            "mean_prediction": [50.0, 51.0, 52.0, 99.0],
+            "n": 2,
+        }
+    )
+    for name in ("tau", "mean_prediction"):
+        rows[f"{name}_low"], rows[f"{name}_high"] = rows[name] - 0.1, rows[name] + 0.1
+    figure = plots.top_n_curves(rows, {"one": ["a"], "two": ["b", "missing"]}, "S")
+    drawn = [axis.containers[0].lines[0].get_ydata().tolist() for axis in figure.axes]
+    assert drawn == [[0.1, 0.2], [0.3], [50.0, 51.0], [52.0]]
