@@ -31,10 +31,10 @@ class Region:
 
     def __str__(self) -> str:
         if self.high == math.inf:
-            return f"{'>' if self.open_low else '≥'} {self.low:g}"
+            return f"{'>' if self.open_low else '≥'} {self.low:.3g}"
         if self.low == -math.inf:
-            return f"{'<' if self.open_high else '≤'} {self.high:g}"
-        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
+            return f"{'<' if self.open_high else '≤'} {self.high:.3g}"
+        return f"{self.low:.3g}" if self.low == self.high else f"{self.low:.3g} to {self.high:.3g}"
 
 
 POSITIVE = Region(low=0, open_low=True)

@@ -40,7 +40,7 @@ def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
                     label=LABELS[operation],
                 )
         axis.set_title(subspace, fontsize=10)
-        axis.set_ylim(-0.03, 1.05 if value == "usage" else 0.6)
+        axis.set_ylim(-0.03, 1.05 if value == "usage" else 0.8)
     label = "share of cells that use it" if value == "usage" else "share of the edges"
     figure.supylabel(label, fontsize=10)
     figure.supxlabel("true top N", fontsize=10)
@@ -82,7 +82,7 @@ def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: st
     figure, axes = plt.subplots(
         2,
         columns,
-        figsize=(4.5 * columns, 6),
+        figsize=(3.2 * columns, 5.5),
         sharex=True,
         sharey="row",
         squeeze=False,
@@ -93,11 +93,11 @@ def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: st
         for axis, value in zip(axes[:, column], ("tau", "mean_prediction"), strict=True):
             _curves(axis, rows, value, subspaces)
         axes[0, column].set_title(title, fontsize=10)
-        axes[1, column].legend(fontsize=8)
+        axes[1, column].legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12))
         axes[0, column].axhline(0, color="grey", linewidth=0.8)
     axes[0, 0].set_ylabel("Kendall's tau-a")
     axes[1, 0].set_ylabel("mean proxy accuracy, percent")
-    figure.supxlabel(f"true top N, and the random sample (size {size})", fontsize=10)
+    figure.suptitle(f"by true top N, and over the random sample (size {size})", fontsize=10)
     return figure
 
 
@@ -150,7 +150,7 @@ def metric_points(summary: pd.DataFrame, metrics: dict[str, str], size: str) -> 
     axis.invert_yaxis()
     axis.axvline(0, color="grey", linewidth=0.8)
     axis.set_xlabel(f"correlation over the random sample (size {size})")
-    axis.legend(fontsize=8)
+    figure.legend(fontsize=8, ncols=4, loc="outside upper center")
     return figure
 
 
@@ -185,5 +185,5 @@ def floor_and_ceiling(baseline: pd.DataFrame, size: str) -> Figure:
     axis.set_yticks(range(len(rows)), [f"{r.subspace} (n={r.n})" for r in rows.itertuples()])
     axis.invert_yaxis()
     axis.set_xlabel(f"Spearman correlation over the random sample (size {size})")
-    axis.legend(fontsize=8)
+    figure.legend(fontsize=8, ncols=3, loc="outside upper center")
     return figure

@@ -14,12 +14,12 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     >>> with_interval(0.512, 0.4, 0.623)
     '0.51 [0.40, 0.62]'
     >>> with_interval(0.512, float("nan"), float("nan"))
-    '0.51 [one run]'
+    '0.51 [no interval]'
     """
     if math.isnan(mean):
         return "–"
     if math.isnan(low):
-        return f"{mean:.{digits}f} [one run]"
+        return f"{mean:.{digits}f} [no interval]"
     if low == high:
         return f"{mean:.{digits}f} (exact)"
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
@@ -43,8 +43,7 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
         {
             "claim": claims["statement"] + " (" + claims["where"] + ")",
             "paper": claims["reported"],
-            "what we compute": claims["quantity"],
-            "holds if": claims["holds if"],
+            "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
             "ours, 95% interval": [
                 with_interval(row.ours, row.ci_low, row.ci_high) for row in claims.itertuples()
             ],

@@ -119,10 +119,10 @@ show_table(
 # :format: myst
 # ```
 #
-# The sampler, the learning rate, the batch size and batch normalisation's affine parameters were
-# chosen among a handful of settings, each run once, by the Spearman correlation in the full space
-# with this same truth over other random samples of cells (and, for some, other seeds). That
-# choice favours the full space; nothing was chosen by any other metric or claim.
+# The sampler, the learning rate, the batch size, the weight decay and batch normalisation's affine
+# parameters were chosen among about a dozen settings, most of them run once, by the Spearman
+# correlation in the full space with this same truth, mostly over other random samples of cells and
+# other seeds. That choice favours the full space; nothing was chosen by any other metric or claim.
 #
 # ## Which operations the best cells use
 #
@@ -131,9 +131,9 @@ show_table(
 # number of edges, so that the shares of a group add up to one.)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-usage", "caption": "Share of the true top N cells that use an operation at least once, in the full space and with each operation masked. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, usage of each operation against N", "width": "700px"}}
-plots.usage_bars(statistics["usage"], "usage")
+figure = plots.usage_bars(statistics["usage"], "usage")
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-share", "caption": "Share of all edges of the true top N cells that carry an operation. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, share of each operation against N", "width": "700px"}}
-plots.usage_bars(statistics["usage"], "share")
+figure = plots.usage_bars(statistics["usage"], "share")
 # %% [markdown]
 # ## Predictions against the truth
 
@@ -141,7 +141,7 @@ plots.usage_bars(statistics["usage"], "share")
 no_zero = str(Subspace.without("none"))
 if table is not None:
     shown = correlations.observe(plan.stored, profile, table)
-    plots.scatter(shown, [full, no_zero], seed=0, size="S")
+    figure = plots.scatter(shown, [full, no_zero], seed=0, size="S")
 
 # %% [markdown]
 # ## Within the true top N
@@ -168,14 +168,14 @@ columns = {
     "Zero and another": with_mask("none"),
     "Pool and another": with_mask("avg_pool_3x3"),
 }
-plots.top_n_curves(tables["top_n"], columns, "S")
+figure = plots.top_n_curves(tables["top_n"], columns, "S")
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-more", "caption": "The same with the 1x1 convolution (middle) and Skip (right) masked together with Zero or Pool."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
 columns = {
     "single masks": singles,
     "1x1 Conv and another": with_mask("nor_conv_1x1"),
     "Skip and another": with_mask("skip_connect"),
 }
-plots.top_n_curves(tables["top_n"], columns, "S")
+figure = plots.top_n_curves(tables["top_n"], columns, "S")
 # %% [markdown]
 # ## Other metrics
 #
@@ -189,7 +189,7 @@ names = {
     "spearman": "Spearman",
     "pearson": "Pearson",
 }
-plots.metric_points(summary, names, "S")
+figure = plots.metric_points(summary, names, "S")
 # %% tags=["remove-input", "remove-output"]
 heads = {
     "spearman": "Spearman",
@@ -225,7 +225,7 @@ show_table(
 # ({glue:md}`correlations-spearman-seeds` in the full space) hints at how much is noise.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-floor", "caption": "Spearman correlation with the truth of small supernets (dots, 95% interval over seeds) and of the parameter count (crosses), and between supernets of different seeds (bars; mean over pairs)."}, "image": {"alt": "Points per subspace: supernet, parameter count, agreement of seeds", "width": "700px"}}
-plots.floor_and_ceiling(tables["baseline"], "S")
+figure = plots.floor_and_ceiling(tables["baseline"], "S")
 
 # %% [markdown]
 # ## Claim by claim
@@ -254,8 +254,8 @@ plots.floor_and_ceiling(tables["baseline"], "S")
 # ## Run it yourself
 #
 # ```bash
-# nasrepro study run correlations --profile cpu --workers 2   # computes what is missing
-# nasrepro book run 01_correlations -p profile=cpu            # this page from the records
+# nasrepro study run correlations --profile cpu --workers 2  # what is missing
+# nasrepro book run 01_correlations -p profile=cpu           # this page
 # nasrepro study run correlations --profile paper --device cuda
 # ```
 #

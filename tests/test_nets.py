@@ -1,6 +1,7 @@
 """Networks: their size, the skeleton written a second time, one path against its own network."""
 
 import copy
+import weakref
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import (
+    MEMO_SIZE,
     Network,
     StandAlone,
     average_pool,
@@ -219,11 +221,16 @@ def test_paths_share_weights_but_differ_in_what_they_compute():
             assert (first - second).abs().max() > 1e-3
 
 
+dense_cells = st.lists(
+    st.sampled_from(["nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]), min_size=6, max_size=6
+).map(lambda operations: Cell(tuple(operations)))
+
+
 @settings(deadline=None, max_examples=12)
-@given(st.lists(cells, max_size=20), st.booleans(), st.booleans())
-def test_many_paths_at_once_are_each_path_alone_to_the_bit(many, tracked, in_order):
-    """With whatever they share: neighbours of the first are added, and some cells come twice."""
-    many = [*many, *many[:3], *(n for cell in many[:1] for n in neighbours(cell))]
+@given(st.lists(cells, max_size=10), dense_cells, st.booleans(), st.booleans())
+def test_many_paths_at_once_are_each_path_alone_to_the_bit(many, dense, tracked, in_order):
+    """With much to share: the neighbours of a cell whose every edge matters, some cells twice."""
+    many = [*many, *many[:3], dense, *neighbours(dense)]
     if in_order:
         many.sort()
     net = randomise(supernet(NetConfig(2, 2, tracked_statistics=tracked))).eval()
@@ -233,12 +240,20 @@ def test_many_paths_at_once_are_each_path_alone_to_the_bit(many, tracked, in_ord
         assert torch.equal(logits, net(images(), cell)), str(cell)
 
 
+@torch.no_grad()
 def test_hundreds_of_paths_at_once_are_each_path_alone():
-    """More cells than are remembered: what was forgotten is computed again."""
+    """More than are remembered: what was forgotten is computed again, and memory stays small."""
     net = randomise(supernet(NetConfig(2, 1))).eval()
-    many = list(Subspace.without("none", "nor_conv_1x1").cells())[::3]
-    for cell, logits in zip(many, net.forward_many(images(), many), strict=True):
-        assert torch.equal(logits, net(images(), cell)), str(cell)
+    generator = np.random.default_rng(0)
+    many = [Subspace.without("none").sample(generator) for _ in range(200)]
+    alone = [net(images(), cell) for cell in many]
+    kept = []
+    for edge in net.stages[0][0].edges:
+        edge["nor_conv_3x3"].register_forward_hook(lambda *call: kept.append(weakref.ref(call[-1])))
+    for cell, logits, expected in zip(many, net.forward_many(images(), many), alone, strict=True):
+        assert torch.equal(logits, expected), str(cell)
+        assert sum(ref() is not None for ref in kept) <= MEMO_SIZE
+    assert len(kept) > 2 * MEMO_SIZE
 
 
 def test_many_paths_compute_once_what_they_share():

@@ -36,7 +36,7 @@ def test_a_diverged_run_is_an_asterisk_and_not_counted():
     [
         ((0.123, 0.1, 0.15), "0.12 [0.10, 0.15]"),
         ((1.0, 1.0, 1.0), "1.00 (exact)"),
-        ((0.5, math.nan, math.nan), "0.50 [one run]"),
+        ((0.5, math.nan, math.nan), "0.50 [no interval]"),
         ((math.nan,) * 3, "–"),
     ],
 )

@@ -353,14 +353,28 @@ def test_no_image_is_seen_twice_in_an_epoch(batch_size, seed):
 
 
 def test_a_batch_holds_its_labels_images_as_they_are_or_mirrored(digits):
-    part = numbered(digits)
-    x, y = next(batches(part, TrainConfig(batch_size=64, crop_padding=0), order()))
-    assert x.is_contiguous(memory_format=torch.channels_last)
-    plain = normalise(part.train_images[y], part.mean, part.std)
-    same = (x == plain).flatten(1).all(1)
-    mirrored = (x == plain.flip(3)).flatten(1).all(1)
-    assert (same | mirrored).all()
-    assert 10 < (mirrored & ~same).sum() < 54
+    part, flips = numbered(digits), []
+    for seed in (3, 4):
+        stream = batches(part, TrainConfig(batch_size=64, crop_padding=0), order(seed))
+        for x, y in (next(stream), next(stream)):
+            assert x.is_contiguous(memory_format=torch.channels_last)
+            plain = normalise(part.train_images[y], part.mean, part.std)
+            same = (x == plain).flatten(1).all(1)
+            mirrored = (x == plain.flip(3)).flatten(1).all(1)
+            assert (same | mirrored).all()
+            assert 10 < (mirrored & ~same).sum() < 54
+            flips.append(tuple((mirrored & ~same).tolist()))
+    assert len(set(flips)) == 4  # drawn anew for every batch, from the generator
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_batches_follow_the_generator(digits, padding):
+    def pixels(seed):
+        config = TrainConfig(batch_size=16, crop_padding=padding)
+        return next(batches(digits, config, order(seed)))[0]
+
+    assert torch.equal(pixels(3), pixels(3))
+    assert not torch.equal(pixels(3), pixels(4))
 
 
 def test_an_epoch_takes_each_batch_once(digits):
@@ -428,6 +442,28 @@ def test_only_the_operations_that_were_drawn_learn(digits, sampler):
     assert not [key for key in changed if "nor_conv_1x1" in key]
     assert [key for key in changed if "nor_conv_3x3" in key]
     assert {"stem.conv.weight", "classifier.bias", "head_bn.running_var"} <= changed
+
+
+def test_an_operation_that_is_not_drawn_rests(digits):
+    """Neither momentum nor weight decay moves what is not on the path."""
+    drawn, other = (Cell((op,) * 6) for op in ("nor_conv_3x3", "nor_conv_1x1"))
+    weights = []
+    for epochs in (1, 3):
+        net = supernet(TINY)
+        initialise(net, order())
+        config = TrainConfig(
+            epochs=epochs,
+            batch_size=64,
+            learning_rate=0.1,
+            final_learning_rate=0.1,
+            weight_decay=0.1,
+        )
+        run(net, digits, Given([(drawn,), (other,), (other,)]), config)
+        weights.append(net.state_dict())
+    once, later = weights
+    resting = [key for key in once if "nor_conv_3x3" in key]
+    assert resting and all(torch.equal(once[key], later[key]) for key in resting)
+    assert not torch.equal(once["stem.conv.weight"], later["stem.conv.weight"])
 
 
 def test_a_run_that_diverges_ends_early(digits):
