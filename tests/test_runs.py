@@ -26,6 +26,7 @@ from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs import execute as execute_module
+from nasrepro.runs import run as run_module
 from nasrepro.runs import store
 from nasrepro.runs.config import (
     SCHEMA,
@@ -41,7 +42,7 @@ from nasrepro.runs.execute import execute
 from nasrepro.runs.run import check_device, random_cells, run, select_cells, top_cells
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
-from nasrepro.train import Epoch, TrainConfig
+from nasrepro.train import Epoch, TrainConfig, batches
 
 TINY = RunConfig(
     data=DataConfig("digits", train_images=64, validation_images=100, size=8),
@@ -594,6 +595,29 @@ def test_a_seed_decides_weights_order_and_paths():
     same = [run(TINY), run(TINY), run(seeded(1))]
     assert same[0].correct == same[1].correct and same[0].history == same[1].history
     assert same[0].correct != same[2].correct and same[0].history != same[2].history
+
+
+def test_a_seed_means_these_random_numbers(monkeypatch):
+    """If this fails, stored records of unchanged keys can no longer be computed again."""
+    found = {}
+
+    def instead_of_training(net, part, sampler, config, paths, order):
+        found["weight"] = net.stem.conv.weight.flatten()[0].item()
+        found["paths"] = [sampler.draw(paths)[0].code for _ in range(3)]
+        found["labels"] = next(batches(part, config, order))[1][:8].tolist()
+        found["next"] = torch.randint(1000, (1,), generator=order).item()
+        return [Epoch(float("nan"), 0.0)]
+
+    monkeypatch.setattr(run_module, "train", instead_of_training)
+    run(TINY)
+    found["cells"] = [cell.code for cell in random_cells(TINY.subspace, TINY.cells)][:3]
+    assert found.pop("weight") == pytest.approx(0.10078511)
+    assert found == {
+        "paths": [11_948, 8_941, 5_618],
+        "labels": [0, 1, 5, 5, 6, 7, 1, 8],
+        "next": 706,
+        "cells": [3_909, 10_050, 4_337],
+    }
 
 
 def test_the_cells_do_not_change_the_training():
