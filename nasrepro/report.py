@@ -53,6 +53,26 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
+    """The settings that were tried, as text; `tried` is the table of that name of study 1."""
+    return pd.DataFrame(
+        {
+            "subspace": tried["subspace"],
+            "sampler": tried["sampler"]
+            + [" (the grid's)" if row else "" for row in tried["in_grid"]],
+            "batch": tried["batch_size"].astype(str),
+            "rate": [f"{rate:g}" for rate in tried["learning_rate"]],
+            "decay": [f"{decay:g}" for decay in tried["weight_decay"]],
+            "epochs": tried["epochs"].astype(str),
+            "Spearman": [
+                with_interval(row.mean_, row.ci_low, row.ci_high)
+                for row in tried.rename(columns={"mean": "mean_"}).itertuples()
+            ],
+            "n": tried["n"].astype(str),
+        }
+    )
+
+
 def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 2) -> pd.DataFrame:
     """Mean and interval of some metrics, one row a subspace and size.
 

@@ -28,8 +28,8 @@ from nasrepro.train import TrainConfig
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 TABLES = (
-    *("summary", "top_n", "tau_a", "baseline", "claims"),
-    *("runs", "seeds", "usage", "parameters"),
+    *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
+    *("runs", "seeds", "usage", "parameters", "settings"),
 )
 CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
 SUMMARY_KEYS = ["subspace", "size", "metric"]
@@ -159,16 +159,25 @@ def observe_run(record: Record, profile: str, table: Table) -> pd.DataFrame:
 def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
     """What is computed from a join with the table, small enough to keep beside the records.
 
+    Args:
+        records: of the profile's grid; others are only part of `settings`.
+        profile: a name in `PROFILES`.
+        table: the stand-alone accuracies.
+
     Returns:
         runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
             only that it did.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell).
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
+        settings: what was tried with the small network, and its Spearman correlation.
     """
+    wanted = set(grid(profile))
+    tried, records = records, [record for record in records if record.config in wanted]
     observations = observe(records, profile, table)
     return {
         "runs": measure_runs(records, profile, table),
+        "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True),
         "parameters": pd.concat(
@@ -226,6 +235,34 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
     means = zip(top_ns, curve.mean_prediction, strict=True)
     values |= {f"mean_top_{n}": float(mean) for n, mean in means}
     return values | {"tau_a": metrics.tau_a(top_ns, curve.mean_prediction)}
+
+
+def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """Every stored run of the profile's small network on its images, whatever its training.
+
+    A page that shows a protocol shows what it was chosen from, too.
+    """
+    chosen = PROFILES[profile]
+    rows = []
+    for record in records:
+        config = record.config
+        if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]) or not record.codes:
+            continue
+        sample = observe_run(record, profile, table).query("random")
+        rows.append(
+            {
+                "subspace": str(config.subspace),
+                "sampler": config.sampler,
+                "batch_size": config.train.batch_size,
+                "learning_rate": config.train.learning_rate,
+                "weight_decay": config.train.weight_decay,
+                "epochs": config.train.epochs,
+                "in_grid": config in grid(profile),
+                "seed": config.seed,
+                "spearman": metrics.spearman(sample["predicted"], sample["truth"]),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
@@ -303,6 +340,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         top_n: subspace, size, top, tau and mean_prediction with their intervals, n;
         tau_a: subspace, size, tau_a (Laube's: of the mean over seeds), n;
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
+        tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict.
     """
     summary = summarise(statistics["runs"])
@@ -311,6 +349,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "top_n": top_groups(summary),
         "tau_a": pooled_tau_a(summary),
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
+        "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics, summary),
         **statistics,
     }
@@ -371,6 +410,17 @@ def against_parameters(
             for row in table[["subspace", "size"]].itertuples(index=False)
         ],
     )
+
+
+def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation of every setting that was run, mean and 95% interval over its seeds."""
+    keys = [name for name in settings if name not in ("seed", "spearman")]
+    rows = [
+        (*key, *mean_interval(group["spearman"]))
+        for key, group in settings.dropna().groupby(keys, sort=False)
+    ]
+    table = pd.DataFrame(rows, columns=[*keys, "mean", "ci_low", "ci_high", "n"])
+    return table.sort_values(["subspace", "in_grid", "mean"], ignore_index=True)
 
 
 def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.DataFrame:

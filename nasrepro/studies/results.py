@@ -66,21 +66,19 @@ def statistics_dir(name: str, profile: str) -> Path:
     return results_dir() / "statistics" / name / profile
 
 
-def compute_statistics(
-    name: str, profile: str, seeds: int | None = None
-) -> dict[str, pd.DataFrame]:
-    """A study's statistics from its records and the benchmark table.
+def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
+    """A study's statistics from the stored records and the benchmark table.
 
     Raises:
         DataError: if the store has no run of it, or the table cannot be had.
     """
     module = study(name)
-    records = plan(name, profile, seeds).stored
-    if not records:
+    if not plan(name, profile).stored:
         raise DataError(
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
+    records = [store.read(store.record_path(key)) for key in store.stored_keys()]
     return module.statistics(records, profile, load_table(module.TABLE))
 
 
@@ -98,17 +96,24 @@ def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no statistics of {name} are stored for profile {profile}; with the benchmark table "
             f"at hand, compute them: nasrepro study run {name} --profile {profile}"
         )
-    text = {"subspace": str, "size": str, "metric": str, "top": str, "operation": str}
+    text = {
+        "subspace": str,
+        "size": str,
+        "metric": str,
+        "top": str,
+        "operation": str,
+        "sampler": str,
+    }
     return {file.stem: pd.read_csv(file, dtype=text) for file in files}
 
 
-def table(name: str, profile: str, wanted: str, seeds: int | None = None) -> pd.DataFrame:
+def table(name: str, profile: str, wanted: str) -> pd.DataFrame:
     """One table of a study, from the records and the benchmark table.
 
     Raises:
         ConfigError: if the study has no table of that name; it lists those it has.
     """
-    tables = study(name).tables(compute_statistics(name, profile, seeds))
+    tables = study(name).tables(compute_statistics(name, profile))
     if wanted not in tables:
         raise ConfigError(f"{name} has no table {wanted!r}; its tables are {', '.join(tables)}")
     return tables[wanted]
