@@ -261,6 +261,8 @@ figure = plots.floor_and_ceiling(tables["baseline"], "S")
 #   ours is the test accuracy of networks trained on all of them.
 # - **Batch normalisation.** The paper does not say which statistics it evaluates with; ours are
 #   those of the validation batch.
+# - **Convolutions of nothing.** An edge that leaves a node which nothing reaches is left out, as in
+#   the benchmark's own notion of equal cells; its network would add a constant there.
 # - **Disconnected cells** are never sampled in training here (the paper does not say), but they
 #   are part of the random sample.
 #

@@ -791,3 +791,9 @@ def test_an_interrupt_from_the_keyboard_ends_every_process(results, tmp_path):
     assert ended.returncode == -signal.SIGINT, ended.stderr
     assert "KeyboardInterrupt" in ended.stderr
     assert files(results) == [f"records/{TINY.key}.json"]
+
+
+def test_a_config_named_twice_is_run_once_and_given_twice():
+    first, second = execute([TINY, TINY])
+    assert first == second
+    assert store.stored_keys() == [TINY.key]

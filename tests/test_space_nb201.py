@@ -311,3 +311,9 @@ def test_a_seed_gives_the_same_samples_and_another_seed_others():
 
     assert draws(3) == draws(3)
     assert draws(3) != draws(4)
+
+
+@pytest.mark.parametrize("operations", [(), ("none",)])
+def test_no_connected_cell_is_drawn_where_there_is_none(operations):
+    with pytest.raises(ConfigError, match="besides Zero"):
+        Subspace(operations).sample(np.random.default_rng(0), connected=True)

@@ -160,7 +160,7 @@ class Network(nn.Module):
             yield self._after_stem(x, cell, memo)
 
     def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
-        self._check_offers(cell)
+        self.check_offers(cell)
         live = live_edges(cell)
         for stage, cells in enumerate(self.stages):
             if stage > 0:
@@ -171,7 +171,8 @@ class Network(nn.Module):
         x = F.relu(self.head_bn(x)).mean(dim=(2, 3))
         return self.classifier(x)
 
-    def _check_offers(self, cell: Cell) -> None:
+    def check_offers(self, cell: Cell) -> None:
+        """Raise a ConfigError if the network lacks an operation of the cell."""
         for edge, (operation, ops) in enumerate(zip(cell.operations, self.choices, strict=True)):
             if operation not in ops:
                 raise ConfigError(
@@ -198,6 +199,7 @@ def supernet(config: NetConfig, operations: Sequence[str] = OPERATIONS) -> Netwo
 
 def extract(supernet: Network, cell: Cell, config: NetConfig) -> StandAlone:
     """The stand-alone network of a cell with a copy of its path's weights in the supernet."""
+    supernet.check_offers(cell)
     alone = StandAlone(cell, config)
     weights = supernet.state_dict()
     alone.network.load_state_dict({key: weights[key] for key in alone.network.state_dict()})

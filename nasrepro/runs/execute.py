@@ -34,8 +34,8 @@ def execute(
     Raises:
         NasreproError: after all other runs are stored, if any failed; it names their keys.
     """
-    configs = list(dict.fromkeys(configs))
-    pending = [config for config in configs if store.load(config.key) is None]
+    configs = list(configs)
+    pending = [c for c in dict.fromkeys(configs) if store.load(c.key) is None]
     # disable=None: no bar unless standard error is a terminal.
     bar = tqdm(total=len(pending), unit="run", disable=None if progress else True)
     with bar, executor(workers) as pool:

@@ -143,7 +143,12 @@ class Subspace:
         Args:
             generator: source of randomness.
             connected: draw again until the cell is connected.
+
+        Raises:
+            ConfigError: if a connected cell is wanted of a subspace that has none.
         """
+        if connected and not set(self.operations) - {"none"}:
+            raise ConfigError("without an operation besides Zero no cell is connected")
         while True:
             chosen = generator.integers(len(self.operations), size=len(EDGES))
             cell = Cell(tuple(self.operations[i] for i in chosen))
