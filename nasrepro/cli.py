@@ -110,14 +110,13 @@ def space_counts(
 @runs.command("list")
 def runs_list() -> None:
     """Every stored run: key, status, subspace, network, seed, seconds."""
-    from nasrepro.runs import store
+    from nasrepro.runs.store import supernets
     from nasrepro.studies.results import seconds
 
-    for key in store.stored_keys():
-        record = store.read(store.record_path(key))
+    for record in supernets().records():
         config = record.config
         print(
-            f"{key}  {record.status:8}  {config.data.name}  {config.subspace!s:22}  "
+            f"{record.key}  {record.status:8}  {config.data.name}  {config.subspace!s:22}  "
             f"C={config.net.channels} N={config.net.cells_per_stage}  seed {config.seed}  "
             f"{seconds(record):6.0f} s"
         )
@@ -126,8 +125,9 @@ def runs_list() -> None:
 @runs.command("verify")
 def runs_verify() -> None:
     """Find damaged records; exit code 1 if there are any."""
-    from nasrepro.runs import store
+    from nasrepro.runs.store import supernets
 
+    store = supernets()
     problems = list(store.verify())
     for key, problem in problems:
         print(f"{key}: {problem}")
@@ -141,14 +141,15 @@ def runs_show(
     key: Annotated[str, typer.Argument(help="Key of the run, or how it begins.")],
 ) -> None:
     """One record as JSON."""
-    from nasrepro.runs import store
     from nasrepro.runs.config import to_dict
+    from nasrepro.runs.store import supernets
 
+    store = supernets()
     found = [known for known in store.stored_keys() if known.startswith(key)]
     if len(found) != 1:
         hint = f"it could be {', '.join(found)}" if found else "see nasrepro runs list"
         raise ConfigError(f"{len(found)} runs have a key that begins with {key!r}; {hint}")
-    print(json.dumps(to_dict(store.read(store.record_path(found[0]))), indent=2))
+    print(json.dumps(to_dict(store.read(store.path(found[0]))), indent=2))
 
 
 @study.command("plan")
@@ -209,10 +210,9 @@ def study_run(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
 ) -> None:
     """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
-    from nasrepro.runs.execute import execute
-    from nasrepro.studies import study as find
+    from nasrepro.studies.results import compute_missing
 
-    execute(find(name).grid(profile, seeds), workers=workers, device=device)
+    compute_missing(name, profile, seeds, workers, device)
     study_collect(name, profile)
 
 

@@ -33,12 +33,11 @@ from myst_nb import glue
 
 from nasrepro import plots, report
 from nasrepro.benchmarks import available_tables, load_table
-from nasrepro.runs.execute import execute
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.studies import correlations, results
 
 if workers:
-    execute(correlations.grid(profile), workers=workers, device=device)
+    results.compute_missing("correlations", profile, workers=workers, device=device)
 plan = results.plan("correlations", profile)
 if correlations.TABLE in available_tables():
     table = load_table(correlations.TABLE)

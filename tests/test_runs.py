@@ -27,7 +27,6 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs import execute as execute_module
 from nasrepro.runs import run as run_module
-from nasrepro.runs import store
 from nasrepro.runs.config import (
     SCHEMA,
     CellsConfig,
@@ -38,9 +37,9 @@ from nasrepro.runs.config import (
     from_dict,
     to_dict,
 )
-from nasrepro.runs.execute import execute
 from nasrepro.runs.run import check_device, random_cells, run, select_cells, top_cells
 from nasrepro.runs.store import Measurement, Record
+from nasrepro.runs.store import supernets as store
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.train import Epoch, TrainConfig, batches
 
@@ -90,6 +89,11 @@ def made_up(config: RunConfig = TINY, **changes) -> Record:
         ),
     )
     return dataclasses.replace(record, **changes)
+
+
+def execute(configs: list[RunConfig], **options) -> list[Record]:
+    """Compute what the store of supernets lacks."""
+    return execute_module.execute(configs, run, store(), **options)
 
 
 def files(folder: Path) -> list[str]:
@@ -321,15 +325,15 @@ def test_a_record_survives_the_store(config, counts, history, cpu):
         history=tuple(history),
         measurement=dataclasses.replace(made_up().measurement, cpu=cpu),
     )
-    path = store.save(record)
-    assert path == store.record_path(config.key)
-    assert store.read(path) == store.load(config.key) == record
+    path = store().save(record)
+    assert path == store().path(config.key)
+    assert store().read(path) == store().load(config.key) == record
 
 
 def test_a_diverged_record_survives_the_store():
     history = (Epoch(2.0, 10.0), Epoch(float("nan"), 9.0))
     record = made_up(status="diverged", codes=(), correct=(), history=history)
-    found = store.read(store.save(record))
+    found = store().read(store().save(record))
     assert found.history[0] == history[0]
     assert math.isnan(found.history[1].loss) and found.history[1].accuracy == 9.0
     assert dataclasses.replace(found, history=()) == dataclasses.replace(record, history=())
@@ -337,43 +341,43 @@ def test_a_diverged_record_survives_the_store():
 
 def test_an_infinite_loss_is_stored_as_not_finite():
     history = (Epoch(float("inf"), 9.0),)
-    path = store.save(made_up(status="diverged", codes=(), correct=(), history=history))
-    assert not math.isfinite(store.read(path).history[0].loss)
+    path = store().save(made_up(status="diverged", codes=(), correct=(), history=history))
+    assert not math.isfinite(store().read(path).history[0].loss)
 
 
 def test_the_store_is_a_folder_of_small_files(results):
-    assert store.stored_keys() == []
-    assert store.load(TINY.key) is None
-    keys = sorted(store.save(made_up(seeded(seed))).stem for seed in range(3))
-    assert store.stored_keys() == keys
+    assert store().stored_keys() == []
+    assert store().load(TINY.key) is None
+    keys = sorted(store().save(made_up(seeded(seed))).stem for seed in range(3))
+    assert store().stored_keys() == keys
     assert files(results) == [f"records/{key}.json" for key in keys]
-    assert list(store.verify()) == []
+    assert list(store().verify()) == []
 
 
 def test_saving_again_replaces_the_record(results):
-    store.save(made_up())
-    path = store.save(made_up(correct=(1, 2, 3)))
-    assert store.read(path).correct == (1, 2, 3)
+    store().save(made_up())
+    path = store().save(made_up(correct=(1, 2, 3)))
+    assert store().read(path).correct == (1, 2, 3)
     assert files(results) == [f"records/{TINY.key}.json"]
 
 
 def check_damaged(path: Path, others: int = 0) -> str:
     """Reading, loading and verifying all name the file and a remedy; the other records are well."""
     with pytest.raises(DataError) as caught:
-        store.read(path)
+        store().read(path)
     message = str(caught.value)
     assert str(path) in message and "delete it and run the study again" in message
     with pytest.raises(DataError):
-        store.load(path.stem)
-    assert list(store.verify()) == [(path.stem, message)]
-    assert len(store.stored_keys()) == 1 + others
+        store().load(path.stem)
+    assert list(store().verify()) == [(path.stem, message)]
+    assert len(store().stored_keys()) == 1 + others
     return message
 
 
 def test_a_cut_file_is_found_wherever_it_ends():
     for seed in (1, 2):
-        store.save(made_up(seeded(seed)))
-    path = store.save(made_up())
+        store().save(made_up(seeded(seed)))
+    path = store().save(made_up())
     whole = path.read_bytes()
     assert whole.endswith(b"}\n")  # without its last line feed it is still whole
     for end in [*range(0, len(whole) - 2, 97), len(whole) - 2]:
@@ -389,15 +393,15 @@ ALTERATIONS = settings(
 @ALTERATIONS
 @given(st.integers(0, 10**6), st.sampled_from(b'0123456789abz"{}[],:. \x00\xff'))
 def test_an_altered_byte_is_found_or_harmless(position, byte):
-    path = store.save(made_up())
+    path = store().save(made_up())
     content = bytearray(path.read_bytes())
     content[position % len(content)] = byte
     path.write_bytes(content)
     try:
-        found = store.read(path)
+        found = store().read(path)
     except DataError as error:
         assert str(path) in str(error)
-        assert [key for key, _ in store.verify()] == [path.stem]
+        assert [key for key, _ in store().verify()] == [path.stem]
     else:
         assert found == made_up()  # the same byte, or another blank after the end
 
@@ -414,7 +418,7 @@ def test_an_altered_byte_is_found_or_harmless(position, byte):
     ],
 )
 def test_an_altered_number_is_found(old, new):
-    path = store.save(made_up())
+    path = store().save(made_up())
     content = path.read_bytes()
     assert content.count(old) == 1
     path.write_bytes(content.replace(old, new))
@@ -423,7 +427,7 @@ def test_an_altered_number_is_found(old, new):
 
 def test_a_number_altered_to_infinity_is_found():
     """One byte: 11.328125 becomes 11e328125."""
-    path = store.save(made_up())
+    path = store().save(made_up())
     content = path.read_bytes()
     assert b"11.328125" in content
     path.write_bytes(content.replace(b"11.328125", b"11e328125"))
@@ -432,19 +436,19 @@ def test_a_number_altered_to_infinity_is_found():
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"7", b"null", b"{}", b'"text"', b"\xff\xfe\x00"])
 def test_a_file_that_is_no_record_is_found(content):
-    path = store.save(made_up())
+    path = store().save(made_up())
     path.write_bytes(content)
     assert "is no whole record" in check_damaged(path)
 
 
 def test_a_record_under_another_name_is_found():
-    path = store.save(made_up())
-    wrong = path.rename(store.record_path("0" * 16))
+    path = store().save(made_up())
+    wrong = path.rename(store().path("0" * 16))
     assert f"holds the record of {TINY.key}" in check_damaged(wrong)
 
 
 def test_a_folder_in_a_records_place_is_found():
-    path = store.record_path(TINY.key)
+    path = store().path(TINY.key)
     path.mkdir(parents=True)
     assert "is no whole record" in check_damaged(path)
 
@@ -470,7 +474,7 @@ def rewritten(path: Path, **changes) -> None:
     ],
 )
 def test_a_record_of_other_code_is_found(changes, message):
-    path = store.save(made_up())
+    path = store().save(made_up())
     rewritten(path, **changes)
     assert message in check_damaged(path)
 
@@ -480,18 +484,18 @@ def test_a_full_disk_leaves_what_was_there(results, monkeypatch, call):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    store.save(made_up(seeded(1)))
-    before = store.save(made_up()).read_bytes()
+    store().save(made_up(seeded(1)))
+    before = store().save(made_up()).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(*((os, "fsync", full) if call == "fsync" else (Path, call, full)))
         for record in (made_up(correct=(1, 2, 3)), made_up(seeded(2))):
             with pytest.raises(DataError) as caught:
-                store.save(record)
-            assert str(store.record_path(record.key)) in str(caught.value)
+                store().save(record)
+            assert str(store().path(record.key)) in str(caught.value)
             assert "No space left" in str(caught.value) and "NASREPRO_RESULTS" in str(caught.value)
     assert len(files(results)) == 2
-    assert store.record_path(TINY.key).read_bytes() == before
-    assert list(store.verify()) == []
+    assert store().path(TINY.key).read_bytes() == before
+    assert list(store().verify()) == []
 
 
 def test_a_file_that_cannot_grow_is_removed(results):
@@ -500,12 +504,12 @@ def test_a_file_that_cannot_grow_is_removed(results):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
     try:
         with pytest.raises(DataError) as caught:
-            store.save(made_up())
+            store().save(made_up())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "File too large" in str(caught.value)
     assert files(results) == []
-    assert store.read(store.save(made_up())) == made_up()
+    assert store().read(store().save(made_up())) == made_up()
 
 
 def test_an_interrupt_while_writing_leaves_nothing(results, monkeypatch):
@@ -514,14 +518,14 @@ def test_an_interrupt_while_writing_leaves_nothing(results, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        store.save(made_up())
+        store().save(made_up())
     assert files(results) == []
 
 
 def test_a_results_folder_that_is_a_file_is_named(results):
     results.write_text("not a folder")
     with pytest.raises(DataError, match=f"cannot write {results}"):
-        store.save(made_up())
+        store().save(made_up())
 
 
 # ---- executing
@@ -530,13 +534,13 @@ def test_a_results_folder_that_is_a_file_is_named(results):
 @pytest.fixture
 def computed(monkeypatch) -> list[RunConfig]:
     """The configs that were computed in this process, while a test runs."""
-    calls = []
+    calls, compute = [], run
 
     def counting(config, device):
         calls.append(config)
-        return run(config, device)
+        return compute(config, device)
 
-    monkeypatch.setattr(execute_module, "run", counting)
+    monkeypatch.setattr(sys.modules[__name__], "run", counting)
     return calls
 
 
@@ -551,7 +555,7 @@ def test_only_what_is_missing_is_computed(results, computed):
     assert [record.config.seed for record in again] == [2, 1, 0]
     assert again[1:] == first[::-1]
 
-    store.record_path(seeded(1).key).unlink()
+    store().path(seeded(1).key).unlink()
     execute([seeded(0), seeded(1), seeded(2)])
     assert computed[3:] == [seeded(1)]
 
@@ -567,7 +571,7 @@ def test_nothing_is_asked_for(computed, results):
 
 
 def test_a_damaged_record_stops_before_anything_is_computed(computed):
-    path = store.save(made_up())
+    path = store().save(made_up())
     path.write_text("{")
     with pytest.raises(DataError, match=TINY.key):
         execute([seeded(1), TINY])
@@ -643,7 +647,7 @@ def test_a_diverged_run_is_recorded_and_kept(computed):
     (again,) = execute([DIVERGING])
     assert computed == [DIVERGING]
     assert again.measurement == record.measurement
-    assert list(store.verify()) == []
+    assert list(store().verify()) == []
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu", ""])
@@ -665,7 +669,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
     assert "1 of 3 runs failed" in message
     assert f"{wrong.key}: digits has 10 classes, the network 7" in message
     assert seeded(1).key not in message and seeded(2).key not in message
-    assert store.stored_keys() == sorted([seeded(1).key, seeded(2).key])
+    assert store().stored_keys() == sorted([seeded(1).key, seeded(2).key])
 
 
 @pytest.mark.parametrize(
@@ -684,13 +688,15 @@ def test_configs_that_do_not_fit_are_refused(values, message):
 
 
 def test_an_interrupt_keeps_what_is_done_and_goes_on_later(results, monkeypatch):
+    compute = run
+
     def interrupted(config, device):
         if config.seed == 1:
             raise KeyboardInterrupt
-        return run(config, device)
+        return compute(config, device)
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute_module, "run", interrupted)
+        patch.setattr(sys.modules[__name__], "run", interrupted)
         with pytest.raises(KeyboardInterrupt):
             execute([seeded(0), seeded(1), seeded(2)])
     assert files(results) == [f"records/{seeded(0).key}.json"]
@@ -750,7 +756,7 @@ def test_a_killed_worker_loses_its_own_run_only(results):
     assert files(results) == [f"records/{TINY.key}.json"]
 
     # What the worker measured on its one thread is what this process measures on one.
-    worker = store.load(TINY.key)
+    worker = store().load(TINY.key)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -796,4 +802,4 @@ def test_an_interrupt_from_the_keyboard_ends_every_process(results, tmp_path):
 def test_a_config_named_twice_is_run_once_and_given_twice():
     first, second = execute([TINY, TINY])
     assert first == second
-    assert store.stored_keys() == [TINY.key]
+    assert store().stored_keys() == [TINY.key]

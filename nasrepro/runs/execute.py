@@ -2,28 +2,36 @@
 
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from tqdm import tqdm
 
 from nasrepro.errors import NasreproError
-from nasrepro.runs import store
-from nasrepro.runs.config import RunConfig
-from nasrepro.runs.run import run
-from nasrepro.runs.store import Record
+from nasrepro.runs.store import Store
+
+Config = TypeVar("Config")  # frozen, with a `key`
 
 
 def execute(
-    configs: Iterable[RunConfig], workers: int = 0, device: str = "cpu", progress: bool = True
-) -> list[Record]:
+    configs: Iterable[Config],
+    compute: Callable[[Config, str], Any],
+    store: Store,
+    workers: int = 0,
+    device: str = "cpu",
+    progress: bool = True,
+) -> list[Any]:
     """The records of some configs; what the store has is read, the rest computed and stored.
 
     Args:
-        configs: the runs wanted.
+        configs: the runs wanted; each has a `key`.
+        compute: from a config and a device to its record, e.g. `run`; a function of a module, so
+            that another process finds it.
+        store: where the records are.
         workers: local processes, one single-threaded run each; 0 computes in this process.
         device: where to compute.
         progress: show a bar and the time left, if standard error is a terminal.
@@ -41,7 +49,7 @@ def execute(
     with bar, executor(workers) as pool:
         futures = []
         for config in pending:
-            futures.append(pool.submit(run_and_save, config, device))
+            futures.append(pool.submit(compute_and_save, config, compute, store, device))
             futures[-1].add_done_callback(lambda _: bar.update())
         failures = [
             f"{config.key}: {problem}"
@@ -53,7 +61,7 @@ def execute(
             f"{len(failures)} of {len(pending)} runs failed, the others are stored; "
             "run again to compute what is missing:\n" + "\n".join(failures)
         )
-    return [store.read(store.record_path(config.key)) for config in configs]
+    return [store.read(store.path(config.key)) for config in configs]
 
 
 def _problem(future: Future) -> str | None:
@@ -67,9 +75,11 @@ def _problem(future: Future) -> str | None:
     return None
 
 
-def run_and_save(config: RunConfig, device: str) -> str:
+def compute_and_save(
+    config: Config, compute: Callable[[Config, str], Any], store: Store, device: str
+) -> str:
     """Compute one run, store its record, return its key."""
-    store.save(run(config, device))
+    store.save(compute(config, device))
     return config.key
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 from nasrepro.benchmarks import load_table
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
-from nasrepro.runs import store
 from nasrepro.runs.config import RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.execute import execute
+from nasrepro.runs.run import run
+from nasrepro.runs.store import Record, supernets, write_atomically
 from nasrepro.studies import study
 
 
@@ -51,7 +52,7 @@ def seconds(record: Record) -> float:
 
 def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
     """The stored records and the missing runs of a study, in the order of its grid."""
-    stored, missing = [], []
+    stored, missing, store = [], [], supernets()
     for config in study(name).grid(profile, seeds):
         record = store.load(config.key)
         if record is None:
@@ -59,6 +60,13 @@ def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
         else:
             stored.append(record)
     return Plan(stored, missing)
+
+
+def compute_missing(
+    name: str, profile: str, seeds: int | None = None, workers: int = 0, device: str = "cpu"
+) -> list[Record]:
+    """The records of a study's grid, after computing those that the store lacks; see `execute`."""
+    return execute(study(name).grid(profile, seeds), run, supernets(), workers, device)
 
 
 def statistics_dir(name: str, profile: str) -> Path:
@@ -78,14 +86,13 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
-    records = [store.read(store.record_path(key)) for key in store.stored_keys()]
-    return module.statistics(records, profile, load_table(module.TABLE))
+    return module.statistics(supernets().records(), profile, load_table(module.TABLE))
 
 
 def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> None:
     """Keep statistics as CSV beside the records, for machines without the benchmark table."""
     for table, frame in frames.items():
-        store.write_atomically(statistics_dir(name, profile) / f"{table}.csv", to_csv(frame))
+        write_atomically(statistics_dir(name, profile) / f"{table}.csv", to_csv(frame))
 
 
 def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
