@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.nb201 import Cell
+from nasrepro.spaces.nb201 import Cell, live_operations
 from nasrepro.train import autocast
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
@@ -77,7 +77,7 @@ def count_correct(
         config.batch_size,
     )
     # In this order neighbours share the most; see `forward_many`.
-    order = sorted(range(len(cells)), key=lambda i: cells[i].operations)
+    order = sorted(range(len(cells)), key=lambda i: live_operations(cells[i]))
     counts = torch.zeros(len(cells), dtype=torch.int64, device=split.validation_labels.device)
     with _statistics(net, norms, config.batch_norm), autocast(counts.device, config.precision):
         if config.batch_norm == "calibrated":

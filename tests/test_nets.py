@@ -28,7 +28,7 @@ from nasrepro.spaces.nb201 import (
     Cell,
     Subspace,
     is_connected,
-    live_edges,
+    live_operations,
     neighbours,
 )
 
@@ -273,13 +273,24 @@ def test_many_paths_compute_once_what_they_share():
         assert calls.count(own[0]) == 4 * batch
 
 
+def test_paths_that_differ_off_every_route_are_computed_once():
+    """Node 1 leads nowhere, so edge 0 is free; the last cell differs in a live edge."""
+    net, calls = randomise(supernet(NetConfig(2, 1))).eval(), []
+    net.classifier.register_forward_hook(lambda *_: calls.append(1))
+    rest = ("nor_conv_3x3", "none", "none", "none", "skip_connect")
+    many = [Cell((operation, *rest)) for operation in OPERATIONS]
+    many.append(Cell(("none", "nor_conv_1x1", *rest[1:])))
+    outputs = list(net.forward_many(images(), many))
+    assert len(outputs) == 6 and len(calls) == 2
+    for cell, logits in zip(many, outputs, strict=True):
+        assert torch.equal(logits, net(images(), cell))
+
+
 @quick
 @given(cells, st.booleans())
 def test_edges_off_every_route_do_nothing(cell, training):
     net = randomise(supernet(NetConfig(4, 1))).train(training)
-    live = live_edges(cell)
-    zeroed = Cell(tuple(op if e in live else "none" for e, op in enumerate(cell.operations)))
-    assert torch.equal(net(images(), cell), net(images(), zeroed))
+    assert torch.equal(net(images(), cell), net(images(), Cell(live_operations(cell))))
 
 
 @quick
@@ -363,7 +374,7 @@ def test_mixed_precision_is_near_and_reaches_the_weights(cell):
     # bfloat16 has 8 bits; over some 20 layers that is up to 8 percent.
     assert (logits.detach() - exact).norm() < 0.2 * exact.norm()
     logits.float().square().sum().backward()
-    live = [f"edges.{e}.{cell.operations[e]}." for e in live_edges(cell)]
+    live = [f"edges.{e}.{op}." for e, op in enumerate(live_operations(cell)) if op != "none"]
     for name, parameter in net.named_parameters():
         if "edges." not in name or any(part in name for part in live):
             assert parameter.grad is not None and parameter.grad.isfinite().all(), name

@@ -174,6 +174,16 @@ def live_edges(cell: Cell) -> tuple[int, ...]:
     return tuple(e for e in present if EDGES[e][0] in reached and EDGES[e][1] in useful)
 
 
+def live_operations(cell: Cell) -> tuple[str, ...]:
+    """The operations of a cell's live edges, with Zero on the others: all that decides its output.
+
+    >>> live_operations(Cell(("none", "none", "nor_conv_3x3", "skip_connect", "none", "none")))
+    ('none', 'none', 'none', 'skip_connect', 'none', 'none')
+    """
+    live = live_edges(cell)
+    return tuple(op if edge in live else "none" for edge, op in enumerate(cell.operations))
+
+
 def is_connected(cell: Cell) -> bool:
     """Whether any path without Zero leads from the input to the output."""
     return bool(live_edges(cell))
