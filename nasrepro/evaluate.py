@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
+from nasrepro.nets.stacked import forward_stacked
 from nasrepro.spaces.nb201 import Cell, live_operations
 from nasrepro.train import autocast
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
+STACKED_PATHS = 64  # in one batch on a GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +78,33 @@ def count_correct(
         split.train_images[:wanted],
         config.batch_size,
     )
-    # In this order neighbours share the most; see `forward_many`.
-    order = sorted(range(len(cells)), key=lambda i: live_operations(cells[i]))
-    counts = torch.zeros(len(cells), dtype=torch.int64, device=split.validation_labels.device)
+    # Cells that differ only in edges off every route to the output are one path. In this order
+    # neighbours share the most; see `forward_many`.
+    path_of_cell = [live_operations(cell) for cell in cells]
+    representatives = dict(sorted(zip(path_of_cell, cells, strict=True)))
+    paths = list(representatives.values())
+    counts = torch.zeros(len(paths), dtype=torch.int64, device=split.validation_labels.device)
     with _statistics(net, norms, config.batch_norm), autocast(counts.device, config.precision):
         if config.batch_norm == "calibrated":
-            for i, cell in enumerate(cells):
+            for i, cell in enumerate(paths):
                 _calibrate(net, norms, cell, calibration)
                 for x, y in zip(validation, labels, strict=True):
                     counts[i] += (net(x, cell).argmax(1) == y).sum()
         else:
             for x, y in zip(validation, labels, strict=True):
-                outputs = net.forward_many(x, (cells[i] for i in order))
-                for i, logits in zip(order, outputs, strict=True):
+                for i, logits in enumerate(_all_logits(net, x, paths)):
                     counts[i] += (logits.argmax(1) == y).sum()
-    return counts.cpu().numpy()
+    row = {path: i for i, path in enumerate(representatives)}
+    return counts.cpu().numpy()[[row[path] for path in path_of_cell]]
+
+
+def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell]) -> Iterator[Tensor]:
+    """Logits of every path in the way that suits the device: sharing, or stacked in one batch."""
+    if x.device.type == "cpu":
+        yield from net.forward_many(x, cells)
+    else:
+        for start in range(0, len(cells), STACKED_PATHS):
+            yield from forward_stacked(net, x, cells[start : start + STACKED_PATHS]).unbind(1)
 
 
 def _prepared(split: Split, images: Tensor, batch_size: int) -> list[Tensor]:

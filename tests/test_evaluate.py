@@ -15,7 +15,7 @@ from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
 from nasrepro.samplers import Uniform
-from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import TrainConfig, initialise, train
 
 CELLS = [Cell.from_code(code) for code in (15_624, 7_000, 8_123, 12_345)]
@@ -219,6 +219,22 @@ def test_training_goes_on_as_if_nothing_had_been_evaluated(digits, net, mode):
 def test_impossible_settings_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         EvaluateConfig(**values)
+
+
+@pytest.mark.parametrize("mode", BATCH_NORM_MODES)
+def test_cells_that_differ_off_every_route_are_evaluated_once(digits, net, mode):
+    """Node 1 leads nowhere, so edge 0 is free; the last cell differs in a live edge."""
+    rest = ("nor_conv_3x3", "none", "none", "none", "skip_connect")
+    many = [Cell((operation, *rest)) for operation in OPERATIONS]
+    many.append(Cell(("none", "nor_conv_1x1", *rest[1:])))
+    alone = [count_correct(net, [cell], digits, CONFIGS[mode]).item() for cell in many]
+
+    calls, one = [], copy.deepcopy(net)
+    one.classifier.register_forward_hook(lambda *_: calls.append(1))
+    count_correct(one, many[:1], digits, CONFIGS[mode])
+    once = len(calls)
+    assert count_correct(one, many, digits, CONFIGS[mode]).tolist() == alone
+    assert len(calls) == 3 * once
 
 
 @pytest.mark.parametrize("mode", BATCH_NORM_MODES)

@@ -22,6 +22,7 @@ from nasrepro.nets.nb201 import (
     num_parameters,
     supernet,
 )
+from nasrepro.nets.stacked import forward_stacked
 from nasrepro.spaces.nb201 import (
     EDGES,
     OPERATIONS,
@@ -273,17 +274,16 @@ def test_many_paths_compute_once_what_they_share():
         assert calls.count(own[0]) == 4 * batch
 
 
-def test_paths_that_differ_off_every_route_are_computed_once():
-    """Node 1 leads nowhere, so edge 0 is free; the last cell differs in a live edge."""
-    net, calls = randomise(supernet(NetConfig(2, 1))).eval(), []
-    net.classifier.register_forward_hook(lambda *_: calls.append(1))
-    rest = ("nor_conv_3x3", "none", "none", "none", "skip_connect")
-    many = [Cell((operation, *rest)) for operation in OPERATIONS]
-    many.append(Cell(("none", "nor_conv_1x1", *rest[1:])))
-    outputs = list(net.forward_many(images(), many))
-    assert len(outputs) == 6 and len(calls) == 2
-    for cell, logits in zip(many, outputs, strict=True):
-        assert torch.equal(logits, net(images(), cell))
+@torch.no_grad()
+@settings(deadline=None, max_examples=12)
+@given(st.lists(cells, min_size=1, max_size=8), st.sampled_from(["tracked", "batch", "plain"]))
+def test_stacked_paths_are_each_path_alone(many, mode):
+    config = NetConfig(2, 2, affine=mode != "plain", tracked_statistics=mode == "tracked")
+    net = randomise(supernet(config)).train(mode != "tracked")
+    logits = forward_stacked(net, images(), many)
+    assert logits.shape == (len(images()), len(many), 10)
+    for cell, found in zip(many, logits.unbind(1), strict=True):
+        torch.testing.assert_close(found, net(images(), cell), rtol=1e-5, atol=1e-5)
 
 
 @quick
@@ -326,6 +326,7 @@ def test_a_cell_that_the_network_lacks_is_refused(build, message):
     for attempt in (
         lambda net: net(images(), MIXED),
         lambda net: list(net.forward_many(images(), [NONE_BUT_SKIP, MIXED])),
+        lambda net: forward_stacked(net, images(), [NONE_BUT_SKIP, MIXED]),
     ):
         with pytest.raises(ConfigError) as caught:
             attempt(build())

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
-from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges, live_operations
+from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
 
 Key = tuple  # names a value inside a cell: nested tuples of edges and operations
 MEMO_SIZE = 64  # tensors kept while many cells are evaluated
@@ -137,15 +137,13 @@ class Network(nn.Module):
         Raises:
             ConfigError: if the network lacks an operation of the cell.
         """
-        self.check_offers(cell)
         return self._after_stem(self.stem(x), cell, {})
 
     def forward_many(self, x: Tensor, cells: Iterable[Cell]) -> Iterator[Tensor]:
         """Logits of many paths on the same images, sharing what they have in common.
 
         The stem is computed once; in the first searched cell, so is every edge that cells in a row
-        share with all that leads to it; the whole network, for cells in a row that differ only in
-        edges that do not reach the output. Sorted by `live_operations`, cells share most.
+        share with all that leads to it. Sorted by `live_operations`, cells share most.
 
         Args:
             x: normalised images, (batch, 3, height, width).
@@ -158,15 +156,11 @@ class Network(nn.Module):
             ConfigError: if the network lacks an operation of a cell.
         """
         x, memo = self.stem(x), _Recent()
-        for _, alike in itertools.groupby(cells, key=live_operations):
-            logits = None
-            for cell in alike:
-                self.check_offers(cell)
-                if logits is None:
-                    logits = self._after_stem(x, cell, memo)
-                yield logits
+        for cell in cells:
+            yield self._after_stem(x, cell, memo)
 
     def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        self.check_offers(cell)
         live = live_edges(cell)
         for stage, cells in enumerate(self.stages):
             if stage > 0:
