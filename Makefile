@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow test-network lint serve study clean
+.PHONY: help book test test-slow test-network bench lint serve study clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-slow: $(INSTALLED)  ## run the slow tests
 
 test-network: $(INSTALLED)  ## run the tests that download
 	@$(BIN)/python -m pytest -m network
+
+bench: $(INSTALLED)  ## measure how fast the library is; nothing else should be running
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lint: $(INSTALLED)  ## check style and format with ruff
 	@$(BIN)/ruff check

@@ -1,0 +1,54 @@
+"""Measure, print, and write `results/bench.json`: python benchmarks/run.py [supernet] [...]
+
+Nothing else should be running. Rows of files that are not named stay as they are.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+
+import torch
+
+from nasrepro.paths import results_dir
+from nasrepro.runs.run import cpu_name
+from nasrepro.runs.store import write_atomically
+
+FILES = ("supernet", "workers", "loading")
+
+
+def main(names: list[str]) -> None:
+    """Run the named files, all if none is named."""
+    if unknown := set(names) - set(FILES):
+        sys.exit(f"unknown {', '.join(sorted(unknown))}; the files are {', '.join(FILES)}")
+    torch.set_num_threads(1)
+    path = results_dir() / "bench.json"
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    for name in names or FILES:
+        rows = [row for row in rows if row["file"] != name]
+        for row in importlib.import_module(name).entries():
+            print(
+                f"{row['name']}: {row['way']} is {row['ratio']['median']} "
+                f"[{row['ratio']['min']}, {row['ratio']['max']}] times as fast as {row['baseline']}"
+            )
+            rows.append({"file": name, **row, "machine": machine()})
+    rows.sort(key=lambda row: FILES.index(row["file"]))
+    write_atomically(path, json.dumps(rows, indent=1) + "\n")
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures depend on."""
+    return {
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": importlib.metadata.version("torch"),
+        "nasrepro": importlib.metadata.version("nasrepro"),
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
