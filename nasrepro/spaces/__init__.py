@@ -1,9 +1,9 @@
 """Search spaces: encode, parse, enumerate, sample. No torch here."""
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces import nb201
+from nasrepro.spaces import nb101, nb201
 
-SPACES = {"nb201": nb201}
+SPACES = {"nb101": nb101, "nb201": nb201}
 
 
 def counts(name: str) -> list[tuple[str, int]]:
