@@ -19,6 +19,8 @@ from nasrepro.benchmarks import (
     available_tables,
     compact,
     load_table,
+    macro,
+    nb101,
     nb201,
     official,
 )
@@ -387,6 +389,6 @@ def test_cache_that_cannot_be_written(cache):
 def test_no_source_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     assert available_tables() == ()
-    assert sorted(TABLES) == sorted([*SMALL, official.NAME])
+    assert sorted(TABLES) == sorted([*SMALL, nb101.NAME, macro.NAME, official.NAME])
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-096897\.pth or NATS-tss"):
         load_table("nb201-official")

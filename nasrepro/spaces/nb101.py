@@ -33,7 +33,7 @@ LABELS = {"conv3x3-bn-relu": "3x3 Conv", "conv1x1-bn-relu": "1x1 Conv", "maxpool
 _OPERATION_BITS = 8
 _MATRIX_BITS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 _UNCONNECTED = -1
-_BATCH = 16  # encodings drawn at once: about one in four is valid
+_BATCH = 16  # encodings drawn at once: most are valid, but few lie in the smaller subspaces
 
 
 def check_operations(operations: Iterable[str]) -> None:
@@ -179,6 +179,26 @@ def _unpack(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _edge(bits: np.ndarray, source: int, target: int) -> np.ndarray:
     """Whether each matrix has an edge, bool [n]."""
     return (bits >> _bit(source, target) & 1).astype(bool)
+
+
+def encode(matrices: np.ndarray, operations: np.ndarray) -> np.ndarray:
+    """The codes of cells with equally many vertices.
+
+    Args:
+        matrices: adjacency matrices of 0 and 1, integer [n, vertices, vertices]; only what stands
+            above the diagonal is looked at.
+        operations: indices into `OPERATIONS` of the inner vertices, integer [n, vertices - 2].
+
+    Returns:
+        Codes, int64 [n].
+
+    >>> chain = Cell(((0, 1), (1, 2)), ("maxpool3x3",))
+    >>> encode(chain.matrix[None], np.array([[2]])).tolist() == [chain.code]
+    True
+    """
+    vertices = matrices.shape[1]
+    bits = sum(matrices[:, a, b].astype(np.int64) << _bit(a, b) for a, b in _pairs(vertices))
+    return _pack(vertices, bits, operations @ _weights(vertices - 2))
 
 
 def prune_codes(codes: np.ndarray) -> np.ndarray:
