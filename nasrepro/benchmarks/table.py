@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class Table:
         return len(self.codes)
 
     @cached_property
-    def cells(self) -> list:
+    def cells(self) -> list[Any]:
         """The cells, of the class `Cell` of the space, in the benchmark's own order."""
         return [SPACES[self.space].Cell.from_code(code) for code in self.codes.tolist()]
 
@@ -146,11 +147,11 @@ class Table:
         """
         return self.values[self.column(column).name][self.rows(codes)]
 
-    def index_of(self, cell) -> int:
+    def index_of(self, cell: Any) -> int:
         """The benchmark's own index of a cell; DataError if the table lacks it."""
         return int(self.rows(cell.code))
 
-    def cell_at(self, index: int):
+    def cell_at(self, index: int) -> Any:
         """The cell with the benchmark's own index; ConfigError outside 0..n-1."""
         if not 0 <= index < len(self):
             raise ConfigError(f"an index of {self.name} lies in 0..{len(self) - 1}, found {index}")

@@ -166,7 +166,10 @@ def _weights(inner: int) -> np.ndarray:
     return len(OPERATIONS) ** np.arange(inner)[::-1]
 
 
-def _pack(vertices, bits, digits) -> np.ndarray:
+def _pack(
+    vertices: int | np.ndarray, bits: int | np.ndarray, digits: int | np.ndarray
+) -> np.ndarray:
+    """Codes of vertices, matrix bits and labellings; the three are broadcast."""
     return (np.int64(vertices) << _MATRIX_BITS | bits) << _OPERATION_BITS | digits
 
 
