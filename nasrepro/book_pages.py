@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nasrepro import benchmarks, studies
-from nasrepro.benchmarks import Column, nb201, official
+from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official
 from nasrepro.claims import CONTRADICTED, SUPPORTED, UNDECIDED
 from nasrepro.data.sources import SOURCES, Source
 
@@ -92,6 +92,9 @@ def columns() -> str:
         "nb201-200epochs": nb201.CSV.values(),
         "nb201-12epochs": nb201.FRAME.values(),
         official.NAME: official.columns(next(iter(official.READERS))),
+        nb101.NAME: nb101.COLUMNS,
+        nb101_official.NAME: nb101_official.columns_of(nb101_official.FILES[0]),
+        macro.NAME: macro.COLUMNS,
     }
     rows = [
         [f"`{table}`", f"`{column.name}`", f"{column}; {column.detail}"]

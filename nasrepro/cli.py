@@ -96,7 +96,7 @@ def _source(name: str):
 
 @space.command("counts")
 def space_counts(
-    name: Annotated[str, typer.Argument(help="Name of the space: nb201.")],
+    name: Annotated[str, typer.Argument(help="Name of the space: nb101, nb201 or macro.")],
 ) -> None:
     """Sizes of a search space and its subspaces, counted by enumeration: CSV of name,count."""
     from nasrepro.spaces import counts

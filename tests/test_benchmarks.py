@@ -19,6 +19,9 @@ from nasrepro.benchmarks import (
     available_tables,
     compact,
     load_table,
+    macro,
+    nb101,
+    nb101_official,
     nb201,
     official,
 )
@@ -387,6 +390,8 @@ def test_cache_that_cannot_be_written(cache):
 def test_no_source_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     assert available_tables() == ()
-    assert sorted(TABLES) == sorted([*SMALL, official.NAME])
+    assert sorted(TABLES) == sorted(
+        [*SMALL, nb101.NAME, macro.NAME, official.NAME, nb101_official.NAME]
+    )
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-096897\.pth or NATS-tss"):
         load_table("nb201-official")

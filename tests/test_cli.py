@@ -34,10 +34,17 @@ def test_space_counts_are_those_published(capsys):
     assert '"no Zero, no Pool",729' in lines
 
 
+def test_space_counts_of_nasbench101(capsys):
+    code, out, _ = call(capsys, "space", "counts", "nb101")
+    lines = out.splitlines()
+    assert code == 0 and lines[:2] == ["name,count", "cells,423624"]
+    assert {"A_4,10467", "Zhang unique,42228"} <= set(lines)
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        (["space", "counts", "nb301"], "the spaces are nb201"),
+        (["space", "counts", "nb301"], "the spaces are nb101, nb201"),
         (["study", "plan", "regrets"], "the studies are correlations"),
         (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
         (["data", "fetch", "mnist"], "nb201-200epochs"),

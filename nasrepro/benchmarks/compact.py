@@ -23,7 +23,13 @@ def location(name: str, key: str) -> Path:
     return paths.cache_dir() / "tables" / f"{name}-{key}-{SCHEMA}.npz"
 
 
-def load(name: str, key: str, columns: tuple[Column, ...], convert: Callable[[], Table]) -> Table:
+def load(
+    name: str,
+    key: str,
+    columns: tuple[Column, ...],
+    convert: Callable[[], Table],
+    space: str = "nb201",
+) -> Table:
     """Read a table from the cache, or convert it from its source and keep it there.
 
     Args:
@@ -31,6 +37,7 @@ def load(name: str, key: str, columns: tuple[Column, ...], convert: Callable[[],
         key: stands for the content of the source, e.g. its sha256.
         columns: what the table holds.
         convert: reads the source.
+        space: whose cells they are, a key of `SPACES`.
 
     Raises:
         DataError: if the source is needed and is not there or not as expected, or if the cache
@@ -39,7 +46,7 @@ def load(name: str, key: str, columns: tuple[Column, ...], convert: Callable[[],
     path = location(name, key)
     if path.exists():
         with contextlib.suppress(Exception):  # a damaged archive can raise nearly anything
-            return _read(path, name, columns)
+            return _read(path, name, columns, space)
     table = convert()
     try:
         _write(path, table)
@@ -50,11 +57,11 @@ def load(name: str, key: str, columns: tuple[Column, ...], convert: Callable[[],
     return table
 
 
-def _read(path: Path, name: str, columns: tuple[Column, ...]) -> Table:
+def _read(path: Path, name: str, columns: tuple[Column, ...], space: str) -> Table:
     """Read every array whole: the archive's checksums are checked on the way."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         values = {column.name: archive[column.name] for column in columns}
-        return Table(name, archive["codes"], columns, values)
+        return Table(name, archive["codes"], columns, values, space)
 
 
 def _write(path: Path, table: Table) -> None:

@@ -46,10 +46,15 @@ def locate(filename: str) -> Path | None:
     return next((path for folder in folders if (path := folder / filename).exists()), None)
 
 
+def first_available(table: str, filenames: Iterable[str]) -> str | None:
+    """The first file that was converted to the table before or is on this machine, else None."""
+    ready = (name for name in filenames if compact.location(table, name).exists() or locate(name))
+    return next(ready, None)
+
+
 def preferred() -> str | None:
     """The first of `READERS` that was converted before or is on this machine, else None."""
-    ready = (name for name in READERS if compact.location(NAME, name).exists() or locate(name))
-    return next(ready, None)
+    return first_available(NAME, READERS)
 
 
 def load() -> Table:

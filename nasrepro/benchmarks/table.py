@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from nasrepro.errors import ConfigError, DataError
-from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, check_operations
+from nasrepro.spaces import SPACES
 
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 
@@ -55,13 +56,15 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Stand-alone accuracies of many NAS-Bench-201 cells; it cannot be built from impossible ones.
+    """Stand-alone accuracies of many cells of one space; it cannot be built from impossible ones.
 
     Attributes:
         name: as in `load_table`.
-        codes: `Cell.code` of every row, in the benchmark's own index order, integer [n].
+        codes: `Cell.code` of every row, in the benchmark's own index order, integer [n]; of
+            architectures that can be written down in several ways, the canonical one.
         columns: what the values mean.
         values: for the name of each column, percent, float64 [n].
+        space: a key of `SPACES`.
 
     Raises:
         DataError: if a cell stands twice, or a value is not a number from 0 to 100.
@@ -71,9 +74,10 @@ class Table:
     codes: np.ndarray
     columns: tuple[Column, ...]
     values: dict[str, np.ndarray]
+    space: str = "nb201"
 
     def __post_init__(self) -> None:
-        _check_codes(self.name, self.codes)
+        _check_codes(self.name, self.codes, self.space)
         if list(self.values) != [column.name for column in self.columns]:
             raise DataError(f"{self.name}: found the columns {', '.join(self.values)}")
         for name, values in self.values.items():
@@ -85,15 +89,14 @@ class Table:
         return len(self.codes)
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        """The cells in the benchmark's own order."""
-        return [Cell.from_code(code) for code in self.codes.tolist()]
+    def cells(self) -> list[Any]:
+        """The cells, of the class `Cell` of the space, in the benchmark's own order."""
+        return [SPACES[self.space].Cell.from_code(code) for code in self.codes.tolist()]
 
     @cached_property
-    def _row_of_code(self) -> np.ndarray:
-        rows = np.full(NUM_CELLS, -1)
-        rows[self.codes] = np.arange(len(self))
-        return rows
+    def _by_code(self) -> np.ndarray:
+        """Row indices in ascending order of the codes."""
+        return np.argsort(self.codes)
 
     def column(self, name: str) -> Column:
         """The meaning of a column.
@@ -121,12 +124,11 @@ class Table:
             DataError: if the table lacks one of the cells.
         """
         codes = np.asarray(codes, dtype=np.int64)
-        known = (codes >= 0) & (codes < NUM_CELLS)
-        rows = np.where(known, self._row_of_code[np.where(known, codes, 0)], -1)
-        if (rows < 0).any():
-            raise DataError(
-                f"{self.name} has {len(self):,} cells, but none with code {codes[rows < 0][0]}"
-            )
+        places = np.searchsorted(self.codes, codes, sorter=self._by_code)
+        rows = self._by_code[np.minimum(places, len(self) - 1)]
+        missing = codes[self.codes[rows] != codes]
+        if len(missing):
+            raise DataError(f"{self.name} has {len(self):,} cells, but none with code {missing[0]}")
         return rows
 
     def accuracy(self, codes: np.ndarray | Iterable[int] | int, column: str) -> np.ndarray:
@@ -145,21 +147,21 @@ class Table:
         """
         return self.values[self.column(column).name][self.rows(codes)]
 
-    def index_of(self, cell: Cell) -> int:
+    def index_of(self, cell: Any) -> int:
         """The benchmark's own index of a cell; DataError if the table lacks it."""
         return int(self.rows(cell.code))
 
-    def cell_at(self, index: int) -> Cell:
+    def cell_at(self, index: int) -> Any:
         """The cell with the benchmark's own index; ConfigError outside 0..n-1."""
         if not 0 <= index < len(self):
             raise ConfigError(f"an index of {self.name} lies in 0..{len(self) - 1}, found {index}")
-        return Cell.from_code(int(self.codes[index]))
+        return SPACES[self.space].Cell.from_code(int(self.codes[index]))
 
     def subset(self, operations: Iterable[str]) -> np.ndarray:
         """The cells that use only some operations.
 
         Args:
-            operations: names from `OPERATIONS`, e.g. those of a `Subspace`.
+            operations: names from the space's `OPERATIONS`, e.g. those of a `Subspace`.
 
         Returns:
             Codes in the benchmark's own order, integer [m].
@@ -167,24 +169,21 @@ class Table:
         Raises:
             ConfigError: if an operation is unknown.
         """
-        allowed = tuple(operations)
-        check_operations(allowed)
-        digits = self.codes[:, None] // len(OPERATIONS) ** np.arange(len(EDGES)) % len(OPERATIONS)
-        usable = np.array([operation in allowed for operation in OPERATIONS])
-        return self.codes[usable[digits].all(axis=1)]
+        return self.codes[SPACES[self.space].uses_only(self.codes, operations)]
 
 
-def _check_codes(name: str, codes: np.ndarray) -> None:
+def _check_codes(name: str, codes: np.ndarray, space: str) -> None:
     if codes.ndim != 1 or codes.dtype.kind != "i":
         raise DataError(f"{name}: expected a list of cell codes, found {codes.dtype}{codes.shape}")
-    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
-    if len(wrong):
-        raise DataError(f"{name}: a cell code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+    try:
+        SPACES[space].check_codes(codes)
+    except ConfigError as error:
+        raise DataError(f"{name}: {error}") from None
     unique, first, counts = np.unique(codes, return_index=True, return_counts=True)
     if len(unique) != len(codes):
         code, row = unique[counts > 1][0], first[counts > 1][0]
         raise DataError(
-            f"{name}: expected distinct cells, found {Cell.from_code(int(code))} "
+            f"{name}: expected distinct cells, found {SPACES[space].Cell.from_code(int(code))} "
             f"more than once, first at index {row}"
         )
 

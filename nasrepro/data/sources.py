@@ -41,8 +41,8 @@ class Source:
 _GITHUB = "https://raw.githubusercontent.com"
 _POURCHOT = (
     "Derived from the 210 public pickles results_paper/*/*/*/eval_results.pkl of GitHub "
-    "apourchot/to_share_or_not_to_share, commit 538a50636c2d293215fe2cd9097ea72b50d843a0; "
-    "there is no direct address."
+    "apourchot/to_share_or_not_to_share, commit 538a50636c2d293215fe2cd9097ea72b50d843a0. "
+    "There is no direct address, and the pickles are not read here: no checksum of theirs is known."
 )
 
 SOURCES: dict[str, Source] = {

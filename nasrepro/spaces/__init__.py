@@ -1,9 +1,10 @@
 """Search spaces: encode, parse, enumerate, sample. No torch here."""
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces import nb201
+from nasrepro.spaces import macro, nb101, nb201
 
-SPACES = {"nb201": nb201}
+# Each has OPERATIONS, a class Cell (code, from_code), check_codes, uses_only and counts.
+SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
 
 
 def counts(name: str) -> list[tuple[str, int]]:

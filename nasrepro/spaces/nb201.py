@@ -35,6 +35,22 @@ def check_operations(operations: Iterable[str]) -> None:
             )
 
 
+def check_codes(codes: np.ndarray) -> None:
+    """Raise a ConfigError if an integer is not the code of a cell."""
+    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
+    if len(wrong):
+        raise ConfigError(f"a cell code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+
+
+def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
+    """Whether each cell has no other operations than these, bool [n]."""
+    allowed = tuple(operations)
+    check_operations(allowed)
+    digits = codes[:, None] // len(OPERATIONS) ** np.arange(len(EDGES)) % len(OPERATIONS)
+    usable = np.array([operation in allowed for operation in OPERATIONS])
+    return usable[digits].all(axis=1)
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Cell:
     """One architecture: the operation of each edge, in the order of `EDGES`.

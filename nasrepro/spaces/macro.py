@@ -1,0 +1,114 @@
+"""The NAS-Bench-Macro search space: a chain of eight blocks, three choices each (Su et al. 2021).
+
+Blocks 0, 2 and 5 halve the image and double the channels; there the choice `identity` is a 1x1
+convolution. Elsewhere it does nothing, so that networks can agree that are written differently.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nasrepro.errors import ConfigError
+
+OPERATIONS = ("identity", "mb3_k3", "mb6_k5")  # the benchmark's digits 0, 1, 2
+STAGES = (2, 3, 3)
+NUM_BLOCKS = sum(STAGES)
+NUM_CELLS = len(OPERATIONS) ** NUM_BLOCKS
+
+# How the papers write an operation, for tables and figures.
+LABELS = {"identity": "Identity", "mb3_k3": "MB3 3x3", "mb6_k5": "MB6 5x5"}
+
+
+def check_operations(operations: Iterable[str]) -> None:
+    """Raise a ConfigError that lists the operations if one is unknown."""
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise ConfigError(
+                f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}"
+            )
+
+
+def check_codes(codes: np.ndarray) -> None:
+    """Raise a ConfigError if an integer is not the code of a network."""
+    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
+    if len(wrong):
+        raise ConfigError(f"a network code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+
+
+def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
+    """Whether each network has no other operations than these, bool [n]."""
+    allowed = tuple(operations)
+    check_operations(allowed)
+    digits = codes[:, None] // len(OPERATIONS) ** np.arange(NUM_BLOCKS) % len(OPERATIONS)
+    usable = np.array([operation in allowed for operation in OPERATIONS])
+    return usable[digits].all(axis=1)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Cell:
+    """One network, called as in the other spaces: the operation of each block, first to last.
+
+    Raises:
+        ConfigError: if there are not eight operations, or one is unknown.
+
+    >>> network = Cell.parse("02012100")
+    >>> network.operations[:2], network.code
+    (('identity', 'mb6_k5'), 1602)
+    >>> Cell.from_code(1602) == network
+    True
+    """
+
+    operations: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.operations) != NUM_BLOCKS:
+            raise ConfigError(
+                f"a NAS-Bench-Macro network has {NUM_BLOCKS} operations, "
+                f"found {len(self.operations)}"
+            )
+        check_operations(self.operations)
+
+    def __str__(self) -> str:
+        """The benchmark's own notation: one digit a block."""
+        return "".join(str(OPERATIONS.index(operation)) for operation in self.operations)
+
+    @classmethod
+    def parse(cls, text: str) -> "Cell":
+        """Read the benchmark's own notation."""
+        if len(text) != NUM_BLOCKS or set(text) - set("012"):
+            raise ConfigError(f"expected {NUM_BLOCKS} digits 0, 1 or 2, found {text!r}")
+        return cls(tuple(OPERATIONS[int(digit)] for digit in text))
+
+    @property
+    def code(self) -> int:
+        """The benchmark's notation as a number in base three, 0..6560."""
+        return int(str(self), base=len(OPERATIONS))
+
+    @classmethod
+    def from_code(cls, code: int) -> "Cell":
+        """The network of a code."""
+        check_codes(np.array([code]))
+        return cls.parse(np.base_repr(code, base=len(OPERATIONS)).zfill(NUM_BLOCKS))
+
+
+def canonical(cell: Cell) -> Cell:
+    """The network under which the benchmark trained it: identities moved to the end of a stage.
+
+    The first block of a stage stays where it is, because its identity does something.
+
+    >>> print(canonical(Cell.parse("00012001")))
+    00012010
+    """
+    operations: list[str] = []
+    for blocks in STAGES:
+        first, *others = cell.operations[len(operations) : len(operations) + blocks]
+        operations += [first, *sorted(others, key="identity".__eq__)]
+    return Cell(tuple(operations))
+
+
+def counts() -> Iterator[tuple[str, int]]:
+    """Name and size of the space, and how many networks in it differ."""
+    cells = [Cell.from_code(code) for code in range(NUM_CELLS)]
+    yield "networks", len(cells)
+    yield "unique", len(set(map(canonical, cells)))

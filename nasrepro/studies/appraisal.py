@@ -1,0 +1,44 @@
+"""Pourchot's own supernets, and the numbers printed from them."""
+
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from nasrepro.metrics import spearman
+
+
+def authors_table3(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Pourchot's table 3 from the authors' evaluations: rank correlation of proxy and truth.
+
+    The truth is the validation accuracy as the mean of three runs. A supernet that predicts the
+    same for every cell has no rank correlation and is left out, as in the paper, which marks the
+    cell with an asterisk. The printed ± is z sd / sqrt(n) with the normal quantile z = 1.96 and the
+    standard deviation with divisor n: for five supernets 1.58 times narrower than Student's
+    interval, which `nasrepro.stats` gives.
+
+    Args:
+        evaluations: columns space, method, seed, proxy, validation; see
+            `benchmarks.nb101.load_supernets`.
+
+    Returns:
+        Columns space, method, mean, ci (half of the interval), n (supernets that count), one row
+        for each space and method in the order of `evaluations`.
+    """
+    runs = (
+        evaluations.groupby(["space", "method", "seed"], sort=False)[["proxy", "validation"]]
+        .apply(lambda run: spearman(run["proxy"], run["validation"]))
+        .dropna()
+    )
+    by_cell = runs.groupby(["space", "method"], sort=False)
+    table = by_cell.agg(mean="mean", n="count")
+    table["ci"] = stats.norm.ppf(0.975) * by_cell.std(ddof=0) / np.sqrt(table["n"])
+    return table[["mean", "ci", "n"]].reset_index()
+
+
+def published_table3() -> pd.DataFrame:
+    """Pourchot's table 3 as printed: columns space, method, mean, ci, n."""
+    file = resources.files("nasrepro.published") / "pourchot_table3.csv"
+    with file.open(encoding="utf-8") as text:
+        return pd.read_csv(text, comment="#")

@@ -1,0 +1,434 @@
+"""The NAS-Bench-101 space: its size, its codes, its graphs, its subspaces, its random draws."""
+
+import functools
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nasrepro.errors import ConfigError
+from nasrepro.spaces import counts, nb101
+from nasrepro.spaces.nb101 import (
+    LABELS,
+    NUM_CELLS,
+    ONE_SHOT,
+    OPERATIONS,
+    SUBSPACES,
+    ZHANG,
+    Cell,
+    FixedParents,
+    Subspace,
+    canonical,
+    canonical_codes,
+    in_space,
+    is_valid,
+    module_hash,
+    neighbours,
+    prune,
+    prune_codes,
+    unique_codes,
+    uses_only,
+)
+
+CONV3, CONV1, POOL = OPERATIONS
+ALONE = Cell(((0, 1),), ())  # the input joined to the output
+CHAIN = Cell(((0, 1), (1, 2)), (CONV3,))
+quick = settings(deadline=None, max_examples=100)
+
+
+@st.composite
+def any_cells(draw) -> Cell:
+    """Any matrix on two to seven vertices, connected or not."""
+    operations = draw(st.lists(st.sampled_from(OPERATIONS), max_size=5))
+    vertices = len(operations) + 2
+    pairs = [(a, b) for b in range(vertices) for a in range(b)]
+    present = draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs)))
+    edges = tuple(pair for pair, there in zip(pairs, present, strict=True) if there)
+    return Cell(edges, tuple(operations))
+
+
+def reachable(cell: Cell) -> set[int]:
+    """Vertices on a path from input to output, found by listing every path."""
+    found: set[int] = set()
+
+    def walk(path: tuple[int, ...]) -> None:
+        if path[-1] == cell.vertices - 1:
+            found.update(path)
+        for source, target in cell.edges:
+            if source == path[-1]:
+                walk((*path, target))
+
+    walk((0,))
+    return found
+
+
+connected_cells = any_cells().filter(reachable)
+unique_cells = st.integers(0, NUM_CELLS - 1).map(lambda i: Cell.from_code(int(unique_codes()[i])))
+small_cells = st.integers(0, 90).map(lambda i: Cell.from_code(int(unique_codes()[i])))
+
+
+def renumbered(cell: Cell, order: tuple[int, ...]) -> Cell | None:
+    """The same graph with inner vertex v called order[v - 1]; None if an edge leads downwards."""
+    name = (0, *order, cell.vertices - 1)
+    if any(name[a] > name[b] for a, b in cell.edges):
+        return None
+    matrix = np.zeros((cell.vertices, cell.vertices), dtype=int)
+    for a, b in cell.edges:
+        matrix[name[a], name[b]] = 1
+    by_name = dict(zip(order, cell.operations, strict=True))
+    return Cell.from_matrix(matrix, [by_name[v] for v in sorted(by_name)])
+
+
+def numberings(cell: Cell) -> list[Cell]:
+    orders = itertools.permutations(range(1, cell.vertices - 1))
+    return [other for order in orders if (other := renumbered(cell, order))]
+
+
+# Published counts.
+
+
+def test_counts_of_the_benchmark():
+    codes = unique_codes()
+    assert len(codes) == len(np.unique(codes)) == NUM_CELLS == 423_624
+
+
+def test_counts_of_the_papers():
+    found = dict(counts("nb101"))
+    assert found["cells"] == found["A_FULL"] == 423_624
+    assert [found[f"at most {n} vertices"] for n in (3, 4, 5)] == [7, 91, 2_532]
+    assert [found[f"A_{n}"] for n in (1, 2, 3, 4)] == [120_933, 201_441, 90_782, 10_467]
+    assert (found["Zhang encodings"], found["Zhang unique"]) == (95_985, 42_228)
+    kinds = ("without operations of loose ends", "encodings", "without operations of loose ends")
+    one_shot = [found[f"1Shot1 space {n} {kind}"] for n, kind in enumerate(kinds, 1)]
+    assert one_shot == [6_240, 29_160, 363_648]  # as published, by the rule that gives it
+    assert (
+        found["1Shot1 space 2 without operations of loose ends"] == 16_632
+    )  # by that of the others
+    assert found["A_FULL^RES"] + found["A_FULL^NRES"] == 423_624
+
+
+def test_the_cell_in_none_of_the_four_subspaces():
+    sizes = [SUBSPACES[f"A_{n}"].size for n in (1, 2, 3, 4)]
+    assert sum(sizes) == NUM_CELLS - 1
+    (code,) = Subspace(outputs=0).codes()
+    assert Cell.from_code(int(code)) == ALONE
+
+
+# Notation and codes.
+
+
+def test_operations_are_in_the_benchmarks_order():
+    assert OPERATIONS == ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+    assert LABELS.keys() == set(OPERATIONS)
+
+
+@quick
+@given(any_cells())
+def test_every_cell_survives_its_code_and_its_matrix(cell):
+    assert Cell.from_code(cell.code) == cell
+    assert Cell.from_matrix(cell.matrix, cell.operations) == cell
+
+
+def test_codes_sort_as_the_benchmarks_generator_goes():
+    """By vertices, then matrix, columns first, then operations, the last changing fastest."""
+    cells = [
+        ALONE,
+        Cell(((0, 1), (0, 2)), (POOL,)),
+        CHAIN,
+        Cell(((0, 1), (1, 2)), (CONV1,)),
+        Cell(((0, 1), (0, 3)), (CONV3, CONV3)),
+        Cell(((0, 1), (0, 3)), (CONV3, POOL)),
+        Cell(((0, 1), (0, 3)), (CONV1, CONV3)),
+        Cell(((0, 1), (1, 3)), (CONV3, CONV3)),
+    ]
+    codes = [cell.code for cell in cells]
+    assert codes == sorted(set(codes))
+
+
+@pytest.mark.parametrize("code", [-1, 0, 1 << 29, 2 << 29 | 1 << 9, 2 << 29 | 1, 8 << 29, 1 << 40])
+def test_an_integer_that_is_no_code_is_refused(code):
+    with pytest.raises(ConfigError, match=f"{code} is not the code"):
+        Cell.from_code(code)
+
+
+@pytest.mark.parametrize(
+    ("edges", "operations", "message"),
+    [
+        (((0, 1),), ("none",), "unknown operation 'none'; the operations are conv3x3-bn-relu, "),
+        (((0, 1),), (POOL,) * 6, "at most 5 operations, found 6"),
+        (((1, 0),), (), r"expected edges to higher vertices of 0\.\.1, found \(1, 0\)"),
+        (((0, 2),), (), r"0\.\.1, found \(0, 2\)"),
+        (((1, 1),), (), r"found \(1, 1\)"),
+        (((0, 1), (0, 1)), (), "expected distinct edges"),
+        (((0, 2), (0, 1)), (POOL,), "ascending by target"),
+    ],
+)
+def test_impossible_cells_are_refused(edges, operations, message):
+    with pytest.raises(ConfigError, match=message):
+        Cell(edges, operations)
+
+
+@pytest.mark.parametrize("matrix", [[[0, 1]], [[0, 2], [0, 0]], [[0, 1, 1]] * 3])
+def test_impossible_matrices_are_refused(matrix):
+    with pytest.raises(ConfigError, match="expected a 2x2 matrix of 0 and 1"):
+        Cell.from_matrix(np.array(matrix), ())
+
+
+def test_a_cell_is_written_as_each_vertex_with_its_inputs():
+    cell = Cell(((0, 1), (0, 2), (1, 3), (2, 3)), (POOL, CONV1))
+    assert str(cell) == "1 = maxpool3x3(0); 2 = conv1x1-bn-relu(0); output(1, 2)"
+
+
+# Pruning, validity, isomorphism.
+
+
+@quick
+@given(any_cells())
+def test_pruning_keeps_what_lies_on_a_path(cell):
+    keep = sorted(reachable(cell))
+    if not keep:
+        assert not is_valid(cell)
+        with pytest.raises(ConfigError, match="no path leads from input to output"):
+            prune(cell)
+        return
+    pruned = prune(cell)
+    assert pruned.matrix.tolist() == cell.matrix[np.ix_(keep, keep)].tolist()
+    assert pruned.operations == tuple(cell.operations[v - 1] for v in keep[1:-1])
+    assert prune(pruned) == pruned
+    assert is_valid(cell) == (len(pruned.edges) <= 9)
+
+
+@quick
+@given(connected_cells)
+def test_pruning_and_hash_are_those_of_the_benchmarks_own_code(cell):
+    from nasbench_pytorch.model import ModelSpec, graph_util
+
+    spec = ModelSpec(cell.matrix, ["input", *cell.operations, "output"])
+    matrix, operations = spec.matrix.numpy(), spec.ops[1:-1]
+    assert prune(cell) == Cell.from_matrix(matrix, operations)
+    labels = [-1, *map(OPERATIONS.index, operations), -2]
+    assert module_hash(cell) == graph_util.hash_module(matrix, labels)
+
+
+@quick
+@given(connected_cells)
+def test_canonical_form_is_the_smallest_numbering_of_the_pruned_cell(cell):
+    pruned = prune(cell)
+    everything = numberings(pruned)
+    assert canonical(cell).code == min(other.code for other in everything)
+    assert {canonical(other) for other in everything} == {canonical(cell)}
+    assert {module_hash(other) for other in everything} == {module_hash(cell)}
+
+
+def test_different_canonical_forms_have_different_hashes():
+    hashes = {module_hash(Cell.from_code(int(code))) for code in unique_codes()[:2_532]}
+    assert len(hashes) == 2_532
+
+
+@quick
+@given(any_cells())
+def test_a_valid_cell_is_in_the_enumeration(cell):
+    code = canonical(cell).code if reachable(cell) else cell.code
+    assert in_space(np.array([code])).tolist() == [is_valid(cell)]
+
+
+def test_codes_that_are_not_canonical_are_named():
+    other = Cell(((0, 1), (0, 2), (1, 3), (2, 3)), (POOL, CONV3))
+    assert canonical(other) != other
+    with pytest.raises(ConfigError, match=f"{other.code} is not the canonical code"):
+        nb101.check_codes(np.array([CHAIN.code, other.code]))
+    nb101.check_codes(unique_codes())
+    nb101.check_codes(np.array([], dtype=np.int64))
+
+
+def test_arrays_of_mixed_sizes_are_treated_row_by_row():
+    generator = np.random.default_rng(3)
+    codes = generator.choice(unique_codes(), 200)
+    assert prune_codes(codes).tolist() == codes.tolist()
+    assert canonical_codes(codes).tolist() == codes.tolist()
+    assert uses_only(codes, (CONV3, CONV1)).tolist() == [
+        POOL not in Cell.from_code(code).operations for code in codes.tolist()
+    ]
+
+
+def test_the_enumeration_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        unique_codes()[0] = 0
+
+
+# Neighbours.
+
+
+def without_vertex(cell: Cell, vertex: int) -> Cell:
+    matrix = np.delete(np.delete(cell.matrix, vertex, axis=0), vertex, axis=1)
+    return Cell.from_matrix(matrix, cell.operations[: vertex - 1] + cell.operations[vertex:])
+
+
+@functools.cache
+def larger_by_one_vertex() -> dict[Cell, set[Cell]]:
+    """For each cell of at most four vertices, those that become it when a vertex is taken away."""
+    found: dict[Cell, set[Cell]] = {}
+    for code in unique_codes()[:2_532].tolist():
+        cell = Cell.from_code(code)
+        for vertex in range(1, cell.vertices - 1):
+            smaller = without_vertex(cell, vertex)
+            if reachable(smaller) == set(range(smaller.vertices)):
+                found.setdefault(canonical(smaller), set()).add(cell)
+    return found
+
+
+def brute_force_neighbours(cell: Cell) -> set[Cell]:
+    found = {cell} | larger_by_one_vertex().get(cell, set())
+    for v, operation in itertools.product(range(cell.vertices - 2), OPERATIONS):
+        found.add(Cell(cell.edges, (*cell.operations[:v], operation, *cell.operations[v + 1 :])))
+    for a, b in itertools.combinations(range(cell.vertices), 2):
+        matrix = cell.matrix
+        matrix[a, b] = 1 - matrix[a, b]
+        other = Cell.from_matrix(matrix, cell.operations)
+        if is_valid(other):
+            found.add(other)
+    return {canonical(other) for other in found}
+
+
+def test_neighbours_of_small_cells_are_those_of_the_definition():
+    for code in unique_codes()[:91].tolist():
+        cell = Cell.from_code(code)
+        found = neighbours(cell)
+        assert len(set(found)) == len(found)
+        assert set(found) == brute_force_neighbours(cell)
+
+
+def test_neighbours_of_a_chain_counted_by_hand():
+    """Of three vertices: itself, two other operations, and the one with a skip.
+
+    Of four: the new vertex reads 0 and feeds 1, 2 or both, or reads 1 or both and feeds 2, with
+    three operations each; before and after an equal operation it is the same chain.
+    """
+    found = neighbours(CHAIN)
+    assert sum(cell.vertices == 3 for cell in found) == 1 + 2 + 1
+    assert sum(cell.vertices == 4 for cell in found) == (3 + 2) * 3 - 1
+    assert len(found) == 18
+
+
+@settings(deadline=None, max_examples=20)
+@given(unique_cells)
+def test_neighbours_are_cells_of_the_benchmark_and_do_not_depend_on_the_numbering(cell):
+    found = neighbours(cell)
+    assert cell in found
+    assert in_space(np.array([other.code for other in found])).all()
+    assert neighbours(numberings(cell)[-1]) == found
+    assert max(other.vertices for other in found) <= 7
+
+
+# Subspaces and random draws.
+
+
+@quick
+@given(connected_cells)
+def test_membership_is_read_off_the_pruned_cell(cell):
+    pruned = prune(cell)
+    sources = {a for a, b in pruned.edges if b == pruned.vertices - 1}
+    for subspace in (*SUBSPACES.values(), Subspace(outputs=2, residual=True)):
+        expected = is_valid(cell)
+        expected &= subspace.outputs in (None, len(sources - {0}))
+        expected &= subspace.residual in (None, 0 in sources)
+        assert (cell in subspace) == expected
+
+
+def test_names_of_subspaces():
+    assert list(SUBSPACES) == ["A_1", "A_2", "A_3", "A_4", "A_FULL", "A_FULL^RES", "A_FULL^NRES"]
+    assert str(Subspace(outputs=3, residual=False)) == "A_3^NRES"
+
+
+def test_fixed_parents_agree_with_a_loop():
+    space = FixedParents((1, 2, 2), loose_ends=False, residual=False)
+    expected = []
+    for code in range(1 << 6):
+        cell = Cell.from_code((4 << 21 | code) << 8)
+        matrix = cell.matrix
+        if matrix.sum(axis=0).tolist() == [0, 1, 2, 2] and matrix[1:3].any(axis=1).all():
+            expected += [code] if not matrix[0, 3] else []
+    assert space.matrices().tolist() == expected
+    assert space.size == 9 * len(expected) == len(space.codes())
+
+
+def test_loose_ends_and_their_operations():
+    """Inputs 1, 1 and 1 on four vertices: a chain, or up to two vertices that lead nowhere."""
+    space = FixedParents((1, 1, 1))
+    assert space.size == 1 * 2 * 3 * 9
+    # outputs of vertices 1 and 2 by the parents of 2 and 3: (0,0) none, (0,1) 1, (0,2) 2,
+    # (1,0) 1, (1,1) 1, (1,2) both
+    assert space.size_without_ends == 1 + 3 + 3 + 3 + 3 + 9
+    # pruned: nothing, one operation, or a chain of two
+    assert len(space.unique_codes()) == 1 + 3 + 9
+
+
+@pytest.mark.parametrize("space", [ZHANG, *ONE_SHOT.values()])
+def test_spaces_of_fixed_parents_lie_in_the_benchmark(space):
+    assert in_space(space.unique_codes()).all()
+
+
+def chi_square(observed: np.ndarray, expected: np.ndarray) -> float:
+    return float(((observed - expected) ** 2 / expected).sum())
+
+
+def test_samples_are_uniform_over_the_architectures():
+    generator = np.random.default_rng(5)
+    drawn = [Subspace().sample(generator).code for _ in range(4_000)]
+    bins = np.bincount(np.searchsorted(unique_codes(), drawn) * 40 // NUM_CELLS, minlength=40)
+    assert chi_square(bins, np.full(40, 100.0)) < 84  # 39 degrees of freedom, once in 100,000
+
+
+@functools.cache
+def encodings_by_vertices() -> np.ndarray:
+    """How many of all 2^21 * 3^5 encodings are a valid cell of n vertices, for n = 0, 1, ..., 7."""
+    matrices = np.arange(1 << 21)
+    pruned = prune_codes((7 << 21 | matrices) << 8)
+    few = np.bitwise_count(pruned >> 8 & (1 << 21) - 1) <= 9
+    return np.bincount(pruned[(pruned >= 0) & few] >> 29, minlength=8) * 3**5
+
+
+def test_encodings_are_drawn_uniformly_and_architectures_are_not():
+    generator = np.random.default_rng(6)
+    drawn = [Subspace().sample_encoding(generator).vertices for _ in range(2_000)]
+    expected = encodings_by_vertices() / encodings_by_vertices().sum()
+    uniform = np.bincount(unique_codes() >> 29, minlength=8) / NUM_CELLS
+    observed = np.bincount(drawn, minlength=8)
+    assert expected[2:4].sum() > 100 * uniform[2:4].sum()  # small cells have many encodings
+    small = 2_000 * np.array([expected[:5].sum(), *expected[5:]])
+    assert chi_square(np.array([observed[:5].sum(), *observed[5:]]), small) < 25.9  # 3 degrees
+
+
+def test_encodings_are_drawn_from_the_subspace():
+    generator = np.random.default_rng(7)
+    for subspace in (SUBSPACES["A_4"], Subspace(outputs=1, residual=True), Subspace(outputs=0)):
+        for cell in [subspace.sample_encoding(generator) for _ in range(20)]:
+            assert cell in subspace and prune(cell) == cell
+        assert subspace.sample(generator) in subspace
+
+
+def test_nothing_is_drawn_from_an_empty_subspace():
+    empty = Subspace(outputs=0, residual=False)
+    for draw in (empty.sample, empty.sample_encoding):
+        with pytest.raises(ConfigError, match=r"no cell lies in the subspace A_0\^NRES"):
+            draw(np.random.default_rng(0))
+
+
+def test_a_seed_gives_the_same_draws_and_another_seed_others():
+    def draws(seed):
+        generator = np.random.default_rng(seed)
+        return [
+            f(generator) for _ in range(5) for f in (Subspace().sample, Subspace().sample_encoding)
+        ]
+
+    assert draws(1) == draws(1) != draws(2)
+
+
+def test_the_spaces_do_not_import_torch():
+    code = "import sys, nasrepro.spaces; print({'torch', 'nasbench_pytorch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
