@@ -1,7 +1,7 @@
 """The plain way to train and evaluate a supernet: the baseline that `supernet.py` times against.
 
-One architecture at a time, every edge but Zero computed as it stands, PyTorch's own pooling. It
-uses the library's modules, so weights, architectures and images are the same.
+One architecture at a time, every edge that has an input computed as it stands, PyTorch's own
+pooling. It uses the library's modules: weights, architectures and images are the same.
 """
 
 import torch
@@ -25,15 +25,15 @@ def forward(net: Network, x: Tensor, cell: Cell) -> Tensor:
 
 def cell_output(searched: SearchedCell, x: Tensor, cell: Cell) -> Tensor:
     """The last node of a searched cell: each node is the sum of what its edges bring."""
-    nodes = [x]
+    nodes: list[Tensor | None] = [x]
     for node in (1, 2, 3):
         values = [
             edge_output(searched, edge, cell.operations[edge], nodes[source])
             for edge, (source, target) in enumerate(EDGES)
-            if target == node and cell.operations[edge] != "none"
+            if target == node and cell.operations[edge] != "none" and nodes[source] is not None
         ]
-        nodes.append(sum(values[1:], values[0]) if values else torch.zeros_like(x))
-    return nodes[3]
+        nodes.append(sum(values[1:], values[0]) if values else None)
+    return torch.zeros_like(x) if nodes[3] is None else nodes[3]
 
 
 def edge_output(searched: SearchedCell, edge: int, operation: str, x: Tensor) -> Tensor:

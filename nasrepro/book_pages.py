@@ -4,6 +4,7 @@ Each function returns the text of one file, which a page of `book/` includes.
 """
 
 import importlib.metadata
+import json
 import platform
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from nasrepro import benchmarks, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official
 from nasrepro.claims import CONTRADICTED, SUPPORTED, UNDECIDED
 from nasrepro.data.sources import SOURCES, Source
+from nasrepro.paths import results_dir
 
 VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, "not-run")
 TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sphinx", "papermill")
@@ -34,6 +36,7 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
         "notebooks.md": notebooks(executions),
         "machines.md": machines(executions),
         "versions.md": versions(),
+        "ratios.md": ratios(results_dir() / "bench.json"),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -161,6 +164,46 @@ def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
     header = ["device", "processor", "threads", "versions", "runs"]
     rows = [[*key, str(count)] for key, count in sorted(counts.items())]
     return markdown_table(header, rows) if rows else "No record is stored yet.\n"
+
+
+def ratios(path: Path) -> str:
+    """What `make bench` measured: one table a machine, how many times as fast one way is.
+
+    Args:
+        path: `bench.json`; a page without it says how to make it.
+    """
+    if not path.exists():
+        return "Nothing is measured yet: `make bench`.\n"
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    parts = []
+    for machine in {str(row["machine"]): row["machine"] for row in rows}.values():
+        parts.append(
+            f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} thread a process, "
+            f"Python {machine['python']}, torch {machine['torch']}:\n"
+        )
+        body = [
+            [
+                f"{row['name']}: {row['what']}",
+                row["baseline"],
+                row["way"],
+                "{median:.2f} [{min:.2f}, {max:.2f}]".format_map(row["ratio"]),
+                row["turns"],
+                _rates(row),
+            ]
+            for row in rows
+            if row["machine"] == machine
+        ]
+        header = ["work", "baseline", "compared", "times as fast", "turns", "images/s"]
+        parts.append(markdown_table(header, body))
+    return "\n".join(parts)
+
+
+def _rates(row: Mapping[str, Any]) -> str:
+    """Images a second of the baseline and of the other way, where the work has images."""
+    if "images" not in row:
+        return "–"
+    slow, fast = (row["images"] / row["seconds"][row[way]] for way in ("baseline", "way"))
+    return f"{slow:,.0f}; {fast:,.0f}"
 
 
 def versions() -> str:

@@ -205,6 +205,29 @@ def test_generated_tables_name_every_source_and_column():
     assert "no study" in book_pages.notebooks({})
 
 
+def test_measured_ratios_become_a_table_for_each_machine(tmp_path):
+    row = {
+        "name": "training",
+        "what": "tiny",
+        "baseline": "plain",
+        "way": "fast",
+        "ratio": {"median": 2.0, "min": 1.5, "max": 2.25},
+        "turns": 3,
+        "seconds": {"plain": 4.0, "fast": 2.0},
+        "images": 5_000,
+        "machine": {"cpu": "A", "cores": 2, "threads": 1, "python": "3.11.7", "torch": "2.13.0"},
+    }
+    other = {**row, "machine": {**row["machine"], "cpu": "B"}}
+    del other["images"]
+    path = tmp_path / "bench.json"
+    assert "make bench" in book_pages.ratios(path)
+    path.write_text(json.dumps([row, other]))
+    text = book_pages.ratios(path)
+    assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | 1,250; 2,500 |" in text
+    assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | – |" in text
+    assert text.index("A, 2 cores") < text.index("1,250") < text.index("B, 2 cores")
+
+
 def test_generated_files_are_only_written_when_they_change(tmp_path):
     book_pages.write_all(tmp_path, {})
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}

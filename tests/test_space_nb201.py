@@ -18,6 +18,7 @@ from nasrepro.spaces.nb201 import (
     canonical_string,
     is_connected,
     live_edges,
+    live_operations,
     neighbours,
 )
 
@@ -40,6 +41,15 @@ def test_counts_of_the_benchmark(space):
     assert NUM_CELLS == len({str(cell) for cell in space}) == 15_625
     assert sum(map(is_connected, space)) == 15_284
     assert len({canonical_string(cell) for cell in space}) == 6_466
+
+
+def test_distinct_paths_are_unions_of_routes(space):
+    """Four routes lead to the output, over edges 0 3; 0 1 3; 0 2 3; 0 1 2 3. A live cell is a union
+    of routes with four operations on each of its edges. Without the direct edge there are eight
+    unions, of 0, 2, 2, 3, 4, 4, 4 and 5 edges; the direct edge has five possibilities.
+    """
+    without_direct = sum(4**edges for edges in (0, 2, 2, 3, 4, 4, 4, 5))
+    assert len({live_operations(cell) for cell in space}) == 5 * without_direct == 9_445
 
 
 def test_the_benchmarks_notation_lists_the_inputs_of_each_node():

@@ -53,6 +53,10 @@ class SearchedCell(nn.Module):
     ) -> Tensor:
         """Sum at each node what its live edges bring; zeros where nothing reaches the output.
 
+        A convolution whose input is the zeros of an unreached node brings nothing, as in the
+        benchmark's count of unique cells. Computed as it stands, it would bring a constant: the
+        shift that its batch normalisation learnt for other paths.
+
         Args:
             x: (batch, channels, height, width).
             cell: the path.

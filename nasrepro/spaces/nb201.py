@@ -250,10 +250,11 @@ def canonical_string(cell: Cell) -> str:
 
 
 def counts() -> Iterator[tuple[str, int]]:
-    """Name and size of the space, its connected and unique cells, and its masked subspaces."""
+    """Name and size of the space, its connected and distinct cells, and its masked subspaces."""
     cells = list(Subspace().cells())
     yield "cells", len(cells)
     yield "connected", sum(map(is_connected, cells))
+    yield "distinct paths", len(set(map(live_operations, cells)))
     yield "unique", len(set(map(canonical_string, cells)))
     for size in (1, 2):
         for masked in itertools.combinations(OPERATIONS, size):
