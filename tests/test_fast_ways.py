@@ -1,5 +1,7 @@
 """The fast ways of training and evaluating give what the plain way of `benchmarks/` gives."""
 
+import dataclasses
+
 import numpy as np
 import plain
 import pytest
@@ -16,9 +18,10 @@ from nasrepro.metrics import spearman
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.samplers import Uniform
+from nasrepro.samplers import StrictlyFair
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
-from nasrepro.train import TrainConfig, initialise, train
+from nasrepro.studies.correlations import PROFILES
+from nasrepro.train import initialise, train
 
 nets = st.builds(
     NetConfig,
@@ -98,15 +101,16 @@ def test_single_precision_differs_from_the_plain_way_by_rounding_only():
 
 @pytest.mark.slow
 def test_half_precision_ranks_architectures_as_single_precision_does():
-    """500 architectures of a supernet trained for a minute, on 5,000 validation images."""
+    """500 architectures of a supernet trained as in study 1, for fewer epochs."""
     if not cache_file().exists():
         pytest.skip("CIFAR-10 is not on this machine")
-    part = split(load_images("cifar10"), 10_000, 5_000, size=16)
-    net = initialised(NetConfig(16, 1, tracked_statistics=False), Subspace())
-    config = TrainConfig(epochs=10, batch_size=64, learning_rate=0.1, precision="bfloat16")
+    base = PROFILES["cpu"].base
+    part = split(load_images("cifar10"), base.data.train_images, 2_000, base.data.size)
+    net = initialised(PROFILES["cpu"].nets["S"], Subspace())
+    config = dataclasses.replace(base.train, epochs=10)
     draws = np.random.default_rng(0)
-    train(net, part, Uniform(Subspace()), config, draws, torch.Generator().manual_seed(0))
-    cells = [Subspace().sample(draws, connected=True) for _ in range(500)]
+    train(net, part, StrictlyFair(Subspace()), config, draws, torch.Generator().manual_seed(0))
+    cells = [Subspace().sample(draws) for _ in range(500)]
     half, single = (
         count_correct(net, cells, part, EvaluateConfig("batch", 250, precision=precision))
         for precision in ("bfloat16", "float32")

@@ -176,7 +176,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     tried, records = records, [record for record in records if record.config in wanted]
     observations = observe(records, profile, table)
     return {
-        "runs": measure_runs(records, profile, table),
+        "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True),
@@ -187,20 +187,27 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     }
 
 
-def measure_runs(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
-    """Every metric of every run, and whether it diverged; one row a metric."""
+def measure_runs(
+    records: Iterable[Record], profile: str, observations: pd.DataFrame
+) -> pd.DataFrame:
+    """Every metric of every run, and whether it diverged; one row a metric.
+
+    Args:
+        records: of the profile's grid.
+        profile: a name in `PROFILES`.
+        observations: what `observe` gives for them.
+    """
+    keys = ["subspace", "size", "seed"]
+    observed = dict(list(observations.groupby(keys)))
     rows = []
     for record in records:
         config, diverged = record.config, record.status == "diverged"
+        key = (str(config.subspace), size_of(config, profile), config.seed)
         values = {"diverged": float(diverged)}
         if not diverged:
             top_ns = [n for n in TOP_NS if n <= config.cells.top]
-            values |= run_metrics(observe_run(record, profile, table), top_ns)
-        run = {
-            "subspace": str(config.subspace),
-            "size": size_of(config, profile),
-            "seed": config.seed,
-        }
+            values |= run_metrics(observed[key], top_ns)
+        run = dict(zip(keys, key, strict=True))
         rows += [{**run, "metric": name, "value": value} for name, value in values.items()]
     return pd.DataFrame(rows)
 
