@@ -640,7 +640,7 @@ def test_a_diverged_run_is_recorded_and_kept(computed):
     assert list(store().verify()) == []
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu", ""])
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta", ""])
 def test_a_device_that_is_not_there_is_one_sentence(device):
     for attempt in (functools.partial(check_device, device), lambda: run(TINY, device)):
         with pytest.raises(ConfigError) as caught:

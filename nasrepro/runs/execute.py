@@ -107,7 +107,7 @@ class _Sweep:
     def begin(self) -> None:
         """Give the executor as many runs as it has places."""
         for _ in range(len(self.waiting)):
-            if len(self.running) == self.places:
+            if not self.waiting or len(self.running) == self.places:
                 return
             config = self.waiting.popleft()
             if (file := lock(self.store, config.key)) is None:
@@ -115,11 +115,18 @@ class _Sweep:
                 continue
             self.locks[config] = file
             if (record := self.store.load(config.key)) is None:
-                task = (compute_alone, self.compute, config, self.device, versions())
-                self.running[self.pool.submit(*task)] = config
+                self.submit(config)
             else:  # another client has just computed it
                 self.count(record)
                 unlock(self.locks.pop(config))
+
+    def submit(self, config: Any) -> None:
+        """Give the executor one run."""
+        task = (compute_alone, self.compute, config, self.device, versions())
+        try:
+            self.running[self.pool.submit(*task)] = config
+        except NasreproError as error:
+            self.give_up(config, error)
 
     def end(self, future: Future) -> None:
         """Store what was computed, try again what was lost, note what failed."""
@@ -139,8 +146,7 @@ class _Sweep:
                 self.store.save(record)
                 self.count(record)
             except DataError as error:
-                self.fail(config, error)
-                self.waiting.clear()  # what cannot be stored need not be computed
+                self.give_up(config, error)
         unlock(self.locks.pop(config))
 
     def count(self, record: Any) -> None:
@@ -155,6 +161,11 @@ class _Sweep:
         with suppress(DataError):  # where records cannot be written, this cannot either
             note_failure(self.store, config.key, sentence(error))
         self.show()
+
+    def give_up(self, config: Any, error: Exception) -> None:
+        """Begin no further run after one that could not be sent, or not be stored."""
+        self.fail(config, error)
+        self.waiting.clear()
 
     def show(self) -> None:
         """Bring the bar up to date."""

@@ -18,13 +18,11 @@ from queue import SimpleQueue
 import torch
 from threadpoolctl import threadpool_limits
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, NasreproError
 
 # What must agree between this process and a worker elsewhere.
 PACKAGES = ("nasrepro", "numpy", "torch")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# How long a scheduler may be away, e.g. to be started again, before its runs are given up.
-SCHEDULER_SECONDS = 60
 
 
 @contextmanager
@@ -128,12 +126,27 @@ def _end_with_client(ending: Connection) -> None:
     os._exit(1)
 
 
+class Cluster(Executor):
+    """A Dask cluster. The same run asked for by two clients of a scheduler is one task of it."""
+
+    def __init__(self, client, resources: dict[str, int]) -> None:
+        self._client = client
+        self._executor = client.get_executor(pure=True, resources=resources)
+
+    def submit(self, function, /, *args, **kwargs) -> Future:
+        """Schedule the function; NasreproError if the scheduler does not answer in Dask's time."""
+        try:
+            self._client.nthreads()  # else the future of a lost scheduler would never end
+        except OSError as error:
+            raise NasreproError("the connection to the scheduler was lost") from error
+        return self._executor.submit(function, *args, **kwargs)
+
+
 @contextmanager
 def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Executor, int]]:
-    """A Dask cluster's executor, and how many runs it takes at once.
+    """A Dask cluster, and how many runs to give it at once.
 
-    A run on another device than the CPU takes the whole of a worker's resource "GPU". The same run
-    asked for by two clients of a scheduler is one task of it (`pure`).
+    A run on another device than the CPU takes a worker's resource "GPU".
     """
     try:
         from distributed import Client
@@ -142,7 +155,7 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
             "a Dask cluster needs more packages: pip install 'nasrepro[cluster]'"
         ) from error
     try:
-        client = Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
+        client = Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"no Dask scheduler answers at {scheduler!r}; start one: dask scheduler"
@@ -156,7 +169,7 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
                 f"{scheduler} --nthreads 1{' --resources GPU=1' * bool(resources)}; or say with "
                 "`workers` how many will come"
             )
-        yield client.get_executor(pure=True, resources=resources), workers or places
+        yield Cluster(client, resources), workers or places
 
 
 def _places(client, resources: dict[str, int]) -> int:

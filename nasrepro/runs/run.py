@@ -136,7 +136,7 @@ def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
 def check_device(device: str) -> None:
     """Raise a ConfigError unless this machine has the device."""
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" has no values
     except (RuntimeError, AssertionError) as error:
         have = ["cpu"]
         have += ["cuda"] if torch.cuda.is_available() else []
