@@ -483,7 +483,7 @@ def test_a_full_disk_stops_the_sweep_until_there_is_room(results, monkeypatch, w
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(results):
     (results / "records").mkdir(parents=True)
     (results / "records" / ".state").write_text("no folder")
-    with pytest.raises(DataError, match=f"cannot compute {seeded(0).key}: cannot write in"):
+    with pytest.raises(DataError, match=f"cannot compute {seeded(0).key}: cannot lock a file in"):
         execute(compute)
     assert not note("calls").exists()
 

@@ -640,6 +640,18 @@ def test_a_diverged_run_is_recorded_and_kept(computed):
     assert list(store().verify()) == []
 
 
+@pytest.mark.parametrize("mode", ["batch", "tracked"])
+def test_a_run_whose_last_update_breaks_the_network_is_diverged(mode):
+    """One update in all: its loss is finite, what comes after is not."""
+    one = changed(TINY, {"train.epochs": 1, "train.batch_size": 64, "evaluate.batch_norm": mode})
+    well = run(changed(one, {"train.learning_rate": 1e3}))
+    assert well.status == "ok" and len(well.correct) == 12
+    broken = run(changed(one, {"train.learning_rate": 1e20}))
+    assert math.isfinite(broken.history[-1].loss) and broken.history == well.history
+    assert broken.status == "diverged" and broken.codes == broken.correct == ()
+    assert store().read(store().save(broken)) == broken
+
+
 @pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta", ""])
 def test_a_device_that_is_not_there_is_one_sentence(device):
     for attempt in (functools.partial(check_device, device), lambda: run(TINY, device)):

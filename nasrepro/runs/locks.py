@@ -26,9 +26,9 @@ def lock(store: Store, key: str, wait: bool = False) -> BaseFileLock | None:
         The lock, for `unlock`; None if another client has it.
 
     Raises:
-        DataError: if the store's folder cannot be written.
+        DataError: if the store's folder cannot be written, or its file system has no locks.
     """
-    file = FileLock(_folder(store) / f"{key}.lock")
+    file = _file(_folder(store) / f"{key}.lock")
     try:
         _folder(store).mkdir(parents=True, exist_ok=True)
         file.acquire(timeout=-1 if wait else 0)
@@ -38,8 +38,8 @@ def lock(store: Store, key: str, wait: bool = False) -> BaseFileLock | None:
         return None
     except OSError as error:
         raise DataError(
-            f"cannot compute {key}: cannot write in {store.folder}: {error.strerror}; make room or "
-            "set NASREPRO_RESULTS to a folder that can be written"
+            f"cannot compute {key}: cannot lock a file in {store.folder}: {error.strerror}; make "
+            "room or set NASREPRO_RESULTS to a folder that can be written and locked"
         ) from error
     return file
 
@@ -57,7 +57,7 @@ def locked(store: Store) -> set[str]:
 
 
 def _is_locked(path: Path) -> bool:
-    file = FileLock(path)
+    file = _file(path)
     try:
         file.acquire(timeout=0)
     except Timeout:
@@ -75,6 +75,11 @@ def failures(store: Store) -> dict[str, str]:
     """Why runs failed when they were last tried, by key."""
     paths = sorted(_folder(store).glob("*.failed"))
     return {path.stem: path.read_text(encoding="utf-8") for path in paths}
+
+
+def _file(path: Path) -> BaseFileLock:
+    # No fallback: a file that stands for a lock would outlive an owner on another machine.
+    return FileLock(path, fallback_to_soft=False)
 
 
 def _failure(store: Store, key: str) -> Path:

@@ -5,10 +5,13 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from nasrepro.benchmarks import load_table
 from nasrepro.data.images import load_images, split
@@ -30,7 +33,8 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
 
     Returns:
-        The record; of a diverged run without counts.
+        The record; of a diverged run without counts. A run diverged if a loss of its training was
+        not finite, or most outputs of its evaluation are not.
 
     Raises:
         ConfigError: if the config or the device does not fit.
@@ -63,14 +67,19 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     )
     trained = time.perf_counter()
     diverged = not np.isfinite(history[-1].loss)
-    correct = [] if diverged else count_correct(net, cells, part, config.evaluate).tolist()
+    correct = []
+    if not diverged:
+        with watch_finite(net.classifier) as finite:
+            correct = count_correct(net, cells, part, config.evaluate).tolist()
+        # Most and not all: what no convolution leads to stays finite.
+        diverged = bool(torch.stack(finite).float().mean() < 0.5)
     evaluated = time.perf_counter()
     batches = len(part.train_labels) // config.train.batch_size
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         codes=() if diverged else tuple(cell.code for cell in cells),
-        correct=tuple(correct),
+        correct=() if diverged else tuple(correct),
         history=tuple(history),
         measurement=Measurement(
             train_seconds=round(trained - start, 3),
@@ -96,6 +105,19 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
             },
         ),
     )
+
+
+@contextmanager
+def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect, for each output of a module from now on, whether all of it is finite."""
+    finite: list[Tensor] = []
+    hook = module.register_forward_hook(
+        lambda module, inputs, output: finite.append(output.isfinite().all())
+    )
+    try:
+        yield finite
+    finally:
+        hook.remove()
 
 
 def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:

@@ -37,8 +37,10 @@ class Plan:
         return max((record.measurement.peak_memory_mb for record in self.stored), default=None)
 
     def seconds_left(self) -> float | None:
-        """When all will be stored if as many are computed at once as now; None if nobody knows."""
+        """The time until all is stored, with as many at once as now; None if it is not known."""
         seconds, unknown = self.seconds_missing()
+        if not self.missing:
+            return 0.0
         return None if unknown or not self.computing else seconds / len(self.computing)
 
     def seconds_missing(self) -> tuple[float, int]:
