@@ -348,7 +348,7 @@ def test_a_scheduler_that_is_gone_is_named(dask, monkeypatch, results):
         with pytest.raises(NasreproError) as caught:
             client.result(PATIENCE)
     message = str(caught.value)
-    assert "1 of 3 runs failed, 1 were not begun, the others are stored" in message
+    assert "1 of 3 runs failed, 1 were given up, the others are stored" in message
     assert f"{seeded(0).key}: the connection to the scheduler was lost" in message
     assert store().stored_keys() == [seeded(2).key]
     assert execute(compute) == SERIAL
@@ -472,7 +472,7 @@ def test_a_full_disk_stops_the_sweep_until_there_is_room(results, monkeypatch, w
         with pytest.raises(NasreproError) as caught:
             execute(compute, [*SEEDS, seeded(4)], workers=workers)
     message = str(caught.value)
-    assert "1 of 5 runs failed, 2 were not begun, the others are stored" in message
+    assert "1 of 5 runs failed, 2 were given up, the others are stored" in message
     assert f"{seeded(2).key}: cannot write" in message and "No space left" in message
     assert calls() == {0: 1, 1: 1, 2: 1}
     assert len(files(results)) == 2 and list(store().verify()) == []

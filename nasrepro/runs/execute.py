@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,36 +60,34 @@ def execute(
     missing = [c for c in dict.fromkeys(configs) if store.load(c.key) is None]
     if missing:
         # disable=None: no bar unless standard error is a terminal.
-        bar = tqdm(total=len(missing), unit="run", disable=None if progress else True)
-        with open_executor(workers, device, scheduler) as (pool, places), bar:
-            sweep = _Sweep(missing, compute, store, device, pool, places, bar)
+        hide = None if progress else True
+        with (
+            open_executor(workers, device, scheduler) as (pool, places),
+            tqdm(total=len(missing), unit="run", disable=hide) as bar,
+        ):
+            sweep = _Sweep(compute, store, device, pool, places, bar, deque(missing))
             sweep.run()
         sweep.check()
     return [store.read(store.path(config.key)) for config in configs]
 
 
+@dataclass
 class _Sweep:
-    """The runs that one `execute` computes: those that wait, run, are done, failed."""
+    """What one `execute` computes: runs that wait, that are being computed, that failed."""
 
-    def __init__(
-        self,
-        missing: list[Any],
-        compute: Callable[[Any, str], Any],
-        store: Store,
-        device: str,
-        pool: Executor,
-        places: int,
-        bar: tqdm,
-    ) -> None:
-        self.compute, self.store, self.device = compute, store, device
-        self.pool, self.places, self.bar = pool, places, bar
-        self.total, self.done = len(missing), 0
-        self.waiting: deque[Any] = deque(missing)
-        self.running: dict[Future, Any] = {}
-        self.locks: dict[Any, BaseFileLock] = {}
-        self.losses: Counter[Any] = Counter()
-        self.failed: dict[str, Exception] = {}
-        self.peak_memory_mb = 0.0
+    compute: Callable[[Any, str], Any]
+    store: Store
+    device: str
+    pool: Executor
+    places: int  # runs to give the executor at once
+    bar: tqdm
+    waiting: deque[Any]
+    running: dict[Future, Any] = field(default_factory=dict)
+    locks: dict[Any, BaseFileLock] = field(default_factory=dict)  # of what is running
+    losses: Counter[Any] = field(default_factory=Counter)  # how often a run's process was lost
+    failed: dict[str, Exception] = field(default_factory=dict)
+    done: int = 0
+    peak_memory_mb: float = 0.0
 
     def run(self) -> None:
         """Compute and store everything that can be."""
@@ -180,11 +179,11 @@ class _Sweep:
             return
         lines = [f"{key}: {sentence(error)}" for key, error in self.failed.items()]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        left = self.total - self.done - len(lines)
+        left = self.bar.total - self.done - len(lines)
         unforeseen = [e for e in self.failed.values() if not isinstance(e, NasreproError)]
         raise NasreproError(
-            f"{len(lines)} of {self.total} runs failed, "
-            f"{f'{left} were not begun, ' if left else ''}the others are stored; "
+            f"{len(lines)} of {self.bar.total} runs failed, "
+            f"{f'{left} were given up, ' if left else ''}the others are stored; "
             "run again to compute what is missing:\n" + "\n".join(lines[:SHOWN] + more)
         ) from next(iter(unforeseen), None)
 
