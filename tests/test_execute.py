@@ -149,9 +149,11 @@ def test_processes_last_and_have_one_thread_each(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not forget a peak")
 def test_peak_memory_is_that_of_the_run():
+    here = torch.ones(150_000_000)  # 600 MB that are not the worker's
     large, *small = [r.measurement for r in execute(measured, workers=1)]
+    del here
     assert {m.cpu for m in small} == {large.cpu}
-    assert max(m.peak_memory_mb for m in small) < large.peak_memory_mb - 150
+    assert max(m.peak_memory_mb for m in small) < large.peak_memory_mb - 250
 
 
 @pytest.mark.slow
@@ -167,6 +169,7 @@ def test_a_run_is_the_same_in_a_process_that_computed_others():
     assert dataclasses.replace(found[2], measurement=here.measurement) == here
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_run_begun_again(results):
     assert execute(killed_once, workers=2) == SERIAL
     assert calls() == {0: 1, 1: 2, 2: 1, 3: 1}
@@ -438,6 +441,17 @@ def test_what_a_living_client_writes_is_left_alone(results):
     unlock(file)
     assert execute(compute) == SERIAL
     assert not written.exists()
+
+
+def test_an_interrupt_while_locking_leaves_no_lock(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
+        patch.setattr(Path, "unlink", interrupt)
+        lock(store(), TINY.key)
+    assert caught.tb is not None  # it refers to the lock, as in a notebook
+    assert locked(store()) == set()
 
 
 def test_clocks_do_not_matter(results, monkeypatch):

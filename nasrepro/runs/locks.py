@@ -36,7 +36,10 @@ def lock(store: Store, key: str, wait: bool = False) -> BaseFileLock | None:
             path.unlink(missing_ok=True)
     except Timeout:
         return None
-    except OSError as error:
+    except BaseException as error:  # also an interrupt: a notebook would keep the lock
+        file.release()
+        if not isinstance(error, OSError):
+            raise
         raise DataError(
             f"cannot compute {key}: cannot lock a file in {store.folder}: {error.strerror}; make "
             "room or set NASREPRO_RESULTS to a folder that can be written and locked"
