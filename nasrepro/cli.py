@@ -176,7 +176,7 @@ def study_status(
     seeds: Seeds = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What of a study is stored."""
+    """What of a study is stored, what is being computed now, what failed and why."""
     from nasrepro.studies.results import plan
 
     found = plan(name, profile, seeds)
@@ -188,15 +188,21 @@ def study_status(
         "stored": len(found.stored),
         "missing": len(found.missing),
         "diverged": sum(record.status == "diverged" for record in found.stored),
+        "computing": len(found.computing),
+        "failed": len(found.failures),
         "seconds_stored": round(found.seconds_stored),
         "seconds_missing": round(seconds),
         "missing_of_unknown_cost": unknown,
+        "seconds_left": None if (left := found.seconds_left()) is None else round(left),
+        "peak_memory_mb": found.peak_memory_mb,
     }
     if as_json:
-        print(json.dumps(status))
+        print(json.dumps(status | {"failures": found.failures}))
     else:
         for key, value in status.items():
-            print(f"{key:24} {value}")
+            print(f"{key:24} {'unknown' if value is None else value}")
+        for key, why in found.failures.items():
+            print(f"{key}: {why}")
 
 
 @study.command("run")
@@ -205,14 +211,24 @@ def study_run(
     profile: Profile = "cpu",
     seeds: Seeds = None,
     workers: Annotated[
-        int, typer.Option(help="Local processes, one run each; 0: in this one.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Runs at once, each in a process of its own; 0: one, in this process. Default: "
+            "1, or as many as the scheduler has workers.",
+            min=0,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler that computes, e.g. tcp://host:8786.")
+    ] = None,
 ) -> None:
     """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
     from nasrepro.studies.results import compute_missing
 
-    compute_missing(name, profile, seeds, workers, device)
+    if workers is None:
+        workers = 0 if scheduler else 1
+    compute_missing(name, profile, seeds, workers, device, scheduler)
     study_collect(name, profile)
 
 

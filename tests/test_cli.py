@@ -1,5 +1,6 @@
 """The command line: what it prints, and how it answers wrong input."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,7 +8,11 @@ import sys
 import pytest
 
 from nasrepro import cli
+from nasrepro.paths import REPOSITORY
+from nasrepro.runs.locks import lock, note_failure, unlock
+from nasrepro.runs.store import Record, Store, supernets
 from nasrepro.studies import correlations
+from nasrepro.studies.results import Plan
 
 
 @pytest.fixture
@@ -67,6 +72,37 @@ def test_status_of_an_empty_store_as_json(capsys, results_folder):
     assert code == 0
     assert (status["runs"], status["stored"], status["missing"]) == (69, 0, 69)
     assert (status["seconds_missing"], status["missing_of_unknown_cost"]) == (0, 69)
+
+
+def test_status_shows_what_is_computed_now_and_what_failed(capsys, results_folder):
+    words = ["study", "status", "correlations", "--profile", "smoke"]
+    first, second = correlations.grid("smoke")[:2]
+    store = supernets()
+    held, failed = lock(store, first.key), lock(store, second.key)
+    note_failure(store, second.key, "no images")
+    unlock(failed)
+    status = json.loads(call(capsys, *words, "--json")[1])
+    assert (status["missing"], status["computing"], status["failed"]) == (12, 1, 1)
+    assert status["failures"] == {second.key: "no images"}
+    assert status["seconds_left"] is None and status["peak_memory_mb"] is None
+    _, out, _ = call(capsys, *words)
+    assert f"{second.key}: no images" in out
+    unlock(held)
+    unlock(lock(store, second.key))
+    status = json.loads(call(capsys, *words, "--json")[1])
+    assert (status["computing"], status["failed"]) == (0, 0)
+
+
+def test_the_time_left_follows_from_what_runs_took_and_how_many_run(results_folder):
+    record = next(iter(Store(REPOSITORY / "results" / "records", Record).records()))
+    took = record.measurement.train_seconds + record.measurement.evaluate_seconds
+    missing = [dataclasses.replace(record.config, seed=100 + seed) for seed in range(6)]
+    two = frozenset(config.key for config in missing[:2])
+    assert Plan([record], missing, two).seconds_left() == pytest.approx(6 * took / 2)
+    assert Plan([record], missing).seconds_left() is None
+    assert Plan([], missing, two).seconds_left() is None
+    assert Plan([record], []).seconds_left() == 0
+    assert Plan([record], missing).peak_memory_mb == record.measurement.peak_memory_mb
 
 
 def test_plan_says_what_is_not_known_yet(capsys, results_folder):

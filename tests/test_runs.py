@@ -5,15 +5,9 @@ import errno
 import functools
 import json
 import math
-import multiprocessing
 import os
 import resource
-import signal
-import subprocess
 import sys
-import threading
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -56,11 +50,7 @@ DIVERGING = dataclasses.replace(
 )
 
 
-@pytest.fixture(autouse=True)
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store for every test."""
-    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
-    return tmp_path / "results"
+pytestmark = pytest.mark.usefixtures("results")
 
 
 def seeded(seed: int) -> RunConfig:
@@ -650,7 +640,19 @@ def test_a_diverged_run_is_recorded_and_kept(computed):
     assert list(store().verify()) == []
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu", ""])
+@pytest.mark.parametrize("mode", ["batch", "tracked"])
+def test_a_run_whose_last_update_breaks_the_network_is_diverged(mode):
+    """One update in all: its loss is finite, what comes after is not."""
+    one = changed(TINY, {"train.epochs": 1, "train.batch_size": 64, "evaluate.batch_norm": mode})
+    well = run(changed(one, {"train.learning_rate": 1e3}))
+    assert well.status == "ok" and len(well.correct) == 12
+    broken = run(changed(one, {"train.learning_rate": 1e20}))
+    assert math.isfinite(broken.history[-1].loss) and broken.history == well.history
+    assert broken.status == "diverged" and broken.codes == broken.correct == ()
+    assert store().read(store().save(broken)) == broken
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta", ""])
 def test_a_device_that_is_not_there_is_one_sentence(device):
     for attempt in (functools.partial(check_device, device), lambda: run(TINY, device)):
         with pytest.raises(ConfigError) as caught:
@@ -705,98 +707,6 @@ def test_an_interrupt_keeps_what_is_done_and_goes_on_later(results, monkeypatch)
 
 def test_a_whole_number_in_a_field_of_reals():
     execute([changed(TINY, {"train.gradient_clip": 5})])
-
-
-# ---- local processes
-
-# Long enough to be at work when TINY has ended, short enough to end if nobody kills it.
-LONG = changed(TINY, {"train.epochs": 20_000})
-
-
-def wait_for_the_last(expected: int) -> BaseProcess:
-    """Wait until there are so many workers, and then until only one is left."""
-    while len(children := multiprocessing.active_children()) < expected:
-        pass
-    while len(children) > 1:
-        ended = connection.wait([child.sentinel for child in children])
-        children = [child for child in children if child.sentinel not in ended]
-    return children[0]
-
-
-def kill_the_last(expected: int) -> threading.Thread:
-    killer = threading.Thread(target=lambda: wait_for_the_last(expected).kill(), daemon=True)
-    killer.start()
-    return killer
-
-
-def test_a_worker_that_dies_at_birth_is_named(results):
-    killer = kill_the_last(1)
-    with pytest.raises(NasreproError) as caught:
-        execute([LONG], workers=1)
-    killer.join()
-    assert f"{LONG.key}: its process was killed" in str(caught.value)
-    assert files(results.parent) == []
-
-
-def test_a_workers_sentence_arrives():
-    with pytest.raises(NasreproError, match=f"{TINY.key}: cannot compute on 'gpu'"):
-        execute([TINY], workers=1, device="gpu")
-
-
-@pytest.mark.slow
-def test_a_killed_worker_loses_its_own_run_only(results):
-    killer = kill_the_last(2)
-    with pytest.raises(NasreproError) as caught:
-        execute([LONG, TINY], workers=2)
-    killer.join()
-    message = str(caught.value)
-    assert "1 of 2 runs failed, the others are stored" in message
-    assert f"{LONG.key}: its process was killed" in message
-    assert TINY.key not in message
-    assert files(results) == [f"records/{TINY.key}.json"]
-
-    # What the worker measured on its one thread is what this process measures on one.
-    worker = store().load(TINY.key)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        here = run(TINY)
-    finally:
-        torch.set_num_threads(threads)
-    assert worker.measurement.threads == here.measurement.threads == 1
-    assert dataclasses.replace(worker, measurement=here.measurement) == here
-
-
-INTERRUPTED = """
-import os, signal, threading
-from test_runs import LONG, TINY, execute, wait_for_the_last
-
-def interrupt():
-    wait_for_the_last(2)
-    os.killpg(0, signal.SIGINT)
-
-if __name__ == "__main__":
-    threading.Thread(target=interrupt, daemon=True).start()
-    execute([LONG, TINY], workers=2)
-"""
-
-
-@pytest.mark.slow
-def test_an_interrupt_from_the_keyboard_ends_every_process(results, tmp_path):
-    """As a terminal sends it, to the whole group; the pipes close when the last process ends."""
-    script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED)
-    ended = subprocess.run(
-        [sys.executable, script],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        timeout=600,
-    )
-    assert ended.returncode == -signal.SIGINT, ended.stderr
-    assert "KeyboardInterrupt" in ended.stderr
-    assert files(results) == [f"records/{TINY.key}.json"]
 
 
 def test_a_config_named_twice_is_run_once_and_given_twice():

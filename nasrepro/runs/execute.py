@@ -1,20 +1,26 @@
-"""Compute what the store lacks: in this process, or in local processes of one thread each."""
+"""Compute what the store lacks, and store it."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import wait as wait_for
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
+from filelock import BaseFileLock
 from tqdm import tqdm
 
-from nasrepro.errors import NasreproError
+from nasrepro.errors import DataError, NasreproError
+from nasrepro.runs.executors import check_versions, open_executor, versions
+from nasrepro.runs.locks import lock, note_failure, unlock
 from nasrepro.runs.store import Store
 
 Config = TypeVar("Config")  # frozen, with a `key`
+
+TRIES = 2  # of a run that was lost with its process, e.g. because memory was full
+SHOWN = 10  # failures in a message
 
 
 def execute(
@@ -24,106 +30,182 @@ def execute(
     workers: int = 0,
     device: str = "cpu",
     progress: bool = True,
+    scheduler: str | None = None,
 ) -> list[Any]:
     """The records of some configs; what the store has is read, the rest computed and stored.
+
+    Wherever a run is computed, this process stores its record. A run that another client of the
+    store computes is waited for.
 
     Args:
         configs: the runs wanted; each has a `key`.
         compute: from a config and a device to its record, e.g. `run`; a function of a module, so
             that another process finds it.
         store: where the records are.
-        workers: local processes, one single-threaded run each; 0 computes in this process.
+        workers: local processes, one single-threaded run each; 0 computes in this process. With a
+            scheduler, how many runs to give it at once; 0: as many as its workers can take now.
         device: where to compute.
-        progress: show a bar and the time left, if standard error is a terminal.
+        progress: show a bar, the time left, failures and the largest memory of a run, if standard
+            error is a terminal.
+        scheduler: address of a Dask scheduler that computes, e.g. "tcp://host:8786".
 
     Returns:
         One record a config, in their order.
 
     Raises:
+        ConfigError: if there is no such cluster, or its workers cannot take the runs.
         NasreproError: after all other runs are stored, if any failed; it names their keys.
     """
     configs = list(configs)
-    pending = [c for c in dict.fromkeys(configs) if store.load(c.key) is None]
-    # disable=None: no bar unless standard error is a terminal.
-    bar = tqdm(total=len(pending), unit="run", disable=None if progress else True)
-    with bar, executor(workers) as pool:
-        futures = []
-        for config in pending:
-            futures.append(pool.submit(compute_and_save, config, compute, store, device))
-            futures[-1].add_done_callback(lambda _: bar.update())
-        failures = [
-            f"{config.key}: {problem}"
-            for config, future in zip(pending, futures, strict=True)
-            if (problem := _problem(future))
-        ]
-    if failures:
-        raise NasreproError(
-            f"{len(failures)} of {len(pending)} runs failed, the others are stored; "
-            "run again to compute what is missing:\n" + "\n".join(failures)
-        )
+    missing = [c for c in dict.fromkeys(configs) if store.load(c.key) is None]
+    if missing:
+        # disable=None: no bar unless standard error is a terminal.
+        hide = None if progress else True
+        with (
+            open_executor(workers, device, scheduler) as (pool, places),
+            tqdm(total=len(missing), unit="run", disable=hide) as bar,
+        ):
+            sweep = _Sweep(compute, store, device, pool, places, bar, deque(missing))
+            sweep.run()
+        sweep.check()
     return [store.read(store.path(config.key)) for config in configs]
 
 
-def _problem(future: Future) -> str | None:
-    """What went wrong, for people; errors that are not the user's to mend are raised."""
-    try:
-        future.result()
-    except BrokenProcessPool:
-        return "its process was killed"
-    except NasreproError as error:
-        return str(error)
-    return None
+@dataclass
+class _Sweep:
+    """What one `execute` computes: runs that wait, that are being computed, that failed."""
 
+    compute: Callable[[Any, str], Any]
+    store: Store
+    device: str
+    pool: Executor
+    places: int  # runs to give the executor at once
+    bar: tqdm
+    waiting: deque[Any]
+    running: dict[Future, Any] = field(default_factory=dict)
+    locks: dict[Any, BaseFileLock] = field(default_factory=dict)  # of what is running
+    losses: Counter[Any] = field(default_factory=Counter)  # how often a run's process was lost
+    failed: dict[str, Exception] = field(default_factory=dict)
+    done: int = 0
+    peak_memory_mb: float = 0.0
 
-def compute_and_save(
-    config: Config, compute: Callable[[Config, str], Any], store: Store, device: str
-) -> str:
-    """Compute one run, store its record, return its key."""
-    store.save(compute(config, device))
-    return config.key
-
-
-@contextmanager
-def executor(workers: int) -> Iterator[Executor]:
-    """An executor for a number of workers; leaving it early cancels what has not begun."""
-    pool = OneProcessARun(workers) if workers else InProcess()
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class InProcess(Executor):
-    """Runs each task in this process when it is submitted."""
-
-    def submit(self, function, /, *args, **kwargs) -> Future:
-        """Run the function now and return its finished future."""
-        future: Future = Future()
+    def run(self) -> None:
+        """Compute and store everything that can be."""
         try:
-            future.set_result(function(*args, **kwargs))
+            while self.waiting or self.running:
+                self.begin()
+                if self.running:
+                    for future in wait_for(self.running, return_when=FIRST_COMPLETED).done:
+                        self.end(future)
+                elif self.waiting:  # other clients compute all that is left
+                    unlock(lock(self.store, self.waiting[0].key, wait=True))
+        finally:
+            for file in self.locks.values():
+                unlock(file)
+
+    def begin(self) -> None:
+        """Give the executor as many runs as it has places."""
+        for _ in range(len(self.waiting)):
+            if not self.waiting or len(self.running) == self.places:
+                return
+            config = self.waiting.popleft()
+            if (file := lock(self.store, config.key)) is None:
+                self.waiting.append(config)  # another client computes it
+                continue
+            self.locks[config] = file
+            if (record := self.store.load(config.key)) is None:
+                self.submit(config)
+            else:  # another client has just computed it
+                self.count(record)
+                unlock(self.locks.pop(config))
+
+    def submit(self, config: Any) -> None:
+        """Give the executor one run."""
+        task = (compute_alone, self.compute, config, self.device, versions())
+        try:
+            self.running[self.pool.submit(*task)] = config
+        except NasreproError as error:
+            self.give_up(config, error)
+
+    def end(self, future: Future) -> None:
+        """Store what was computed, try again what was lost, note what failed."""
+        config = self.running.pop(future)
+        try:
+            record = future.result()
+        except (BrokenExecutor, CancelledError) as error:
+            self.losses[config] += 1
+            if self.losses[config] < TRIES:
+                self.waiting.appendleft(config)
+            else:
+                self.fail(config, error)
         except Exception as error:
-            future.set_exception(error)
-        return future
+            self.fail(config, error)
+        else:
+            try:
+                self.store.save(record)
+                self.count(record)
+            except DataError as error:
+                self.give_up(config, error)
+        unlock(self.locks.pop(config))
+
+    def count(self, record: Any) -> None:
+        """Show one more stored run."""
+        self.done += 1
+        self.peak_memory_mb = max(self.peak_memory_mb, record.measurement.peak_memory_mb)
+        self.show()
+
+    def fail(self, config: Any, error: Exception) -> None:
+        """Show, and tell other terminals, that a run failed."""
+        self.failed[config.key] = error
+        with suppress(DataError):  # where records cannot be written, this cannot either
+            note_failure(self.store, config.key, sentence(error))
+        self.show()
+
+    def give_up(self, config: Any, error: Exception) -> None:
+        """Begin no further run after one that could not be sent, or not be stored."""
+        self.fail(config, error)
+        self.waiting.clear()
+
+    def show(self) -> None:
+        """Bring the bar up to date."""
+        self.bar.set_postfix_str(
+            f"{len(self.failed)} failed, peak {self.peak_memory_mb:,.0f} MB", refresh=False
+        )
+        self.bar.update(self.done + len(self.failed) - self.bar.n)
+
+    def check(self) -> None:
+        """Raise a NasreproError if runs failed; the first one that nobody foresaw is its cause."""
+        if not self.failed:
+            return
+        lines = [f"{key}: {sentence(error)}" for key, error in self.failed.items()]
+        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        left = self.bar.total - self.done - len(lines)
+        unforeseen = [e for e in self.failed.values() if not isinstance(e, NasreproError)]
+        raise NasreproError(
+            f"{len(lines)} of {self.bar.total} runs failed, "
+            f"{f'{left} were given up, ' if left else ''}the others are stored; "
+            "run again to compute what is missing:\n" + "\n".join(lines[:SHOWN] + more)
+        ) from next(iter(unforeseen), None)
 
 
-class OneProcessARun(ThreadPoolExecutor):
-    """Gives each task a fresh process of one thread: a killed one takes no other task with it.
+def sentence(error: Exception) -> str:
+    """Why a run failed, for people."""
+    if isinstance(error, BrokenExecutor):
+        return f"its process was killed, {TRIES} times; does a run fit into the memory?"
+    if isinstance(error, CancelledError):
+        return f"the connection to the scheduler was lost, {TRIES} times"
+    return str(error) if isinstance(error, NasreproError) else f"{type(error).__name__}: {error}"
 
-    The standard process pool is one unit: when a process of it dies, it ends the others too.
+
+def compute_alone(
+    compute: Callable[[Config, str], Any], config: Config, device: str, expected: dict[str, str]
+) -> Any:
+    """The record of one run, whose peak memory is that of this run and not of earlier ones.
+
+    Raises:
+        ConfigError: if this process has other versions than those expected.
     """
-
-    def submit(self, function, /, *args, **kwargs) -> Future:
-        """Schedule the function for the next free place."""
-        return super().submit(_in_new_process, function, args, kwargs)
-
-
-def _in_new_process(function, args, kwargs):
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_prepare_process) as pool:
-        return pool.submit(function, *args, **kwargs).result()
-
-
-def _prepare_process() -> None:
-    """One thread, and a quiet end when the user interrupts the whole group of processes."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    check_versions(expected)
+    with suppress(OSError):  # only Linux can; elsewhere the peak never falls
+        Path("/proc/self/clear_refs").write_text("5")
+    return compute(config, device)

@@ -5,10 +5,13 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from nasrepro.benchmarks import load_table
 from nasrepro.data.images import load_images, split
@@ -30,7 +33,8 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
 
     Returns:
-        The record; of a diverged run without counts.
+        The record; of a diverged run without counts. A run diverged if a loss of its training was
+        not finite, or most outputs of its evaluation are not.
 
     Raises:
         ConfigError: if the config or the device does not fit.
@@ -63,14 +67,19 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     )
     trained = time.perf_counter()
     diverged = not np.isfinite(history[-1].loss)
-    correct = [] if diverged else count_correct(net, cells, part, config.evaluate).tolist()
+    correct = []
+    if not diverged:
+        with watch_finite(net.classifier) as finite:
+            correct = count_correct(net, cells, part, config.evaluate).tolist()
+        # Most and not all: what no convolution leads to stays finite.
+        diverged = bool(torch.stack(finite).float().mean() < 0.5)
     evaluated = time.perf_counter()
     batches = len(part.train_labels) // config.train.batch_size
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         codes=() if diverged else tuple(cell.code for cell in cells),
-        correct=tuple(correct),
+        correct=() if diverged else tuple(correct),
         history=tuple(history),
         measurement=Measurement(
             train_seconds=round(trained - start, 3),
@@ -96,6 +105,19 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
             },
         ),
     )
+
+
+@contextmanager
+def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect, for each output of a module from now on, whether all of it is finite."""
+    finite: list[Tensor] = []
+    hook = module.register_forward_hook(
+        lambda module, inputs, output: finite.append(output.isfinite().all())
+    )
+    try:
+        yield finite
+    finally:
+        hook.remove()
 
 
 def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
@@ -136,7 +158,7 @@ def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
 def check_device(device: str) -> None:
     """Raise a ConfigError unless this machine has the device."""
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # "meta" has no values
     except (RuntimeError, AssertionError) as error:
         have = ["cpu"]
         have += ["cuda"] if torch.cuda.is_available() else []
@@ -147,9 +169,18 @@ def check_device(device: str) -> None:
 
 
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in units of 10^6 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    """Largest resident memory of this process so far, in units of 10^6 bytes.
+
+    On Linux `execute` lets it start anew with each run.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    # Not ru_maxrss: a new process inherits it from the one that started it.
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024 / 1e6
 
 
 def cpu_name() -> str:

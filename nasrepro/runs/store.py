@@ -26,7 +26,7 @@ class Measurement:
     cpu_seconds: float  # of this process in both: less than the two on a busy machine
     train_images_per_second: float  # images times paths
     evaluate_images_per_second: float
-    peak_memory_mb: float  # of the whole process
+    peak_memory_mb: float  # of the whole process, while it computed this run (Linux) or ever
     device: str
     threads: int
     cpu: str

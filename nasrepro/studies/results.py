@@ -1,7 +1,7 @@
 """From the store to a study's tables: what is there, what is missing, what it says."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute
+from nasrepro.runs.locks import failures, locked
 from nasrepro.runs.run import run
 from nasrepro.runs.store import Record, supernets, write_atomically
 from nasrepro.studies import study
@@ -22,11 +23,25 @@ class Plan:
 
     stored: list[Record]
     missing: list[RunConfig]
+    computing: frozenset[str] = frozenset()  # keys of the missing that are being computed now
+    failures: dict[str, str] = field(default_factory=dict)  # why the missing failed, by key
 
     @property
     def seconds_stored(self) -> float:
         """What the stored runs took, in seconds of one process each."""
         return sum(seconds(record) for record in self.stored)
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The largest memory a stored run took, in units of 10^6 bytes; None if none is stored."""
+        return max((record.measurement.peak_memory_mb for record in self.stored), default=None)
+
+    def seconds_left(self) -> float | None:
+        """The time until all is stored, with as many at once as now; None if it is not known."""
+        seconds, unknown = self.seconds_missing()
+        if not self.missing:
+            return 0.0
+        return None if unknown or not self.computing else seconds / len(self.computing)
 
     def seconds_missing(self) -> tuple[float, int]:
         """What the missing runs will take, and how many there are whose cost is unknown.
@@ -59,14 +74,22 @@ def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
             missing.append(config)
         else:
             stored.append(record)
-    return Plan(stored, missing)
+    keys = {config.key for config in missing}
+    failed = {key: why for key, why in failures(store).items() if key in keys}
+    return Plan(stored, missing, frozenset(locked(store) & keys), failed)
 
 
 def compute_missing(
-    name: str, profile: str, seeds: int | None = None, workers: int = 0, device: str = "cpu"
+    name: str,
+    profile: str,
+    seeds: int | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    scheduler: str | None = None,
 ) -> list[Record]:
     """The records of a study's grid, after computing those that the store lacks; see `execute`."""
-    return execute(study(name).grid(profile, seeds), run, supernets(), workers, device)
+    grid = study(name).grid(profile, seeds)
+    return execute(grid, run, supernets(), workers, device, scheduler=scheduler)
 
 
 def statistics_dir(name: str, profile: str) -> Path:
