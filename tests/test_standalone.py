@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasrepro.canonical import canonical_json
 from nasrepro.data.images import held_out_test, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, num_parameters
-from nasrepro.runs.config import DataConfig, canonical_json, from_dict, to_dict
+from nasrepro.runs.config import DataConfig, from_dict, to_dict
 from nasrepro.runs.execute import execute
 from nasrepro.runs.run import torch_generator
 from nasrepro.runs.standalone import (

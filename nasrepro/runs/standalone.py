@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from nasrepro.canonical import digest
 from nasrepro.data.images import held_out_test, load_images
 from nasrepro.evaluate import EvaluateConfig, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import StandAlone
-from nasrepro.runs.config import SCHEMA, DataConfig, digest, to_dict
+from nasrepro.runs.config import SCHEMA, DataConfig, to_dict
 from nasrepro.runs.run import check_device, load_split, machine, torch_generator
 from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
@@ -60,6 +61,7 @@ class StandaloneRecord:
     history: tuple[StandaloneEpoch, ...]
     test_loss: float | None  # after the last epoch, mean over all test images
     test_correct: int | None
+    test_images: int
     parameters: int  # trainable ones, of edges that do not reach the output, too
     flops: int  # of the forward pass of one image
     measurement: Measurement
@@ -119,6 +121,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
         history=tuple(history),
         test_loss=tested[0] if ok else None,
         test_correct=tested[1] if ok else None,
+        test_images=len(images.test_labels),
         parameters=sum(parameter.numel() for parameter in alone.parameters()),
         flops=count_flops(config.cell, config.net, part.train_images.shape[-1]),
         measurement=Measurement(
