@@ -128,10 +128,13 @@ def own_benchmark(name: str) -> str:
         return "\n\n".join(parts) + "\n"
     parts.append(
         f"Training and evaluation took {found.cpu_seconds / 3600:.1f} CPU hours, "
-        f"{found.cpu_seconds / found.packed:.0f} seconds a run."
+        f"{found.cpu_seconds / (found.packed + found.loose):.0f} seconds a run."
     )
-    if found.complete > 1:
-        parts += _trust(bench.statistics(name) if bench.others() else bench.stored_statistics(name))
+    if found.complete > 1 and bench.others():
+        parts += _trust(bench.statistics(name))
+    elif found.complete > 1:
+        parts += _trust(bench.stored_statistics(name))
+        parts.append("No table of others is on this machine: these statistics were stored before.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -154,9 +157,9 @@ def _trust(statistics: pd.DataFrame) -> list[str]:
         for row in statistics.rename(columns={"mean": "mean_"}).itertuples()
     ]
     header = ["compared with", "of the benchmark", "Spearman, 95% interval over cells", "cells"]
-    missing = [name for name in benchmarks.OTHERS if name not in set(statistics["what"])]
-    note = f"Not compared with {', '.join(missing)}: not on this machine." if missing else ""
-    return [markdown_table(header, rows), note]
+    missing = [f"`{name}`" for name in benchmarks.OTHERS if name not in set(statistics["what"])]
+    note = [f"Not compared with {', '.join(missing)}: not at hand."] if missing else []
+    return [markdown_table(header, rows), *note]
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:

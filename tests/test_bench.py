@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from nasrepro import benchmarks, cli
+from nasrepro import agreement, benchmarks, book_pages, cli
 from nasrepro.benchmarks import selfmade
 from nasrepro.benchmarks.selfmade import Packed
+from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
@@ -40,7 +41,7 @@ from nasrepro.runs.bench import (
 from nasrepro.runs.config import CellsConfig, DataConfig, to_dict
 from nasrepro.runs.run import random_cells
 from nasrepro.runs.standalone import StandaloneEpoch, StandaloneRecord
-from nasrepro.runs.store import Measurement, to_csv
+from nasrepro.runs.store import Measurement
 from nasrepro.spaces.nb201 import Subspace, canonical_string, is_connected
 from nasrepro.train import TrainConfig
 
@@ -264,6 +265,35 @@ def test_a_run_that_fails_leaves_the_others_packed(monkeypatch):
     assert progress(TINY).packed == 3
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": DataConfig("digits", 64, 50, size=9)}, "can be shrunk to 1..8"),
+        ({"data": DataConfig("digits", 10**6, 50)}, "asked for 1,000,000"),
+        ({"net": NetConfig(2, 1, num_classes=7)}, "digits has 10 classes, the network 7"),
+    ],
+)
+def test_what_no_run_could_do_is_said_once_and_before(computed, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        build(dataclasses.replace(TINY, **changes))
+    with pytest.raises(ConfigError, match="cannot compute on 'gpu'"):
+        build(TINY, device="gpu")
+    assert computed == []
+
+
+def test_images_that_cannot_be_had_are_said_once_and_before(computed, monkeypatch):
+    def missing(name):
+        raise DataError("no way leads to the images")
+
+    monkeypatch.setattr(bench_module, "load_images", missing)
+    with pytest.raises(DataError, match="no way leads to the images"):
+        build(TINY)
+    assert computed == []
+    save_made_up()
+    build(TINY, runs=0)  # to pack takes no images
+    assert progress(TINY).packed == 6
+
+
 def test_a_diverged_run_is_packed_and_its_cell_is_in_no_table():
     first, *rest = save_made_up()
     history = (first.history[0], StandaloneEpoch(math.nan, 9.0, math.inf, 7))
@@ -379,6 +409,14 @@ def test_an_altered_number_is_found():
         build(TINY)
 
 
+def test_a_run_that_is_packed_twice_is_found():
+    path, _ = whole_file()
+    contents = selfmade.read(path)
+    twice = Packed(contents.bench, [*contents.rows, contents.rows[0]])
+    path.write_bytes(selfmade.to_bytes(twice))
+    assert [problem.endswith("more than once; move it away") for problem in verify(TINY)] == [True]
+
+
 def test_another_programs_file_is_found():
     path, _ = whole_file()
     parquet.write_table(pa.table({"cell": ["x"]}), path)
@@ -474,7 +512,9 @@ def by_hand(codes: list[int], values: list[float], name: str = "digits") -> benc
 def test_agreement_is_over_the_shared_cells_each_with_its_own():
     one = by_hand([5, 3, 9, 4], [10, 20, 30, 99])
     other = by_hand([9, 8, 5, 3], [1, 50, 3, 2])
-    found = selfmade.agreement(one, "digits-test-2", other, "digits-test-2")
+    found = agreement.agreement(
+        one, "digits-test-2", other, "digits-test-2", np.random.default_rng(0)
+    )
     assert (found.mean, found.n) == (pytest.approx(-1), 3)
 
 
@@ -486,7 +526,7 @@ def test_statistics_of_made_up_runs_by_hand():
     assert len(set(level)) == 3  # so that the two seeds rank alike, one correct image apart
     table = selfmade.load("tiny")
     other = by_hand([cell.code for cell in cells], [-1.0 * x + 100 for x in level], "cifar10")
-    found = selfmade.statistics(selfmade.load_curves("tiny"), {"other": other})
+    found = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
     assert found["what"].tolist() == ["between seeds"] * 2 + ["parameters", "flops", "other"]
     assert found["mean"].round(12).tolist() == [1, 1, 1, 1, -1]
     assert found["n"].tolist() == [3] * 5
@@ -503,6 +543,32 @@ def test_statistics_are_kept_for_machines_without_the_tables(results):
         stored_statistics("tiny")
     save_statistics("tiny")
     assert stored_statistics("tiny").equals(stored)
+
+
+# ---- its page
+
+
+def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
+    text = book_pages.own_benchmark("tiny")
+    assert "0 are in the packed file" in text and "`nasrepro bench build tiny" in text
+    assert "digits, 64 to train and 50 held out to validate, averaged down to 8x8" in text
+
+    save_made_up()
+    pack(TINY)
+    text = book_pages.own_benchmark("tiny")
+    assert "Of its 6 runs, 6 are in the packed file, 0 of them diverged; 3 of 3 cells" in text
+    assert "took 0.0 CPU hours, 3 seconds a run" in text
+    assert "| another seed of the same cells (the noise ceiling) | `digits-test-2` | 1.00 [" in text
+    assert "No table of others is on this machine" in text
+    assert "Not compared with `nb201-200epochs`, `nb201-12epochs`, `nb201-official`" in text
+
+    level = {cell.code: 90.0 - cell.code % 40 for cell in TINY.chosen_cells()}
+    other = by_hand(list(level), list(level.values()), "cifar10")
+    monkeypatch.setattr(bench_module, "others", lambda: {"nb201-200epochs": other})
+    text = book_pages.own_benchmark("tiny")
+    assert "| `nb201-200epochs`, `cifar10-test-2` | its test accuracy | -1.00 [" in text
+    assert "No table of others is on this machine" not in text
+    assert "Not compared with `nb201-12epochs`, `nb201-official`: not at hand." in text
 
 
 # ---- the one that comes with the project
@@ -542,7 +608,7 @@ def call(capsys, *words: str) -> tuple[int, str, str]:
     return stop.value.code or 0, captured.out, captured.err
 
 
-def test_a_benchmark_from_the_command_line(capsys, results):
+def test_a_benchmark_from_the_command_line(capsys, results, computed):
     words = ["build", "mine", "--like", "tiny", "-p", "train.epochs=1", "-p", "cells=2"]
     code, out, _ = call(capsys, *words, "--workers", "0")
     assert code == 0

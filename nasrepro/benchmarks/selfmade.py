@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.canonical import digest
 from nasrepro.errors import DataError
 from nasrepro.spaces.nb201 import Cell
-from nasrepro.stats import Interval, spearman_interval
 
 NAME = "nb201-selfmade"  # the one that comes with the project
 SCHEMA = 1  # raised when a file of the same columns means something else
@@ -260,57 +258,3 @@ def column(found: Curves, split: str) -> Column:
         f"{len(found):,} cells",
         location(bench["name"]).name,
     )
-
-
-def noise_ceiling(accuracy: np.ndarray, generator: np.random.Generator) -> Interval:
-    """How well one training of a cell ranks as another does: Spearman correlation between seeds.
-
-    A predictor that agrees better with one seed than another seed does would predict its noise.
-
-    Args:
-        accuracy: [cells, seeds], at least two seeds; with more, the mean over their pairs.
-        generator: draws the bootstrap's resamples of cells.
-    """
-    return spearman_interval(accuracy, generator)
-
-
-def agreement(one: Table, column: str, other: Table, its_column: str, seed: int = 0) -> Interval:
-    """Spearman correlation of two tables over the cells they share, bootstrapped over cells.
-
-    Args:
-        one: a table, and the name of its column.
-        column: its column.
-        other: another table.
-        its_column: the other's column.
-        seed: of the bootstrap.
-    """
-    codes = np.intersect1d(one.codes, other.codes)
-    pairs = [one.accuracy(codes, column), other.accuracy(codes, its_column)]
-    return spearman_interval(np.column_stack(pairs), np.random.default_rng(seed))
-
-
-def statistics(found: Curves, others: dict[str, Table]) -> pd.DataFrame:
-    """What can be said of a benchmark, each with its 95% interval over cells.
-
-    Args:
-        found: its complete cells, at least three.
-        others: tables of others, by their name: every column of theirs is compared.
-
-    Returns:
-        Columns what, column (of the other table, else of this one), mean, ci_low, ci_high, n.
-    """
-    own = table(found)
-    test = column(found, "test").name
-    final = {"validation": found.validation_accuracy[:, :, -1], "test": found.test_accuracy}
-    rows = []
-    if found.bench["seeds"] > 1:
-        for split, accuracy in final.items():
-            interval = noise_ceiling(accuracy, np.random.default_rng(0))
-            rows.append(("between seeds", column(found, split).name, *interval))
-    for what in ("parameters", "flops"):
-        pairs = np.column_stack([getattr(found, what), own.values[test]])
-        rows.append((what, test, *spearman_interval(pairs, np.random.default_rng(0))))
-    for name, other in others.items():
-        for its in other.values:
-            rows.append((name, its, *agreement(own, test, other, its)))
-    return pd.DataFrame(rows, columns=["what", "column", "mean", "ci_low", "ci_high", "n"])

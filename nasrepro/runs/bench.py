@@ -15,17 +15,19 @@ from typing import Any
 
 import pandas as pd
 
+from nasrepro import agreement
 from nasrepro.benchmarks import OTHERS, Table, available_tables, load_table, selfmade
 from nasrepro.benchmarks.selfmade import CURVES, Packed
-from nasrepro.canonical import canonical_json
+from nasrepro.canonical import canonical_json, to_csv
+from nasrepro.data.images import load_images
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import CellsConfig, DataConfig, from_dict, to_dict
 from nasrepro.runs.execute import execute
-from nasrepro.runs.run import random_cells
+from nasrepro.runs.run import check_device, load_split, random_cells
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
-from nasrepro.runs.store import Measurement, Store, to_csv, write_atomically
+from nasrepro.runs.store import Measurement, Store, write_atomically
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, check_operations, is_connected
 from nasrepro.train import TrainConfig
 
@@ -240,13 +242,18 @@ def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str =
         device: as in `execute`.
 
     Raises:
+        ConfigError: before anything is computed, if the definition or the device does not fit.
+        DataError: before, too, if the images cannot be had, or a stored run is damaged or does not
+            belong.
         NasreproError: if a run failed; the others are stored and packed.
-        DataError: if a stored run is damaged or does not belong.
     """
     done, folder = packed(bench), store(bench)
     missing = [config for config in bench.configs() if config.key not in done]
     if runs is not None:
         missing = [c for c in missing if not folder.path(c.key).exists()][:runs]
+    if missing:  # what all runs need: one sentence, and not one from each of them
+        check_device(device)
+        load_split(load_images(bench.data.name), bench.data, bench.net, device)
     try:
         execute(missing, run_standalone, folder, workers, device)
     finally:
@@ -290,6 +297,8 @@ def packed(bench: Bench) -> dict[str, StandaloneRecord]:
             f"{path} has {len(strange)} runs of cells or seeds that do not belong to {bench.name}; "
             "move it away"
         )
+    if len(records) < len(contents.rows):
+        raise DataError(f"{path} has a run more than once; move it away")
     return records
 
 
@@ -383,12 +392,12 @@ def others() -> dict[str, Table]:
 
 
 def statistics(name: str) -> pd.DataFrame:
-    """Noise ceiling, baselines, agreement with the tables that are here; see `selfmade.statistics`.
+    """Noise ceiling, baselines and agreement with the tables that are here.
 
     Raises:
         DataError: if there is no packed file, it is damaged, or has fewer than two complete cells.
     """
-    return selfmade.statistics(selfmade.load_curves(name), others())
+    return agreement.statistics(selfmade.load_curves(name), others())
 
 
 def save_statistics(name: str) -> None:

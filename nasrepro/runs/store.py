@@ -1,6 +1,5 @@
 """The store: one small JSON file a run, whole or not there at all."""
 
-import io
 import json
 import math
 import os
@@ -9,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError, DataError
@@ -140,13 +137,6 @@ class Store:
 def supernets() -> Store:
     """The store of the supernets behind the book."""
     return Store(results_dir() / "records", Record)
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """CSV with six significant digits, the same on every machine."""
-    buffer = io.StringIO()
-    frame.to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
-    return buffer.getvalue()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from nasrepro.benchmarks import load_table
+from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute
 from nasrepro.runs.run import run
-from nasrepro.runs.store import Record, supernets, to_csv, write_atomically
+from nasrepro.runs.store import Record, supernets, write_atomically
 from nasrepro.studies import study
 
 
