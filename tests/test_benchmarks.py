@@ -21,6 +21,7 @@ from nasrepro.benchmarks import (
     load_table,
     nb201,
     official,
+    selfmade,
 )
 from nasrepro.data import sources
 from nasrepro.data.pickles import restricted_load
@@ -33,9 +34,10 @@ COLUMN = Column("cifar10", "test", 200, "one seed", "", "a test")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, so that no test depends on what the user has loaded before."""
+    """An empty cache and no benchmark of our own: no test depends on what was there before."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("NASREPRO_CACHE", str(folder))
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
     return folder
 
 
@@ -387,6 +389,6 @@ def test_cache_that_cannot_be_written(cache):
 def test_no_source_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     assert available_tables() == ()
-    assert sorted(TABLES) == sorted([*SMALL, official.NAME])
+    assert sorted(TABLES) == sorted([*SMALL, official.NAME, selfmade.NAME])
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-096897\.pth or NATS-tss"):
         load_table("nb201-official")
