@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -467,6 +468,17 @@ def test_a_table_is_the_mean_over_seeds(results):
         assert table.accuracy(code, validation.name) == pytest.approx(
             100 * (a.history[1].validation_correct + b.history[1].validation_correct) / 2 / 50
         )
+
+
+def test_a_table_is_read_without_torch_and_pandas():
+    save_made_up()
+    pack(TINY)
+    code = (
+        "import sys; from nasrepro.benchmarks import load_table\n"
+        "assert len(load_table('tiny')) == 3\n"
+        "assert not {'torch', 'pandas', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_curves_have_the_sum_of_the_training_losses():

@@ -147,7 +147,8 @@ def read(path: Path) -> Packed:
 
     remedy = "get it again from where it came, or delete it and build it: nasrepro bench build"
     try:
-        found = parquet.read_table(path, page_checksum_verification=True)
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            found = file.read()  # `read_table` would import pandas
         meaning = json.loads(found.schema.metadata[METADATA])
         version, bench, stored = (meaning[key] for key in ("schema", "bench", "sha256"))
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
