@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from nasrepro import benchmarks, studies
-from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official
+from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
 from nasrepro.claims import CONTRADICTED, SUPPORTED, UNDECIDED
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.paths import results_dir
@@ -37,6 +39,7 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
         "machines.md": machines(executions),
         "versions.md": versions(),
         "ratios.md": ratios(results_dir() / "bench.json"),
+        "selfmade.md": own_benchmark(selfmade.NAME),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -99,12 +102,71 @@ def columns() -> str:
         nb101_official.NAME: nb101_official.columns_of(nb101_official.FILES[0]),
         macro.NAME: macro.COLUMNS,
     }
+    if selfmade.NAME in selfmade.available():
+        tables[selfmade.NAME] = selfmade.load(selfmade.NAME).columns
     rows = [
         [f"`{table}`", f"`{column.name}`", f"{column}; {column.detail}"]
         for table, its_columns in tables.items()
         for column in its_columns
     ]
     return markdown_table(["table", "column", "what it is"], rows)
+
+
+def own_benchmark(name: str) -> str:
+    """What a benchmark of this project is, how much of it there is, and how far it can be trusted.
+
+    Its agreement with the tables of others is computed where one of them is here, else it is what
+    was stored when the benchmark was packed.
+    """
+    from nasrepro import report  # imports torch: slow
+    from nasrepro.runs import bench
+
+    definition = bench.find(name)
+    settings = report.describe_bench(definition)
+    found = bench.progress(definition)
+    parts = [
+        markdown_table(settings.columns, settings.to_numpy().tolist()),
+        f"Of its {found.runs:,} runs, {found.packed:,} are in the packed file, {found.diverged} of "
+        f"them diverged; {found.complete:,} of {found.cells:,} cells are complete.",
+    ]
+    if found.packed == 0:
+        parts.append(f"It is not built yet: `nasrepro bench build {name} --workers 2` builds it.")
+        return "\n\n".join(parts) + "\n"
+    parts.append(
+        f"Training and evaluation took {found.cpu_seconds / 3600:.1f} CPU hours, "
+        f"{found.cpu_seconds / (found.packed + found.loose):.0f} seconds a run."
+    )
+    if found.complete > 1 and bench.others():
+        parts += _trust(bench.statistics(name))
+    elif found.complete > 1:
+        parts += _trust(bench.stored_statistics(name))
+        parts.append("No table of others is on this machine: these statistics were stored before.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _trust(statistics: pd.DataFrame) -> list[str]:
+    """The statistics of a self-made benchmark as a table, and a word on what is missing."""
+    from nasrepro.report import with_interval
+
+    labels = {
+        "between seeds": "another seed of the same cells (the noise ceiling)",
+        "parameters": "the number of parameters",
+        "flops": "the number of floating-point operations",
+    }
+    rows = [
+        [
+            labels.get(row.what, f"`{row.what}`, `{row.column}`"),
+            f"`{row.column}`" if row.what in labels else "its test accuracy",
+            with_interval(row.mean_, row.ci_low, row.ci_high),
+            str(row.n),
+        ]
+        for row in statistics.rename(columns={"mean": "mean_"}).itertuples()
+    ]
+    header = ["compared with", "of the benchmark", "Spearman, 95% interval over cells", "cells"]
+    others = [name for name, space in benchmarks.OTHERS.items() if space == selfmade.SPACE]
+    missing = [f"`{name}`" for name in others if name not in set(statistics["what"])]
+    note = [f"Not compared with {', '.join(missing)}: not at hand."] if missing else []
+    return [markdown_table(header, rows), *note]
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:

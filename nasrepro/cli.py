@@ -20,21 +20,27 @@ data = typer.Typer(no_args_is_help=True, help="The files that come from elsewher
 space = typer.Typer(no_args_is_help=True, help="The search spaces.")
 runs = typer.Typer(no_args_is_help=True, help="The stored records, one a supernet.")
 study = typer.Typer(no_args_is_help=True, help="The studies: plan, run, look.")
+bench = typer.Typer(no_args_is_help=True, help="Benchmarks of our own: train cells one by one.")
 book = typer.Typer(no_args_is_help=True, help="The book.")
 for name, group in (
     ("data", data),
     ("space", space),
     ("study", study),
     ("runs", runs),
+    ("bench", bench),
     ("book", book),
 ):
     app.add_typer(group, name=name)
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study: correlations.")]
-Profile = Annotated[str, typer.Option(help="How large to run: smoke, cpu or paper.")]
+Profile = Annotated[str, typer.Option(help="How large to run: smoke, digits, cpu or paper.")]
 Seeds = Annotated[
     int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
 ]
+
+
+Workers = Annotated[int, typer.Option(help="Local processes, one run each; 0: in this one.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 
 
 def main() -> None:
@@ -218,7 +224,7 @@ def study_run(
             min=0,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    device: Device = "cpu",
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler that computes, e.g. tcp://host:8786.")
     ] = None,
@@ -255,6 +261,73 @@ def study_table(
         print("\n".join(find(name).TABLES))
     else:
         print(to_csv(make(name, profile, table)), end="")
+
+
+@bench.command("build")
+def bench_build(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `bench info` lists them.")],
+    like: Annotated[
+        str | None, typer.Option(help="Make a benchmark of a new name after this one.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("-p", help="With --like: setting=value, e.g. train.epochs=20; repeatable."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=0, help="At most so many runs now; 0 only packs.")
+    ] = None,
+    workers: Workers = 1,
+    device: Device = "cpu",
+) -> None:
+    """Train the cells that are missing and pack them; safe to interrupt and to run again."""
+    from nasrepro.runs.bench import build, define, find
+
+    if changes and like is None:
+        raise ConfigError(f"-p changes a copy: nasrepro bench build NEW-NAME --like {name} -p ...")
+    pairs = dict(_pair(text) for text in changes or [])
+    build(find(name) if like is None else define(name, like, pairs), runs, workers, device)
+    bench_info(name)
+
+
+@bench.command("info")
+def bench_info(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a benchmark; none lists them.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Its settings, as JSON.")] = False,
+) -> None:
+    """What a benchmark is, how much of it is stored, how well its seeds agree."""
+    from nasrepro.runs.bench import find, names, progress, statistics
+    from nasrepro.runs.config import to_dict
+
+    if name is None:
+        for known in names():
+            print(f"{known:20} {progress(find(known))}")
+        return
+    bench = find(name)
+    if as_json:
+        print(json.dumps(to_dict(bench), indent=2))
+        return
+    found = progress(bench)
+    print(f"{name}: {bench}\n{found}")
+    if found.packed > 1 and found.complete > 1:
+        print(statistics(name).to_string(index=False, float_format="%.3f"))
+
+
+@bench.command("verify")
+def bench_verify(
+    name: Annotated[str | None, typer.Argument(help="Name of a benchmark; none: all.")] = None,
+) -> None:
+    """Find damaged records, altered packed files, and runs that do not belong; exit code 1 then."""
+    from nasrepro.runs.bench import find, names, verify
+
+    total = 0
+    for known in names() if name is None else [name]:
+        problems = list(verify(find(known)))
+        print("\n".join([f"{known}: {problem}" for problem in problems] or [f"{known}: whole"]))
+        total += len(problems)
+    if total:
+        raise typer.Exit(1)
 
 
 @book.command("build")

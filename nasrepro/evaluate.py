@@ -1,4 +1,4 @@
-"""Proxy accuracy: how well a path classifies the validation images with the supernet's weights."""
+"""How well a path classifies images: proxy accuracy in a supernet, or a network's own."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
@@ -21,7 +22,7 @@ STACKED_PATHS = 64  # in one batch on a GPU
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """How paths are evaluated on the validation images."""
+    """How paths are evaluated."""
 
     batch_norm: str = "tracked"  # statistics: of the batch, tracked in training, or calibrated
     batch_size: int = 500  # images
@@ -59,25 +60,9 @@ def count_correct(
         ConfigError: if tracked statistics are wanted of a network that keeps none, or more
             batches to calibrate on than there are training images.
     """
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    if config.batch_norm != "batch" and any(norm.running_mean is None for norm in norms):
-        raise ConfigError(
-            f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
-            "this one keeps none: evaluate it with batch_norm='batch'"
-        )
-    wanted = config.calibration_batches * config.batch_size
-    if wanted > len(split.train_images):
-        raise ConfigError(
-            f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
-            f"but there are only {len(split.train_images)} training images"
-        )
+    norms, calibration = _norms(net, config), _calibration(split, config)
     validation = _prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
-    calibration = _prepared(
-        split,
-        split.train_images[:wanted],
-        config.batch_size,
-    )
     # Cells that differ only in edges off every route to the output are one path. In this order
     # neighbours share the most; see `forward_many`.
     path_of_cell = [live_operations(cell) for cell in cells]
@@ -105,6 +90,66 @@ def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell]) -> Iterator[Te
     else:
         for start in range(0, len(cells), STACKED_PATHS):
             yield from forward_stacked(net, x, cells[start : start + STACKED_PATHS]).unbind(1)
+
+
+@torch.inference_mode()
+def loss_and_correct(
+    net: nn.Module,
+    cell: Cell,
+    images: Tensor,
+    labels: Tensor,
+    split: Split,
+    config: EvaluateConfig,
+) -> tuple[float, int]:
+    """Mean cross-entropy and number of correctly classified images of one path.
+
+    Args:
+        net: as for `count_correct`.
+        cell: the path.
+        images: uint8 [n, 3, size, size], on the device of the network.
+        labels: int64 [n].
+        split: how the images are normalised, and training images for calibration.
+        config: statistics of batch normalisation, batch size, precision.
+
+    Raises:
+        ConfigError: as `count_correct`.
+    """
+    norms, calibration = _norms(net, config), _calibration(split, config)
+    loss = torch.zeros((), device=labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    batches = zip(
+        _prepared(split, images, config.batch_size), labels.split(config.batch_size), strict=True
+    )
+    with _statistics(net, norms, config.batch_norm), autocast(labels.device, config.precision):
+        if config.batch_norm == "calibrated":
+            _calibrate(net, norms, cell, calibration)
+        for x, y in batches:
+            logits = net(x, cell).float()
+            loss += F.cross_entropy(logits, y, reduction="sum")
+            correct += (logits.argmax(1) == y).sum()
+    return loss.item() / len(labels), int(correct)
+
+
+def _norms(net: nn.Module, config: EvaluateConfig) -> list[nn.BatchNorm2d]:
+    """The batch normalisations of a network; ConfigError if they lack what is to be used."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    if config.batch_norm != "batch" and any(norm.running_mean is None for norm in norms):
+        raise ConfigError(
+            f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
+            "this one keeps none: evaluate it with batch_norm='batch'"
+        )
+    return norms
+
+
+def _calibration(split: Split, config: EvaluateConfig) -> list[Tensor]:
+    """The batches to calibrate on, if any; ConfigError if there are fewer training images."""
+    wanted = config.calibration_batches * config.batch_size
+    if wanted > len(split.train_images):
+        raise ConfigError(
+            f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
+            f"but there are only {len(split.train_images)} training images"
+        )
+    return _prepared(split, split.train_images[:wanted], config.batch_size)
 
 
 def _prepared(split: Split, images: Tensor, batch_size: int) -> list[Tensor]:

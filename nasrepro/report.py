@@ -4,8 +4,12 @@ import math
 
 import pandas as pd
 
-from nasrepro.runs.config import RunConfig
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.bench import Bench
+from nasrepro.runs.config import DataConfig, RunConfig
 from nasrepro.runs.store import Record
+from nasrepro.train import TrainConfig
 
 
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
@@ -105,29 +109,50 @@ def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
         nets: the profile's networks by size.
     """
     first = configs[0]
-    train, evaluate, data = first.train, first.evaluate, first.data
-    size = f"averaged down to {data.size}x{data.size} pixels" if data.size else "at full size"
     rows = {
+        "networks": "; ".join(f"{name}: {describe_net(net)}" for name, net in nets.items()),
+        **describe_protocol(first.data, first.train, first.evaluate),
+        "sampling": first.sampler,
+        "cells evaluated": f"{first.cells.random:,} random (all, if fewer)"
+        + (f" and the true top {first.cells.top}" if first.cells.top else ""),
+    }
+    return pd.DataFrame(rows.items(), columns=["setting", "value"])
+
+
+def describe_net(net: NetConfig) -> str:
+    """Width and depth of a network."""
+    return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
+
+
+def describe_protocol(
+    data: DataConfig, train: TrainConfig, evaluate: EvaluateConfig
+) -> dict[str, str]:
+    """How a network is trained and evaluated, one entry a setting."""
+    size = f"averaged down to {data.size}x{data.size} pixels" if data.size else "at full size"
+    return {
         "images": f"{data.name}, {data.train_images:,} to train and {data.validation_images:,} "
         f"held out to validate, {size}",
-        "networks": "; ".join(
-            f"{name}: {net.channels} channels, {net.cells_per_stage} cell(s) a stage"
-            for name, net in nets.items()
-        ),
         "batch normalisation": "scale and shift learned; evaluated with the statistics of "
         + {
             "batch": f"the validation batch ({evaluate.batch_size} images)",
             "tracked": "training (running mean)",
             "calibrated": f"{evaluate.calibration_batches} training batches for each cell",
         }[evaluate.batch_norm],
-        "sampling": first.sampler,
         "training": f"{train.epochs} epochs, batches of {train.batch_size}, "
         f"SGD with momentum {train.momentum:g}{' (Nesterov)' if train.nesterov else ''}, "
         f"learning rate {train.learning_rate:g} to {train.final_learning_rate:g} by a cosine, "
         f"weight decay {train.weight_decay:g}, {train.precision}",
         "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
-        "cells evaluated": f"{first.cells.random:,} random (all, if fewer)"
-        + (f" and the true top {first.cells.top}" if first.cells.top else ""),
+    }
+
+
+def describe_bench(bench: Bench) -> pd.DataFrame:
+    """What all runs of a self-made benchmark share, from its definition: one row a setting."""
+    rows = {
+        "cells": f"{len(bench.chosen_cells()):,} connected cells of NAS-Bench-201, drawn at random",
+        "seeds": f"{bench.seeds} a cell",
+        "networks": describe_net(bench.net),
+        **describe_protocol(bench.data, bench.train, bench.evaluate),
     }
     return pd.DataFrame(rows.items(), columns=["setting", "value"])
 

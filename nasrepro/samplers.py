@@ -57,6 +57,18 @@ class StrictlyFair:
                 return group
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """The same cell at every update: a network that is trained on its own."""
+
+    cell: Cell
+    group_size: int = 1
+
+    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
+        """The cell."""
+        return (self.cell,)
+
+
 SAMPLERS = {"uniform": Uniform, "strictly-fair": StrictlyFair}
 
 

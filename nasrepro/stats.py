@@ -101,6 +101,55 @@ def bootstrap_interval(
     return Interval(estimate, float(low), float(high), v.size)
 
 
+def spearman_interval(
+    values: ArrayLike,
+    generator: np.random.Generator,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Spearman's rank correlation of some rankings of the same architectures, with its interval.
+
+    The mean over all pairs of rankings, and its percentile bootstrap interval over architectures,
+    resampled with all their rankings. NaN bounds if a resample has a constant ranking, as few
+    architectures do; if a ranking is constant, all is NaN.
+
+    Args:
+        values: one column a ranking, more is better, shape (n, rankings), at least two of each.
+        generator: source of randomness; its state advances.
+        confidence: between 0 and 1.
+        resamples: number of resamples.
+
+    Returns:
+        The correlation as `mean`, its interval, and the number of architectures.
+
+    The three pairs of rankings correlate with 1, 0.5 and 0.5:
+
+    >>> ranked = [[1, 10, 2], [2, 20, 1], [3, 30, 3]]
+    >>> round(spearman_interval(ranked, np.random.default_rng(0)).mean, 4)
+    0.6667
+    """
+    _check_confidence(confidence)
+    v = np.asarray(values, dtype=np.float64)
+    if v.ndim != 2 or min(v.shape) < 2 or not np.isfinite(v).all():
+        raise ValueError(f"expected finite numbers (n, rankings), two of each, found {v.shape}")
+    estimate = _mean_rank_correlation(v[None])[0]
+    chosen = generator.integers(len(v), size=(resamples, len(v)))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(_mean_rank_correlation(v[chosen]), tails)
+    return Interval(float(estimate), float(low), float(high), len(v))
+
+
+def _mean_rank_correlation(values: np.ndarray) -> np.ndarray:
+    """Mean Spearman correlation over pairs of columns, (samples, n, rankings) to (samples,)."""
+    ranks = stats.rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt((ranks**2).sum(axis=1))
+    first, second = np.triu_indices(values.shape[2], k=1)
+    products = (ranks[:, :, first] * ranks[:, :, second]).sum(axis=1)
+    with np.errstate(invalid="ignore"):  # a constant ranking: 0 / 0
+        return (products / (scale[:, first] * scale[:, second])).mean(axis=1)
+
+
 def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
     """Welch's interval for mean(a) - mean(b), two independent groups of runs.
 

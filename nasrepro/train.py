@@ -49,7 +49,7 @@ class TrainConfig:
 class Epoch:
     """What one epoch of training showed, over the sampled paths."""
 
-    loss: float  # mean over the batches
+    loss: float  # mean over the batches; their sum is this times the number of batches
     accuracy: float  # percent of the augmented training images
 
 
@@ -124,11 +124,12 @@ def train(
     config: TrainConfig,
     paths: np.random.Generator,
     order: torch.Generator,
-) -> list[Epoch]:
-    """Train a supernet in place; gradients of a sampler's group are summed into one update.
+) -> Iterator[Epoch]:
+    """Train a network in place; gradients of a sampler's group are summed into one update.
 
     Each path of a group takes a batch of its own. Training ends early, after the epoch, when a
-    loss is not finite.
+    loss is not finite. Between two epochs the network may be evaluated: each begins by putting it
+    into training mode.
 
     Args:
         net: called as `net(images, cell)`; on the device of the split.
@@ -138,11 +139,11 @@ def train(
         paths: draws the paths.
         order: draws the order of the images and their augmentation; on the CPU.
 
-    Returns:
-        One entry an epoch; the last one's loss is not finite if training diverged.
+    Yields:
+        One entry after each epoch; the last one's loss is not finite if training diverged.
 
     Raises:
-        ConfigError: if an epoch has fewer whole batches than an update takes.
+        ConfigError: before the first epoch, if one has fewer whole batches than an update takes.
     """
     device = split.train_images.device
     batches_an_epoch = len(split.train_images) // config.batch_size
@@ -151,16 +152,16 @@ def train(
             f"an update takes {sampler.group_size} batches of {config.batch_size} images, but "
             f"an epoch has {len(split.train_images)} images; take smaller batches"
         )
-    net.train().to(memory_format=torch.channels_last)
+    net.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(net, config)
     stream = batches(split, config, order)
     steps, total_steps = 0, config.epochs * batches_an_epoch
-    history: list[Epoch] = []
-    while len(history) < config.epochs:
+    for epoch in range(1, config.epochs + 1):
+        net.train()
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
         seen = 0
-        while steps < (len(history) + 1) * batches_an_epoch:
+        while steps < epoch * batches_an_epoch:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(steps / total_steps, config)
             optimizer.zero_grad(set_to_none=True)
@@ -178,12 +179,10 @@ def train(
                 nn.utils.clip_grad_norm_(net.parameters(), config.gradient_clip)
             optimizer.step()
             steps += sampler.group_size
-        history.append(
-            Epoch(loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size))
-        )
-        if not math.isfinite(history[-1].loss):
-            break
-    return history
+        loss = loss_sum.item() / seen
+        yield Epoch(loss, 100 * correct.item() / (seen * config.batch_size))
+        if not math.isfinite(loss):
+            return
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -24,6 +24,7 @@ from nasrepro.benchmarks import (
     nb101_official,
     nb201,
     official,
+    selfmade,
 )
 from nasrepro.data import sources
 from nasrepro.data.pickles import restricted_load
@@ -36,9 +37,10 @@ COLUMN = Column("cifar10", "test", 200, "one seed", "", "a test")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, so that no test depends on what the user has loaded before."""
+    """An empty cache and no benchmark of our own: no test depends on what was there before."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("NASREPRO_CACHE", str(folder))
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
     return folder
 
 
@@ -391,7 +393,7 @@ def test_no_source_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     assert available_tables() == ()
     assert sorted(TABLES) == sorted(
-        [*SMALL, nb101.NAME, macro.NAME, official.NAME, nb101_official.NAME]
+        [*SMALL, nb101.NAME, macro.NAME, official.NAME, nb101_official.NAME, selfmade.NAME]
     )
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-096897\.pth or NATS-tss"):
         load_table("nb201-official")

@@ -48,6 +48,7 @@ EXPECTED = {
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     return tmp_path
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nasrepro.data.images import ImageSet, load_images, resize, split
+from nasrepro.data.images import ImageSet, held_out_test, load_images, resize, split
 from nasrepro.errors import ConfigError
 
 
@@ -29,6 +29,16 @@ def numbered(count: int) -> ImageSet:
 
 LARGE = numbered(30_000)
 VALIDATION, TRAINING = [6884, 29645, 7435, 26835], [25061, 19841, 19058, 25378]
+
+
+def test_all_test_images_are_held_out_in_their_order_and_shrunk_as_the_others():
+    digits = load_images("digits")
+    images, labels = held_out_test(digits, size=4)
+    assert torch.equal(labels, digits.test_labels)
+    assert torch.equal(images, resize(digits.test_images, 4))
+    assert torch.equal(held_out_test(digits)[0], digits.test_images)
+    with pytest.raises(ConfigError, match="can be shrunk"):
+        held_out_test(digits, size=9)
 
 
 def test_digits_are_as_documented():

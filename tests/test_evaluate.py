@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct
+from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
 from nasrepro.samplers import Uniform
@@ -114,7 +114,7 @@ def net(digits):
     initialise(net, torch.Generator().manual_seed(0))
     config = TrainConfig(epochs=2, batch_size=20, learning_rate=0.1)
     generator = torch.Generator().manual_seed(0)
-    train(net, digits, Uniform(Subspace()), config, np.random.default_rng(0), generator)
+    list(train(net, digits, Uniform(Subspace()), config, np.random.default_rng(0), generator))
     return net
 
 
@@ -197,10 +197,25 @@ def test_training_goes_on_as_if_nothing_had_been_evaluated(digits, net, mode):
             count_correct(again, CELLS, digits, CONFIGS[mode])
         generator = torch.Generator().manual_seed(1)
         config = TrainConfig(epochs=1, batch_size=50)
-        train(again, digits, Uniform(Subspace()), config, np.random.default_rng(1), generator)
+        list(train(again, digits, Uniform(Subspace()), config, np.random.default_rng(1), generator))
         return everything(again)
 
     assert continued(evaluate=True) == continued(evaluate=False)
+
+
+@pytest.mark.parametrize("mode", BATCH_NORM_MODES)
+def test_loss_and_count_of_one_path(digits, mode):
+    """The count is `count_correct`'s; the loss is the mean of -log softmax over all images."""
+    net, images, labels = Toy(), digits.validation_images, digits.validation_labels
+    before, logits = everything(net), []
+    hook = net.register_forward_hook(lambda *call: logits.append(call[-1]))
+    loss, correct = loss_and_correct(net, CELLS[1], images, labels, digits, CONFIGS[mode])
+    hook.remove()
+    assert correct == count_correct(net, CELLS[1:2], digits, CONFIGS[mode]).item()
+    scores = np.concatenate([batch.numpy() for batch in logits[-3:]]).astype(np.float64)
+    chosen = scores[np.arange(130), labels.numpy()]
+    assert loss == pytest.approx(np.mean(np.log(np.exp(scores).sum(1)) - chosen), rel=1e-5)
+    assert everything(net) == before
 
 
 @pytest.mark.parametrize(

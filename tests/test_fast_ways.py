@@ -113,7 +113,9 @@ def test_half_precision_ranks_architectures_as_single_precision_does():
     net = initialised(PROFILES["cpu"].nets["S"], Subspace())
     config = dataclasses.replace(base.train, epochs=10)
     draws = np.random.default_rng(0)
-    train(net, part, StrictlyFair(Subspace()), config, draws, torch.Generator().manual_seed(0))
+    list(
+        train(net, part, StrictlyFair(Subspace()), config, draws, torch.Generator().manual_seed(0))
+    )
     cells = [Subspace().sample(draws) for _ in range(500)]
     half, single = (
         count_correct(net, cells, part, EvaluateConfig("batch", 250, precision=precision))

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.canonical import canonical_json, digest
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
@@ -26,8 +27,6 @@ from nasrepro.runs.config import (
     CellsConfig,
     DataConfig,
     RunConfig,
-    canonical_json,
-    digest,
     from_dict,
     to_dict,
 )

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasrepro.errors import ConfigError
-from nasrepro.samplers import SAMPLERS, StrictlyFair, Uniform, make_sampler
-from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Subspace, is_connected
+from nasrepro.samplers import SAMPLERS, Fixed, StrictlyFair, Uniform, make_sampler
+from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 
 # Any subspace with a connected cell, its operations in any order.
 subspaces = (
@@ -39,6 +39,15 @@ def test_a_uniform_group_is_one_connected_cell_of_the_subspace(subspace, seed):
     (cell,) = sampler.draw(np.random.default_rng(seed))
     assert sampler.group_size == 1
     assert is_connected(cell) and cell in subspace
+
+
+@quick
+@given(st.integers(0, 15_624), seeds)
+def test_a_fixed_cell_is_drawn_always_and_draws_nothing(code, seed):
+    sampler, generator = Fixed(Cell.from_code(code)), np.random.default_rng(seed)
+    assert sampler.draw(generator) == (Cell.from_code(code),)
+    assert sampler.group_size == 1
+    assert generator.random() == np.random.default_rng(seed).random()
 
 
 def test_uniform_draws_every_connected_cell():

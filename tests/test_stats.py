@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from nasrepro import stats
 
@@ -166,3 +167,53 @@ def test_errors_say_what_was_expected_and_found(interval, values, message):
 def test_pairs_need_both_halves():
     with pytest.raises(ValueError, match="pairs of runs, found 3 in a and 2 in b"):
         stats.paired_difference_interval([1, 2, 3], [1, 2])
+
+
+# ---- rankings
+
+
+@quick
+@given(st.lists(st.tuples(*[st.integers(-9, 9)] * 3), min_size=2, max_size=12))
+def test_the_correlation_of_rankings_is_scipys_mean_over_pairs(rows):
+    values = np.array(rows, dtype=float)
+    assume((np.ptp(values, axis=0) > 0).all())
+    pairs = [spearmanr(values[:, a], values[:, b]).statistic for a, b in ((0, 1), (0, 2), (1, 2))]
+    found = stats.spearman_interval(values, np.random.default_rng(0), resamples=10)
+    assert (found.mean, found.n) == (pytest.approx(np.mean(pairs)), len(rows))
+
+
+def test_the_interval_of_rankings_is_the_bootstrap_of_their_rows():
+    """Against scipy's own bootstrap of paired data, up to the luck of the draw."""
+    from scipy.stats import bootstrap
+
+    generator = np.random.default_rng(5)
+    truth = generator.normal(size=60)
+    values = np.column_stack([truth + generator.normal(size=60) for _ in range(2)])
+    found = stats.spearman_interval(values, np.random.default_rng(1), 0.9, resamples=4000)
+    expected = bootstrap(
+        tuple(values.T),
+        lambda x, y: spearmanr(x, y).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        confidence_level=0.9,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.03)
+    assert found.low < found.mean < found.high
+    again = stats.spearman_interval(values, np.random.default_rng(1), 0.9, resamples=4000)
+    assert again == found
+
+
+def test_rankings_that_cannot_be_told_apart_have_no_interval():
+    found = stats.spearman_interval([[1, 1], [2, 1], [3, 1]], np.random.default_rng(0))
+    assert math.isnan(found.mean) and math.isnan(found.low) and math.isnan(found.high)
+    few = stats.spearman_interval([[1, 2], [3, 4]], np.random.default_rng(0))
+    assert few.mean == pytest.approx(1) and math.isnan(few.low)  # a resample takes one row twice
+
+
+@pytest.mark.parametrize("values", [[[1, 2]], [[1], [2]], [1, 2], [[1, math.nan], [2, 3]]])
+def test_rankings_that_are_none_are_refused(values):
+    with pytest.raises(ValueError, match="two of each"):
+        stats.spearman_interval(values, np.random.default_rng(0))

@@ -10,6 +10,7 @@ from nasrepro import benchmarks
 from nasrepro.benchmarks import Column, Table
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
+from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import mean_interval
@@ -152,6 +153,37 @@ def test_top_groups_are_the_true_top_of_the_subspace(table):
 def test_parameter_count_correlates_as_published(table):
     row = correlations.parameter_baseline(table, Subspace(), CELLS).set_index("cells").loc["all"]
     assert (row["n"], round(row["spearman"], 3)) == (15_625, 0.753)
+
+
+def digits_record(table: Table, seed: int) -> Record:
+    """A supernet that ranks the cells of the small benchmark as their own trainings do."""
+    (config,) = correlations.grid("digits", seeds=1)
+    codes = tuple(cell.code for cell in config.subspace.cells())
+    ranks = table.values["digits-test-10"].argsort().argsort()
+    rank = dict(zip(table.codes.tolist(), ranks.tolist(), strict=True))
+    correct = tuple(rank.get(code, 0) for code in codes)
+    return Record(replace(config, seed=seed), "ok", codes, correct, (), MEASUREMENT)
+
+
+def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
+    """The profile of digits: 27 of the 729 cells that a supernet evaluates have a truth."""
+    cells, generator = BENCHES["nb201-digits"].chosen_cells(), np.random.default_rng(0)
+    about = Column("digits", "test", 10, "mean of seeds 0 to 1", "", "by hand")
+    truth = Table(
+        "nb201-digits",
+        np.array([cell.code for cell in cells]),
+        (about,),
+        {about.name: 100 * generator.permutation(27) / 27},
+    )
+    statistics = correlations.statistics([digits_record(truth, 0)], "digits", truth)
+    metrics = statistics["runs"].set_index("metric")["value"]
+    assert metrics["spearman"] == pytest.approx(1)
+    assert metrics["top_10_accuracy"] == pytest.approx(100 * 26 / 27)
+    assert statistics["parameters"]["n"].tolist() == [27, 27]
+    assert len(statistics["usage"]) == 0
+    tables = correlations.tables(statistics)
+    assert set(tables) == set(correlations.TABLES)
+    assert set(tables["claims"]["verdict"]) == {"not run"}
 
 
 def test_every_claim_about_the_table_is_computed(table):

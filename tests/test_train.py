@@ -82,7 +82,7 @@ def flat(net: nn.Module) -> Tensor:
 
 
 def run(net, part, sampler, config, seed=3):
-    return train(net, part, sampler, config, np.random.default_rng(seed), order(seed))
+    return list(train(net, part, sampler, config, np.random.default_rng(seed), order(seed)))
 
 
 # ---- the schedule
@@ -442,6 +442,23 @@ def test_only_the_operations_that_were_drawn_learn(digits, sampler):
     assert not [key for key in changed if "nor_conv_1x1" in key]
     assert [key for key in changed if "nor_conv_3x3" in key]
     assert {"stem.conv.weight", "classifier.bias", "head_bn.running_var"} <= changed
+
+
+def test_every_epoch_begins_in_training_mode_and_is_told_when_it_ends(digits):
+    """Between two epochs the network may be evaluated; the training stays the same to the bit."""
+    config = TrainConfig(epochs=3, batch_size=16, crop_padding=1)
+    undisturbed, disturbed = toy(), toy()
+    expected = run(undisturbed, digits, Given(TWO_PATHS), config)
+    epochs = train(disturbed, digits, Given(TWO_PATHS), config, np.random.default_rng(3), order(3))
+    before, history = flat(disturbed), []
+    for epoch in epochs:
+        history.append(epoch)
+        assert disturbed.training and not torch.equal(flat(disturbed), before)
+        before = flat(disturbed)
+        disturbed.eval()
+    assert history == expected
+    state = disturbed.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in undisturbed.state_dict().items())
 
 
 def test_an_operation_that_is_not_drawn_rests(digits):

@@ -1,15 +1,17 @@
 """Stand-alone ("ground truth") accuracies behind one interface.
 
+Those that others published, and those that were measured here.
+
 table = load_table("nb201-200epochs")
 table.accuracy([cell.code], "cifar10-test-200")
 """
 
-from nasrepro.benchmarks import compact, macro, nb101, nb101_official, nb201, official
+from nasrepro.benchmarks import compact, macro, nb101, nb101_official, nb201, official, selfmade
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.sources import SOURCES, fetch, locate
 from nasrepro.errors import ConfigError
 
-__all__ = ["TABLES", "Column", "Table", "available_tables", "load_table"]
+__all__ = ["OTHERS", "TABLES", "Column", "Table", "available_tables", "load_table"]
 
 _READERS = {  # by the name of the source: how to read it, its columns, its space
     "nb201-200epochs": (nb201.read_csv, tuple(nb201.CSV.values()), "nb201"),
@@ -18,7 +20,12 @@ _READERS = {  # by the name of the source: how to read it, its columns, its spac
     macro.NAME: (macro.read_json, macro.COLUMNS, "macro"),
 }
 _OFFICIAL = {official.NAME: official, nb101_official.NAME: nb101_official}
-TABLES = (*_READERS, *_OFFICIAL)
+# What others measured, and of which space.
+OTHERS = {name: space for name, (_, _, space) in _READERS.items()} | {
+    official.NAME: "nb201",
+    nb101_official.NAME: "nb101",
+}
+TABLES = (*OTHERS, selfmade.NAME)
 
 
 def load_table(name: str) -> Table:
@@ -27,26 +34,32 @@ def load_table(name: str) -> Table:
     Args:
         name: "nb201-200epochs", "nb201-12epochs" and "nb-macro" are fetched if need be,
             "nb101-sample" must be there; "nb201-official" and "nb101-official" are converted, once,
-            from a file that the user has.
+            from a file that the user has; "nb201-selfmade" and what else was built by
+            `nasrepro bench build` comes from its packed file.
 
     Raises:
-        ConfigError: if the name is not in `TABLES`.
+        ConfigError: if the name is neither in `TABLES` nor that of a packed benchmark.
         DataError: if the source cannot be had or is not as expected.
     """
     if name in _OFFICIAL:
         return _OFFICIAL[name].load()
     if name not in _READERS:
-        raise ConfigError(f"unknown table {name!r}; the tables are {', '.join(TABLES)}")
+        own = {selfmade.NAME, *selfmade.available()}
+        if name not in own:
+            names = ", ".join([*OTHERS, *sorted(own)])
+            raise ConfigError(f"unknown table {name!r}; the tables are {names}")
+        return selfmade.load(name)
     source = SOURCES[name]
     read, columns, space = _READERS[name]
     return compact.load(name, source.sha256, columns, lambda: read(fetch(source)), space)
 
 
 def available_tables() -> tuple[str, ...]:
-    """Names of the tables that need no download."""
+    """Names of the tables that need no download, those of others first."""
     here = [
         name
         for name in _READERS
         if compact.location(name, SOURCES[name].sha256).exists() or locate(SOURCES[name])
     ]
-    return (*here, *(name for name, module in _OFFICIAL.items() if module.preferred()))
+    owned = [name for name, module in _OFFICIAL.items() if module.preferred()]
+    return (*here, *owned, *selfmade.available())

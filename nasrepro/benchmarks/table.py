@@ -10,7 +10,12 @@ import numpy as np
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.spaces import SPACES
 
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
+DATASETS = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet16-120": "ImageNet16-120",
+    "digits": "scikit-learn's digits:",
+}
 
 
 @dataclass(frozen=True)

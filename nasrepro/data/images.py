@@ -148,6 +148,25 @@ def split(
     )
 
 
+def held_out_test(
+    images: ImageSet, size: int | None = None, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """All test images and their labels, for networks that are trained on their own.
+
+    Args:
+        images: the data set.
+        size: height and width to shrink to, as in `split`.
+        device: where the tensors go.
+
+    Returns:
+        Images, uint8 [m, 3, size, size], and labels, int64 [m].
+
+    Raises:
+        ConfigError: if the size does not fit.
+    """
+    return resize(images.test_images, size).to(device), images.test_labels.to(device)
+
+
 def resize(images: Tensor, size: int | None) -> Tensor:
     """Shrink images by averaging over areas, rounded to the nearest integer (halves to even).
 

@@ -1,12 +1,11 @@
 """What decides a result: the config of a run, and the key it gives."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import cattrs
 
+from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
@@ -97,13 +96,3 @@ def _names(values: Any, path: str = "") -> set[str]:
     if not isinstance(values, dict):
         return {path}
     return set().union(*(_names(value, f"{path}.{name}") for name, value in values.items()))
-
-
-def canonical_json(values: Any) -> str:
-    """The one JSON text of some values: sorted keys, no spaces."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(values: Any) -> str:
-    """SHA-256 of the canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical_json(values).encode()).hexdigest()

@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nasrepro.benchmarks import load_table
-from nasrepro.data.images import load_images, split
+from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
+from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
-from nasrepro.runs.config import CellsConfig, RunConfig
+from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.samplers import make_sampler
 from nasrepro.spaces.nb201 import Cell, Subspace
@@ -42,28 +44,22 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     """
     check_device(device)
     cells = select_cells(config.subspace, config.cells)
-    images = load_images(config.data.name)
-    part = split(
-        images, config.data.train_images, config.data.validation_images, config.data.size, device
-    )
-    if config.net.num_classes != part.num_classes:
-        raise ConfigError(
-            f"{config.data.name} has {part.num_classes} classes, "
-            f"the network {config.net.num_classes}"
-        )
+    part = load_split(load_images(config.data.name), config.data, config.net, device)
     # Independent streams, so that e.g. another sampler leaves the initial weights alone.
     weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
     net = supernet(config.net, config.subspace.operations)
     initialise(net, torch_generator(weights))
     net.to(device)
     start, start_cpu = time.perf_counter(), time.process_time()
-    history = train(
-        net,
-        part,
-        make_sampler(config.sampler, config.subspace),
-        config.train,
-        np.random.default_rng(paths),
-        torch_generator(order),
+    history = list(
+        train(
+            net,
+            part,
+            make_sampler(config.sampler, config.subspace),
+            config.train,
+            np.random.default_rng(paths),
+            torch_generator(order),
+        )
     )
     trained = time.perf_counter()
     diverged = not np.isfinite(history[-1].loss)
@@ -91,18 +87,7 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
             evaluate_images_per_second=round(
                 len(correct) * len(part.validation_labels) / (evaluated - trained), 1
             ),
-            peak_memory_mb=round(peak_memory_mb(), 1),
-            device=device
-            if device == "cpu"
-            else torch.cuda.get_device_name(device)
-            if device.startswith("cuda")
-            else device,
-            threads=torch.get_num_threads(),
-            cpu=cpu_name(),
-            versions={
-                "python": platform.python_version(),
-                **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
-            },
+            **machine(device),
         ),
     )
 
@@ -118,6 +103,16 @@ def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
         yield finite
     finally:
         hook.remove()
+
+
+def load_split(images: ImageSet, data: DataConfig, net: NetConfig, device: str) -> Split:
+    """The images of a run on its device; ConfigError if the network has other classes."""
+    part = split(images, data.train_images, data.validation_images, data.size, device)
+    if net.num_classes != part.num_classes:
+        raise ConfigError(
+            f"{data.name} has {part.num_classes} classes, the network {net.num_classes}"
+        )
+    return part
 
 
 def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
@@ -166,6 +161,20 @@ def check_device(device: str) -> None:
         raise ConfigError(
             f"cannot compute on {device!r}; this machine has {', '.join(have)}"
         ) from error
+
+
+def machine(device: str) -> dict[str, Any]:
+    """The fields of `Measurement` that say where a run was computed, at its end."""
+    return {
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "threads": torch.get_num_threads(),
+        "cpu": cpu_name(),
+        "versions": {
+            "python": platform.python_version(),
+            **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
+        },
+    }
 
 
 def peak_memory_mb() -> float:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
-from nasrepro.runs.config import SCHEMA, RunConfig, digest, from_dict, to_dict
+from nasrepro.runs.config import SCHEMA, RunConfig, from_dict, to_dict
 from nasrepro.train import Epoch
 
 STATUSES = ("ok", "diverged")
@@ -138,8 +139,8 @@ def supernets() -> Store:
     return Store(results_dir() / "records", Record)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all: temporary file, flush to disk, rename."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: temporary file, flush to disk, rename."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -147,8 +148,8 @@ def write_atomically(path: Path, text: str) -> None:
         raise DataError(f"cannot write {path}: {error.strerror}") from error
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

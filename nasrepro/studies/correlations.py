@@ -18,10 +18,11 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import num_parameters
+from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
 from nasrepro.runs.run import random_cells
 from nasrepro.runs.store import Record
-from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
+from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import Interval, difference_interval, mean_interval
 from nasrepro.train import TrainConfig
 
@@ -42,6 +43,8 @@ DOUBLES = tuple(
     for pair in combinations(OPERATIONS, 2)
     if {"none", "avg_pool_3x3"} & set(pair)
 )
+DIGITS = BENCHES["nb201-digits"]
+GROUPS = {"singles": SINGLES, "doubles": DOUBLES, "digits": (DIGITS.subspace,)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Profile:
 
     base: RunConfig  # what all runs share
     nets: dict[str, NetConfig]  # size -> network
-    seeds: dict[tuple[str, str], int]  # (size, "singles" or "doubles") -> number of seeds
+    seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
+    table: str = TABLE  # the truth
+    column: str = COLUMN
 
 
 CELLS = CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN)
@@ -94,6 +99,18 @@ PROFILES = {
         nets={"S": SMALL, "M": MEDIUM, "W": WIDE},
         seeds={(size, group): 5 for size in ("S", "M", "W") for group in ("singles", "doubles")},
     ),
+    "digits": Profile(
+        base=RunConfig(
+            data=DIGITS.data,
+            train=replace(DIGITS.train, epochs=60),
+            evaluate=EvaluateConfig("batch", batch_size=250),
+            cells=CellsConfig(),
+        ),
+        nets={"S": replace(DIGITS.net, tracked_statistics=False)},
+        seeds={("S", "digits"): 3},
+        table=DIGITS.name,
+        column="digits-test-10",
+    ),
 }
 
 
@@ -112,12 +129,11 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
     if seeds is not None and seeds < 1:
         raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
     chosen = PROFILES[profile]
-    groups = {"singles": SINGLES, "doubles": DOUBLES}
     return [
         replace(chosen.base, subspace=subspace, net=chosen.nets[size], seed=seed)
         for (size, group), count in chosen.seeds.items()
         for seed in range(count if seeds is None else min(count, seeds))
-        for subspace in groups[group]
+        for subspace in GROUPS[group]
     ]
 
 
@@ -127,13 +143,13 @@ def size_of(config: RunConfig, profile: str) -> str:
 
 
 def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
-    """One row per run and evaluated cell: its proxy and its stand-alone accuracy.
+    """One row per run and evaluated cell of the table: its proxy and its stand-alone accuracy.
 
     Diverged runs have no cells and so no rows.
 
     Returns:
         Columns subspace, size, seed, code, predicted (percent of the validation images), truth
-        (percent; the table's column `COLUMN`), random (whether the cell is of the random sample).
+        (percent; the column of the profile), random (whether the cell is of the random sample).
     """
     return pd.concat([observe_run(r, profile, table) for r in records], ignore_index=True)
 
@@ -142,16 +158,17 @@ def observe_run(record: Record, profile: str, table: Table) -> pd.DataFrame:
     """The rows of `observe` of one run."""
     config = record.config
     codes = np.array(record.codes, dtype=np.int64)
+    known = np.isin(codes, table.codes)  # all, unless the table has a part of the space only
     sample = [cell.code for cell in random_cells(config.subspace, config.cells)]
     return pd.DataFrame(
         {
             "subspace": str(config.subspace),
             "size": size_of(config, profile),
             "seed": config.seed,
-            "code": codes,
-            "predicted": 100 * np.array(record.correct) / config.data.validation_images,
-            "truth": table.accuracy(codes, COLUMN),
-            "random": np.isin(codes, sample),
+            "code": codes[known],
+            "predicted": 100 * np.array(record.correct)[known] / config.data.validation_images,
+            "truth": table.accuracy(codes[known], PROFILES[profile].column),
+            "random": np.isin(codes[known], sample),
         }
     )
 
@@ -168,20 +185,24 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
             only that it did.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
-        usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell).
+        usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell);
+            no rows if the table has a part of the space only.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
     """
-    wanted = set(grid(profile))
-    tried, records = records, [record for record in records if record.config in wanted]
+    wanted, column = grid(profile), PROFILES[profile].column
+    subspaces = dict.fromkeys(config.subspace for config in wanted)
+    tried, records = records, [record for record in records if record.config in set(wanted)]
     observations = observe(records, profile, table)
     return {
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
-        "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True),
+        "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
+        if len(table) == NUM_CELLS
+        else pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
         "parameters": pd.concat(
-            [parameter_baseline(table, s, records[0].config.cells) for s in SINGLES + DOUBLES],
+            [parameter_baseline(table, s, records[0].config.cells, column) for s in subspaces],
             ignore_index=True,
         ),
     }
@@ -316,11 +337,14 @@ def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
     )
 
 
-def parameter_baseline(table: Table, subspace: Subspace, config: CellsConfig) -> pd.DataFrame:
-    """Spearman correlation of the parameter count with the truth: all cells, and the sample."""
+def parameter_baseline(
+    table: Table, subspace: Subspace, config: CellsConfig, column: str = COLUMN
+) -> pd.DataFrame:
+    """Spearman correlation of the parameter count with the truth: the table's cells, the sample."""
+    sample = [cell.code for cell in random_cells(subspace, config)]
     groups = {
         "all": table.subset(subspace.operations),
-        "sample": np.array([cell.code for cell in random_cells(subspace, config)]),
+        "sample": np.intersect1d(sample, table.codes),
     }
     return pd.DataFrame(
         [
@@ -330,7 +354,7 @@ def parameter_baseline(table: Table, subspace: Subspace, config: CellsConfig) ->
                 "n": len(codes),
                 "spearman": metrics.spearman(
                     [num_parameters(Cell.from_code(code)) for code in codes.tolist()],
-                    table.accuracy(codes, COLUMN),
+                    table.accuracy(codes, column),
                 ),
             }
             for name, codes in groups.items()
@@ -432,7 +456,9 @@ def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
 
 def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.DataFrame:
     """The claims of Laube's section 4.1: quantity, interval and verdict of those we can compute."""
-    quantities = usage_quantities(statistics["usage"]) | run_quantities(statistics["runs"], summary)
+    quantities = run_quantities(statistics["runs"], summary)
+    if len(statistics["usage"]):
+        quantities |= usage_quantities(statistics["usage"])
     rows = []
     for claim in read_claims("laube").values():
         found = quantities.get(claim.id, Interval(np.nan, np.nan, np.nan, 0))

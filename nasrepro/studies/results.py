@@ -1,12 +1,12 @@
 """From the store to a study's tables: what is there, what is missing, what it says."""
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from nasrepro.benchmarks import load_table
+from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
 from nasrepro.runs.config import RunConfig
@@ -109,7 +109,8 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
-    return module.statistics(supernets().records(), profile, load_table(module.TABLE))
+    truth = load_table(module.PROFILES[profile].table)
+    return module.statistics(supernets().records(), profile, truth)
 
 
 def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> None:
@@ -147,10 +148,3 @@ def table(name: str, profile: str, wanted: str) -> pd.DataFrame:
     if wanted not in tables:
         raise ConfigError(f"{name} has no table {wanted!r}; its tables are {', '.join(tables)}")
     return tables[wanted]
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """CSV with six significant digits, the same on every machine."""
-    buffer = io.StringIO()
-    frame.to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
-    return buffer.getvalue()

@@ -1,0 +1,262 @@
+"""Stand-alone accuracies that this project measured itself: one packed Parquet file a benchmark.
+
+A row is one run: a cell, a seed, a list with one entry an epoch for each curve, the test at the
+end, what the network costs, and how the run was measured. What all rows share, the benchmark's own
+definition, stands once, in the file's metadata, with a checksum of both.
+
+`nasrepro.runs.bench` makes these files; they are read without it, and without torch.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasrepro import paths
+from nasrepro.benchmarks.table import Column, Table
+from nasrepro.canonical import digest
+from nasrepro.errors import DataError
+from nasrepro.spaces.nb201 import Cell
+
+NAME = "nb201-selfmade"  # the one that comes with the project
+SPACE = "nb201"
+SCHEMA = 1  # raised when a file of the same columns means something else
+METADATA = b"nasrepro"
+
+CURVES = {  # one entry an epoch
+    "train_loss": float,
+    "train_accuracy": float,
+    "validation_loss": float,
+    "validation_correct": int,
+}
+COLUMNS: dict[str, type] = {
+    "cell": str,  # in the benchmark's own notation
+    "seed": int,
+    "status": str,
+    **CURVES,
+    "test_loss": float,
+    "test_correct": int,
+    "test_images": int,
+    "parameters": int,
+    "flops": int,
+    "train_seconds": float,
+    "evaluate_seconds": float,
+    "cpu_seconds": float,
+    "train_images_per_second": float,
+    "evaluate_images_per_second": float,
+    "peak_memory_mb": float,
+    "device": str,
+    "threads": int,
+    "cpu": str,
+    "versions": str,  # JSON
+}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a packed file holds.
+
+    Attributes:
+        bench: the definition, plain values of `nasrepro.runs.bench.Bench`.
+        rows: one a run, with the names of `COLUMNS`; a loss that is not finite is None.
+    """
+
+    bench: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The runs of every complete cell: one whose seeds are all stored, and none diverged.
+
+    The axes are always (cells, seeds, epochs), as far as a value has them.
+
+    Attributes:
+        bench: the definition.
+        codes: `Cell.code`, int64 [cells].
+        train_loss: mean over the batches of an epoch, float64 [cells, seeds, epochs].
+        train_accuracy: percent of the augmented training images, [cells, seeds, epochs].
+        validation_loss: after each epoch, mean over the held-out images, [cells, seeds, epochs].
+        validation_accuracy: after each epoch, percent, [cells, seeds, epochs].
+        test_accuracy: after the last epoch, percent, [cells, seeds].
+        parameters: trainable ones, int64 [cells].
+        flops: of the forward pass of one image, int64 [cells].
+    """
+
+    bench: dict[str, Any]
+    codes: np.ndarray
+    train_loss: np.ndarray
+    train_accuracy: np.ndarray
+    validation_loss: np.ndarray
+    validation_accuracy: np.ndarray
+    test_accuracy: np.ndarray
+    parameters: np.ndarray
+    flops: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def train_loss_sum(self) -> np.ndarray:
+        """Sum of the mini-batch training losses of each epoch, float64 [cells, seeds, epochs].
+
+        SoTL is its sum over epochs, or its last entry (SoTL thesis, section 3.1).
+        """
+        batches = self.bench["data"]["train_images"] // self.bench["train"]["batch_size"]
+        return self.train_loss * batches
+
+
+def location(name: str) -> Path:
+    """Where the packed file of a benchmark lies, or would lie."""
+    return paths.results_dir() / "bench" / f"{name}.parquet"
+
+
+def available() -> tuple[str, ...]:
+    """Names of the packed benchmarks."""
+    return tuple(sorted(path.stem for path in location(NAME).parent.glob("*.parquet")))
+
+
+def to_bytes(packed: Packed) -> bytes:
+    """The content of a packed file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    meaning = {"schema": SCHEMA, "bench": packed.bench, "sha256": digest(vars(packed))}
+    schema = _schema().with_metadata({METADATA: json.dumps(meaning, sort_keys=True)})
+    buffer = io.BytesIO()
+    parquet.write_table(
+        pa.Table.from_pylist(packed.rows, schema),
+        buffer,
+        compression="zstd",
+        write_page_checksum=True,
+    )
+    return buffer.getvalue()
+
+
+def read(path: Path) -> Packed:
+    """Read a packed file whole.
+
+    Raises:
+        DataError: if it is cut, altered or of another schema.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    remedy = "get it again from where it came, or delete it and build it: nasrepro bench build"
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            found = file.read()  # `read_table` would import pandas
+        meaning = json.loads(found.schema.metadata[METADATA])
+        version, bench, stored = (meaning[key] for key in ("schema", "bench", "sha256"))
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no whole packed benchmark ({error}); {remedy}") from None
+    if version != SCHEMA or found.schema.remove_metadata() != _schema():
+        raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")
+    packed = Packed(bench, found.to_pylist())
+    if digest(vars(packed)) != stored:
+        raise DataError(f"{path} was altered: its content does not match its checksum; {remedy}")
+    return packed
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    return pa.schema(
+        [
+            (name, pa.list_(types[kind]) if name in CURVES else types[kind])
+            for name, kind in COLUMNS.items()
+        ]
+    )
+
+
+def curves(packed: Packed) -> Curves:
+    """The complete cells of a packed benchmark, in its order.
+
+    Raises:
+        DataError: if there is none yet.
+    """
+    seeds = packed.bench["seeds"]
+    runs: dict[str, dict[int, dict]] = {}
+    for row in packed.rows:
+        if row["status"] == "ok" and row["seed"] < seeds:
+            runs.setdefault(row["cell"], {})[row["seed"]] = row
+    complete = {
+        cell: [by_seed[seed] for seed in range(seeds)]
+        for cell, by_seed in runs.items()
+        if len(by_seed) == seeds
+    }
+    if not complete:
+        name = packed.bench["name"]
+        raise DataError(f"{name} has no complete cell yet; go on: nasrepro bench build {name}")
+
+    def gather(column: str) -> np.ndarray:
+        return np.array([[row[column] for row in group] for group in complete.values()])
+
+    return Curves(
+        bench=packed.bench,
+        codes=np.array([Cell.parse(cell).code for cell in complete], dtype=np.int64),
+        train_loss=gather("train_loss"),
+        train_accuracy=gather("train_accuracy"),
+        validation_loss=gather("validation_loss"),
+        validation_accuracy=100
+        * gather("validation_correct")
+        / packed.bench["data"]["validation_images"],
+        test_accuracy=100 * gather("test_correct") / gather("test_images"),
+        parameters=gather("parameters")[:, 0],
+        flops=gather("flops")[:, 0],
+    )
+
+
+def load_curves(name: str) -> Curves:
+    """The complete cells of a benchmark by its name.
+
+    Raises:
+        DataError: if it was not built, is damaged, or has no complete cell.
+    """
+    path = location(name)
+    if not path.exists():
+        raise DataError(f"{name} is not here; build it: nasrepro bench build {name}")
+    return curves(read(path))
+
+
+def load(name: str) -> Table:
+    """The complete cells of a benchmark as a table; DataError as `load_curves`."""
+    return table(load_curves(name))
+
+
+def table(found: Curves) -> Table:
+    """Validation and test accuracy at the end of training, mean over the seeds."""
+    values = {
+        "validation": found.validation_accuracy[:, :, -1].mean(axis=1),
+        "test": found.test_accuracy.mean(axis=1),
+    }
+    columns = tuple(column(found, split) for split in values)
+    by_name = {c.name: v for c, v in zip(columns, values.values(), strict=True)}
+    return Table(found.bench["name"], found.codes, columns, by_name)
+
+
+def column(found: Curves, split: str) -> Column:
+    """The exact meaning of the accuracies of "validation" or "test"."""
+    bench = found.bench
+    data, net, seeds = bench["data"], bench["net"], bench["seeds"]
+    images = (
+        f"{data['validation_images']:,} held-out training images"
+        if split == "validation"
+        else "all test images"
+    )
+    size = f" of {data['size']}x{data['size']} pixels" if data["size"] else ""
+    return Column(
+        data["name"],
+        split,
+        bench["train"]["epochs"],
+        "seed 0" if seeds == 1 else f"mean of seeds 0 to {seeds - 1}",
+        f"on {images}{size}, trained on {data['train_images']:,} training images; "
+        f"{net['channels']} channels, {net['cells_per_stage']} cell(s) a stage; "
+        f"{len(found):,} cells",
+        location(bench["name"]).name,
+    )

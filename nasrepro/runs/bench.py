@@ -1,0 +1,418 @@
+"""Making a benchmark of one's own: which cells are trained, how, and the packed file of it.
+
+Runs are kept one file each in a folder, like those of supernets, and packed into one Parquet file;
+what either of them has is not computed again. The folder is not tracked, the packed file is.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nasrepro import agreement
+from nasrepro.benchmarks import OTHERS, Table, available_tables, load_table, selfmade
+from nasrepro.benchmarks.selfmade import CURVES, Packed
+from nasrepro.canonical import canonical_json, to_csv
+from nasrepro.data.images import load_images
+from nasrepro.errors import ConfigError, DataError
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.config import CellsConfig, DataConfig, from_dict, to_dict
+from nasrepro.runs.execute import execute
+from nasrepro.runs.run import check_device, load_split, random_cells
+from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
+from nasrepro.runs.store import Measurement, Store, write_atomically
+from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, check_operations, is_connected
+from nasrepro.train import TrainConfig
+
+MEASURED = tuple(field.name for field in fields(Measurement))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a benchmark there is."""
+
+    runs: int  # that it will have
+    packed: int
+    loose: int  # in the folder, not packed yet
+    diverged: int
+    complete: int  # cells all of whose runs are stored and none diverged
+    cells: int
+    cpu_seconds: float  # of the stored runs
+
+    def __str__(self) -> str:
+        """The line for the command line."""
+        stored = self.packed + self.loose
+        text = (
+            f"{stored} of {self.runs} runs stored ({self.packed} packed, {self.diverged} "
+            f"diverged), {self.complete} of {self.cells} cells complete"
+        )
+        if not stored:
+            return text
+        mean = self.cpu_seconds / stored
+        hours = mean * (self.runs - stored) / 3600
+        return f"{text}; {mean:.1f} CPU seconds a run, about {hours:.2g} CPU hours to go"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A benchmark to make: its cells, its seeds, and what all runs share.
+
+    Its cells are the connected ones of a random sample, in the order in which they were drawn:
+    nothing that is measured decides which they are, and a longer list begins with a shorter one.
+    """
+
+    name: str
+    data: DataConfig
+    net: NetConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    seeds: int
+    cells: int | None = None  # at most so many
+    subspace: Subspace = field(default_factory=Subspace)
+    fixed: tuple[tuple[int, str], ...] = ()  # edges that carry the same operation in every cell
+    sample: CellsConfig = field(default_factory=CellsConfig)  # the supernets' own by default
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
+            raise ConfigError(
+                f"a benchmark's name has small letters, digits and dashes, found {self.name!r}"
+            )
+        if self.name in OTHERS:
+            raise ConfigError(f"{self.name} is a table of others; choose another name")
+        for edge, operation in self.fixed:
+            check_operations([operation])
+            if edge not in range(len(EDGES)):
+                raise ConfigError(f"the edges of a cell are 0..{len(EDGES) - 1}, found {edge}")
+        if self.seeds < 1 or (self.cells is not None and self.cells < 1):
+            raise ConfigError(
+                "a benchmark has at least 1 cell and 1 seed, "
+                f"found cells={self.cells}, seeds={self.seeds}"
+            )
+
+    def __str__(self) -> str:
+        """The sentence for the command line."""
+        size = f" at {self.data.size}x{self.data.size} pixels" if self.data.size else ""
+        return (
+            f"NAS-Bench-201 cells on {self.data.name}{size}, {self.data.train_images:,} training "
+            f"images, {self.train.epochs} epochs, {self.net.channels} channels, "
+            f"{self.net.cells_per_stage} cell(s) a stage; {self.seeds} seed(s) a cell"
+        )
+
+    def config(self, cell: Cell, seed: int) -> StandaloneConfig:
+        """One run."""
+        return StandaloneConfig(self.data, cell, self.net, self.train, self.evaluate, seed)
+
+    def chosen_cells(self) -> list[Cell]:
+        """The cells, in the order in which they are trained; ConfigError if there are none."""
+        found = [
+            cell
+            for cell in random_cells(self.subspace, self.sample)
+            if is_connected(cell) and all(cell.operations[edge] == op for edge, op in self.fixed)
+        ][: self.cells]
+        if not found:
+            raise ConfigError(f"no cell of the sample of {self.name} is connected and as fixed")
+        return found
+
+    def configs(self) -> list[StandaloneConfig]:
+        """The runs, all seeds of a cell next to each other: any beginning is a usable table."""
+        return [
+            self.config(cell, seed) for cell in self.chosen_cells() for seed in range(self.seeds)
+        ]
+
+
+BENCHES = {
+    bench.name: bench
+    for bench in (
+        Bench(
+            name=selfmade.NAME,
+            data=DataConfig("cifar10", train_images=10_000, validation_images=2_500, size=16),
+            # The network and, but for its length, the training of study 1's cpu profile.
+            net=NetConfig(channels=16, cells_per_stage=1),
+            train=TrainConfig(
+                epochs=10,
+                batch_size=128,
+                learning_rate=0.05,
+                weight_decay=3e-3,
+                crop_padding=2,
+                precision="bfloat16",
+            ),
+            evaluate=EvaluateConfig("tracked", batch_size=500, precision="bfloat16"),
+            seeds=2,
+            cells=500,
+        ),
+        Bench(
+            name="nb201-digits",
+            data=DataConfig("digits", train_images=1_000, validation_images=250, size=8),
+            net=NetConfig(channels=8, cells_per_stage=1),
+            train=TrainConfig(epochs=10, batch_size=50, learning_rate=0.1, crop_padding=1),
+            evaluate=EvaluateConfig("tracked", batch_size=250),
+            seeds=2,
+            # 3^3 cells: a chain of three operations, and a pooling beside every part of it. With
+            # Skip there, or 1x1 Conv in place of Pool, seeds hardly agree: all cells do well.
+            subspace=Subspace.without("none", "nor_conv_1x1"),
+            fixed=((1, "avg_pool_3x3"), (3, "avg_pool_3x3"), (4, "avg_pool_3x3")),
+        ),
+    )
+}
+
+
+# ---- which benchmark
+
+
+def find(name: str) -> Bench:
+    """A benchmark of the library or of the user; ConfigError that lists them if there is none."""
+    if name in BENCHES:
+        return BENCHES[name]
+    path = definition(name)
+    if not path.exists():
+        raise ConfigError(
+            f"unknown benchmark {name!r}; there are {', '.join(names())}; make one of your own "
+            f"after another: nasrepro bench build {name} --like nb201-digits -p train.epochs=20"
+        )
+    try:
+        return from_dict(json.loads(path.read_text(encoding="utf-8")), Bench)
+    except (OSError, ValueError, ConfigError) as error:
+        raise DataError(f"{path} defines no benchmark ({error}); delete it") from None
+
+
+def names() -> list[str]:
+    """Names of the library's benchmarks and of the user's."""
+    own = definition(selfmade.NAME).parent.glob("*.json")
+    return [*BENCHES, *sorted(path.stem for path in own)]
+
+
+def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
+    """A user's own benchmark after another one; it is kept, so that its name finds it again.
+
+    Args:
+        name: a new one.
+        like: name of a benchmark that there is.
+        changes: values by dotted paths, e.g. `{"train.epochs": 20}`.
+
+    Raises:
+        ConfigError: if a path or a value does not fit, or the name stands for something else.
+    """
+    values = to_dict(find(like)) | {"name": name}
+    for path, value in changes.items():
+        *parts, last = path.split(".")
+        inner = values
+        for part in parts:
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict) or last not in inner:
+            raise ConfigError(
+                f"a benchmark has no setting {path!r}; see nasrepro bench info {like} --json"
+            )
+        inner[last] = value
+    bench = from_dict(values, Bench)
+    if name in names() and find(name) != bench:
+        raise ConfigError(f"{name} is another benchmark already; choose another name")
+    if name not in names():
+        write_atomically(definition(name), canonical_json(to_dict(bench)) + "\n")
+    return bench
+
+
+def definition(name: str) -> Path:
+    """Where the definition of a user's own benchmark lies."""
+    return selfmade.location(name).with_suffix(".json")
+
+
+# ---- its runs
+
+
+def store(bench: Bench) -> Store:
+    """The runs that lie in a file each."""
+    return Store(selfmade.location(bench.name).with_suffix(""), StandaloneRecord)
+
+
+def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str = "cpu") -> None:
+    """Compute the runs that are missing, and pack all there are; see `execute`.
+
+    Args:
+        bench: what to build.
+        runs: compute at most so many of those that are neither packed nor in the folder; None
+            for all, 0 to pack only.
+        workers: as in `execute`.
+        device: as in `execute`.
+
+    Raises:
+        ConfigError: before anything is computed, if the definition or the device does not fit.
+        DataError: before, too, if the images cannot be had, or a stored run is damaged or does not
+            belong.
+        NasreproError: if a run failed; the others are stored and packed.
+    """
+    done, folder = packed(bench), store(bench)
+    missing = [config for config in bench.configs() if config.key not in done]
+    if runs is not None:
+        missing = [c for c in missing if not folder.path(c.key).exists()][:runs]
+    if missing:  # what all runs need: one sentence, and not one from each of them
+        check_device(device)
+        load_split(load_images(bench.data.name), bench.data, bench.net, device)
+    try:
+        execute(missing, run_standalone, folder, workers, device)
+    finally:
+        pack(bench)
+
+
+def pack(bench: Bench) -> None:
+    """Write the packed file anew if the folder has runs that it lacks, and what can be said of it.
+
+    Raises:
+        DataError: if a stored run is damaged or does not belong.
+    """
+    done, path = packed(bench), selfmade.location(bench.name)
+    found = stored(bench, done)
+    if len(found) > len(done):
+        rows = [to_row(record) for record in found]
+        write_atomically(path, selfmade.to_bytes(Packed(to_dict(bench), rows)))
+    enough = progress(bench).complete > 1  # for a correlation
+    if enough and (len(found) > len(done) or others()):
+        save_statistics(bench.name)
+
+
+def packed(bench: Bench) -> dict[str, StandaloneRecord]:
+    """The packed runs by their key; DataError if the file is damaged or they do not belong."""
+    path = selfmade.location(bench.name)
+    if not path.exists():
+        return {}
+    contents = selfmade.read(path)
+    if different := sorted(
+        part
+        for part in ("data", "net", "train", "evaluate")
+        if contents.bench.get(part) != to_dict(bench)[part]
+    ):
+        raise DataError(
+            f"{path} was built with other settings ({', '.join(different)}); move it away, "
+            f"or define a benchmark of another name"
+        )
+    records = {record.key: record for record in (from_row(row, bench) for row in contents.rows)}
+    if strange := records.keys() - {config.key for config in bench.configs()}:
+        raise DataError(
+            f"{path} has {len(strange)} runs of cells or seeds that do not belong to {bench.name}; "
+            "move it away"
+        )
+    if len(records) < len(contents.rows):
+        raise DataError(f"{path} has a run more than once; move it away")
+    return records
+
+
+def stored(bench: Bench, done: Mapping[str, StandaloneRecord]) -> list[StandaloneRecord]:
+    """All runs there are, packed or not, in the benchmark's order."""
+    folder = store(bench)
+    found = (done.get(c.key) or folder.load(c.key) for c in bench.configs())
+    return [record for record in found if record is not None]
+
+
+def progress(bench: Bench) -> Progress:
+    """How much of a benchmark there is; DataError as `build`."""
+    done = packed(bench)
+    found = stored(bench, done)
+    ok = Counter(record.config.cell for record in found if record.status == "ok")
+    return Progress(
+        runs=len(bench.configs()),
+        packed=len(done),
+        loose=len(found) - len(done),
+        diverged=sum(record.status == "diverged" for record in found),
+        complete=sum(count == bench.seeds for count in ok.values()),
+        cells=len(bench.chosen_cells()),
+        cpu_seconds=sum(record.measurement.cpu_seconds for record in found),
+    )
+
+
+def verify(bench: Bench) -> Iterator[str]:
+    """Every problem of the packed file and of the runs in the folder."""
+    try:
+        packed(bench)
+    except DataError as error:
+        yield str(error)
+    folder = store(bench)
+    for _, problem in folder.verify():
+        yield problem
+    known = {config.key for config in bench.configs()}
+    for key in folder.stored_keys():
+        if key not in known:
+            yield f"{folder.path(key)} does not belong to {bench.name}; delete it"
+
+
+def to_row(record: StandaloneRecord) -> dict[str, Any]:
+    """A record as a row of the packed file; a loss that is not finite becomes None."""
+    values = to_dict(record)
+    history, measurement = values.pop("history"), values.pop("measurement")
+    del values["config"]
+    return {
+        "cell": str(record.config.cell),
+        "seed": record.config.seed,
+        **values,
+        **{name: [_finite(epoch[name]) for epoch in history] for name in CURVES},
+        **measurement,
+        "versions": canonical_json(measurement["versions"]),
+    }
+
+
+def from_row(row: Mapping[str, Any], bench: Bench) -> StandaloneRecord:
+    """The record of a row; DataError if the row is none."""
+    try:
+        columns = [[_number(value) for value in row[name]] for name in CURVES]
+        measurement = {name: row[name] for name in MEASURED}
+        values = {
+            "config": to_dict(bench.config(Cell.parse(row["cell"]), row["seed"])),
+            "history": [dict(zip(CURVES, e, strict=True)) for e in zip(*columns, strict=True)],
+            "measurement": measurement | {"versions": json.loads(row["versions"])},
+        }
+        values |= {
+            name: value
+            for name, value in row.items()
+            if name not in ("cell", "seed", *CURVES, *MEASURED)
+        }
+        return from_dict(values, StandaloneRecord)
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"a packed row of {bench.name} is no run: {error}") from None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+# ---- what can be said of it
+
+
+def others() -> dict[str, Table]:
+    """The tables of others that are on this machine, by their name."""
+    return {
+        name: load_table(name) for name in available_tables() if OTHERS.get(name) == selfmade.SPACE
+    }
+
+
+def statistics(name: str) -> pd.DataFrame:
+    """Noise ceiling, baselines and agreement with the tables that are here.
+
+    Raises:
+        DataError: if there is no packed file, it is damaged, or has fewer than two complete cells.
+    """
+    return agreement.statistics(selfmade.load_curves(name), others())
+
+
+def save_statistics(name: str) -> None:
+    """Keep the statistics beside the packed file, for machines without the tables of others."""
+    write_atomically(selfmade.location(name).with_suffix(".csv"), to_csv(statistics(name)))
+
+
+def stored_statistics(name: str) -> pd.DataFrame:
+    """The statistics kept beside the packed file; DataError if there are none."""
+    path = selfmade.location(name).with_suffix(".csv")
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"no statistics of {name} can be read ({error}); nasrepro bench build {name}"
+        ) from None
