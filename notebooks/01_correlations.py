@@ -188,6 +188,9 @@ columns = {
     "Skip and another": with_mask("skip_connect"),
 }
 figure = plots.top_n_curves(tables["top_n"], columns, "S")
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-medium", "caption": "Single masks with supernets of size M. Absent while no such run is stored."}, "image": {"alt": "Lines of tau and mean accuracy against N for supernets of size M", "width": "400px"}}
+if (tables["top_n"]["size"] == "M").any():
+    figure = plots.top_n_curves(tables["top_n"], {"single masks": singles}, "M")
 # %% [markdown]
 # ## Other metrics
 #
