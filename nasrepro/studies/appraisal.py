@@ -39,6 +39,11 @@ def authors_table3(evaluations: pd.DataFrame) -> pd.DataFrame:
 
 def published_table3() -> pd.DataFrame:
     """Pourchot's table 3 as printed: columns space, method, mean, ci, n."""
-    file = resources.files("nasrepro.published") / "pourchot_table3.csv"
+    return published("table3")
+
+
+def published(name: str) -> pd.DataFrame:
+    """Numbers that Pourchot prints, from `published/pourchot_<name>.csv`."""
+    file = resources.files("nasrepro.published") / f"pourchot_{name}.csv"
     with file.open(encoding="utf-8") as text:
         return pd.read_csv(text, comment="#")
