@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nasrepro.errors import ConfigError, NasreproError
+from nasrepro.studies import NAMES
 
 # Commands import what they need themselves, so that help and short commands start at once.
 app = typer.Typer(
@@ -30,7 +31,9 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study: correlations.")]
+Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help=f"Name of the study: {', '.join(NAMES)}.")
+]
 Profile = Annotated[str, typer.Option(help="How large to run: smoke, cpu or paper.")]
 Seeds = Annotated[
     int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")

@@ -11,9 +11,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from nasrepro import metrics
+from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table
-from nasrepro.claims import exact, read_claims, verdict
+from nasrepro.claims import exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
@@ -426,22 +426,7 @@ def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
 def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.DataFrame:
     """The claims of Laube's section 4.1: quantity, interval and verdict of those we can compute."""
     quantities = usage_quantities(statistics["usage"]) | run_quantities(statistics["runs"], summary)
-    rows = []
-    for claim in read_claims("laube").values():
-        found = quantities.get(claim.id, Interval(np.nan, np.nan, np.nan, 0))
-        rows.append(
-            {
-                "claim": claim.id,
-                "statement": claim.statement,
-                "where": claim.where,
-                "reported": claim.reported,
-                "quantity": claim.quantity,
-                "holds if": str(claim.region),
-                **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
-                "verdict": verdict(found, claim.region) if found.n else "not run",
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(claims.judge("laube", quantities))
 
 
 def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
