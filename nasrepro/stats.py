@@ -422,8 +422,9 @@ def probability_of_superiority(a: ArrayLike, b: ArrayLike) -> float:
 def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:
     """Probability that Student's two-sided t-test finds a true effect.
 
-    P(|T| > t) for T noncentral t about d sqrt(na nb / (na + nb)), t being the 1 - alpha / 2
-    quantile of Student's distribution with na + nb - 2 degrees of freedom (Cohen 1988).
+    P(T > t) + P(T < -t) for T noncentral t about d sqrt(na nb / (na + nb)), where t is the
+    1 - alpha / 2 quantile of Student's distribution with na + nb - 2 degrees of freedom (Cohen
+    1988).
 
     Args:
         d: the true effect size.
