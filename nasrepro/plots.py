@@ -197,6 +197,7 @@ def regret_curves(curves: pd.DataFrame, spaces: Sequence[str], unit: str) -> Fig
         spaces: the panels, in this order.
         unit: of the time.
     """
+    least = 0.01  # one of 10,000 test images; the axis is logarithmic
     columns = min(len(spaces), 3)
     rows = -(-len(spaces) // columns)
     figure, axes = plt.subplots(
@@ -207,9 +208,10 @@ def regret_curves(curves: pd.DataFrame, spaces: Sequence[str], unit: str) -> Fig
         for i, search in enumerate(searches):
             line = curves[(curves["space"] == space) & (curves["search"] == search)]
             axis.plot(line["time"], line["regret"], color=COLOURS[i], label=search)
-            low = line["ci_low"].clip(lower=1e-3)  # the axis is logarithmic
-            axis.fill_between(line["time"], low, line["ci_high"], color=COLOURS[i], alpha=0.2)
+            bounds = [line[bound].clip(lower=least) for bound in ("ci_low", "ci_high")]
+            axis.fill_between(line["time"], *bounds, color=COLOURS[i], alpha=0.2)
         axis.set(xscale="log", yscale="log")
+        axis.set_ylim(bottom=max(least, 0.8 * curves.loc[curves["space"] == space, "regret"].min()))
         axis.set_title(space, fontsize=10)
     for axis in axes.flat[len(spaces) :]:
         axis.set_visible(False)
