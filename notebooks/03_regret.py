@@ -333,8 +333,8 @@ show_table(
 # 0.8. Against 100 runs their power for it is {glue:md}`regret-power`; they find effects from
 # {glue:md}`regret-detectable` on, and {glue:md}`regret-needed` would be needed. (Two groups of 25
 # find {glue:md}`regret-equal`, a *large* effect: perhaps that was the question asked.) Five
-# supernets of one search each, against 100 runs, find {glue:md}`regret-detectable-five`: *undecided* below is what such a
-# number of supernets can be expected to give.
+# supernets of one search each, against 100 runs, find {glue:md}`regret-detectable-five`: *undecided*
+# below is what such a number of supernets can be expected to give.
 #
 # ```{glue:md} design
 # :format: myst
