@@ -217,12 +217,14 @@ def _runs(plan: Any) -> list[str | None]:
 
 def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
     """Where the records were measured: processor, threads, versions, and how many runs."""
+    plans = [_plan(name, execution) for name, execution in executions.items()]
+    # Studies share records.
+    records = {record.key: record for plan in plans if plan for record in plan.stored}
     counts: Counter[tuple[str, ...]] = Counter()
-    for plan in (_plan(name, execution) for name, execution in executions.items()):
-        for record in plan.stored if plan else ():
-            found = record.measurement
-            packages = ", ".join(f"{name} {v}" for name, v in sorted(found.versions.items()))
-            counts[found.device, found.cpu, str(found.threads), packages] += 1
+    for record in records.values():
+        found = record.measurement
+        packages = ", ".join(f"{name} {v}" for name, v in sorted(found.versions.items()))
+        counts[found.device, found.cpu, str(found.threads), packages] += 1
     header = ["device", "processor", "threads", "versions", "runs"]
     rows = [[*key, str(count)] for key, count in sorted(counts.items())]
     return markdown_table(header, rows) if rows else "No record is stored yet.\n"

@@ -6,8 +6,10 @@ if the claim holds. The verdict compares the quantity's 95% interval with that r
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from nasrepro.errors import ConfigError
 from nasrepro.stats import Interval
@@ -86,6 +88,31 @@ def verdict(interval: Interval, region: Region) -> str:
     below = interval.high not in region and interval.high <= region.low
     above = interval.low not in region and interval.low >= region.high
     return CONTRADICTED if below or above else UNDECIDED
+
+
+def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]]:
+    """One row for each claim of a paper: what it says, what we found, the verdict.
+
+    Args:
+        paper: as in `read_claims`.
+        quantities: by the id of the claim; a claim without one is not run.
+    """
+    rows = []
+    for claim in read_claims(paper).values():
+        found = quantities.get(claim.id, Interval(math.nan, math.nan, math.nan, 0))
+        rows.append(
+            {
+                "claim": claim.id,
+                "statement": claim.statement,
+                "where": claim.where,
+                "reported": claim.reported,
+                "quantity": claim.quantity,
+                "holds if": str(claim.region),
+                **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
+                "verdict": verdict(found, claim.region) if found.n else "not run",
+            }
+        )
+    return rows
 
 
 def exact(value: float, n: int) -> Interval:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nasrepro.errors import ConfigError, NasreproError
+from nasrepro.studies import NAMES
 
 # Commands import what they need themselves, so that help and short commands start at once.
 app = typer.Typer(
@@ -32,7 +33,9 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study: correlations.")]
+Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help=f"Name of the study: {', '.join(NAMES)}.")
+]
 Profile = Annotated[str, typer.Option(help="How large to run: smoke, digits, cpu or paper.")]
 Seeds = Annotated[
     int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
@@ -239,11 +242,17 @@ def study_run(
 
 
 @study.command("collect")
-def study_collect(name: Study, profile: Profile = "cpu") -> None:
-    """Store the statistics of the runs there are, as `study run` does at its end."""
+def study_collect(
+    name: Annotated[
+        str | None, typer.Argument(metavar="STUDY", help="Name of a study; none: all.")
+    ] = None,
+    profile: Profile = "cpu",
+) -> None:
+    """Store the statistics of the runs there are; studies share runs, so better of all studies."""
     from nasrepro.studies.results import compute_statistics, save_statistics
 
-    save_statistics(name, profile, compute_statistics(name, profile))
+    for study_name in NAMES if name is None else [name]:
+        save_statistics(study_name, profile, compute_statistics(study_name, profile))
 
 
 @study.command("table")

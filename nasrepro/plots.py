@@ -187,3 +187,65 @@ def floor_and_ceiling(baseline: pd.DataFrame, size: str) -> Figure:
     axis.set_xlabel(f"Spearman correlation over the random sample (size {size})")
     figure.legend(fontsize=8, ncols=3, loc="outside upper center")
     return figure
+
+
+def regret_curves(curves: pd.DataFrame, spaces: Sequence[str], unit: str) -> Figure:
+    """Pourchot's figure 2: mean test regret over search time with its interval, a panel a space.
+
+    Args:
+        curves: space, search, time, regret, ci_low, ci_high, of one benchmark.
+        spaces: the panels, in this order.
+        unit: of the time.
+    """
+    least = 0.01  # one of 10,000 test images; the axis is logarithmic
+    columns = min(len(spaces), 3)
+    rows = -(-len(spaces) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.1 * columns, 2.7 * rows), squeeze=False, layout="constrained"
+    )
+    searches = list(dict.fromkeys(curves["search"]))
+    for axis, space in zip(axes.flat, spaces, strict=False):
+        for i, search in enumerate(searches):
+            line = curves[(curves["space"] == space) & (curves["search"] == search)]
+            axis.plot(line["time"], line["regret"], color=COLOURS[i], label=search)
+            bounds = [line[bound].clip(lower=least) for bound in ("ci_low", "ci_high")]
+            axis.fill_between(line["time"], *bounds, color=COLOURS[i], alpha=0.2)
+        axis.set(xscale="log", yscale="log")
+        axis.set_ylim(bottom=max(least, 0.8 * curves.loc[curves["space"] == space, "regret"].min()))
+        axis.set_title(space, fontsize=10)
+    for axis in axes.flat[len(spaces) :]:
+        axis.set_visible(False)
+    figure.supxlabel(unit, fontsize=10)
+    figure.supylabel("test regret, percent", fontsize=10)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=3, loc="outside upper center", fontsize=9)
+    return figure
+
+
+def effect_sizes(table4: pd.DataFrame) -> Figure:
+    """Cohen's d of each space with its interval, as printed and from the published supernets.
+
+    Args:
+        table4: space, d, d_low, d_high, printed_d, printed_ci_low, printed_ci_high, supernets.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.5 * len(table4) + 1.2), layout="constrained")
+    places = np.arange(len(table4))
+    series = {
+        "printed, 25 supernets": ("printed_d", "printed_ci_low", "printed_ci_high"),
+        "the published supernets": ("d", "d_low", "d_high"),
+    }
+    for i, (label, (value, low, high)) in enumerate(series.items()):
+        axis.errorbar(
+            table4[value],
+            places + 0.2 * (i - 0.5),
+            xerr=np.nan_to_num([table4[value] - table4[low], table4[high] - table4[value]]),
+            fmt=MARKERS[i],
+            color=COLOURS[i + 1],
+            label=label,
+        )
+    axis.set_yticks(places, [f"{r.space} (n={r.supernets})" for r in table4.itertuples()])
+    axis.invert_yaxis()
+    axis.axvline(0, color="grey", linewidth=0.8)
+    axis.set_xlabel("Cohen's d; right of zero, weight sharing finds better cells")
+    figure.legend(fontsize=9, ncols=2, loc="outside upper center")
+    return figure

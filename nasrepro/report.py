@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from nasrepro.evaluate import EvaluateConfig
@@ -55,6 +56,64 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
             "verdict": claims["verdict"],
         }
     )
+
+
+def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Searches with and without weight sharing, as text; `rows` is of `comparisons` of study 3."""
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            "without": rows["baseline"],
+            "supernets × searches": [
+                f"{row.supernets}{'*' * row.failed} × {row.guided_runs // row.supernets}"
+                for row in rows.itertuples()
+            ],
+            "trainings without": [f"{value:.1f}" for value in rows["baseline_trainings"]],
+            "regret without": [f"{value:.2f}" for value in rows["baseline_regret"]],
+            "regret with": [f"{value:.2f}" for value in rows["guided_regret"]],
+            "difference": [
+                with_interval(row.difference, row.ci_low, row.ci_high) for row in rows.itertuples()
+            ],
+            "d": [with_interval(row.d, row.d_low, row.d_high) for row in rows.itertuples()],
+            "P(with is better)": [f"{value:.2f}" for value in rows["superiority"]],
+            "trainings to match": [
+                f"{value:.0f}" if value > 0 else "more than searched"
+                for value in rows["trainings_to_match"]
+            ],
+        }
+    )
+
+
+def greedy_table(searches: pd.DataFrame) -> pd.DataFrame:
+    """Random and greedy search, as text; `searches` is the table of that name of study 3."""
+    return pd.DataFrame(
+        {
+            "trainings": searches["trainings"].astype(str),
+            "random": [f"{value:.3f}" for value in searches["random"]],
+            "greedy": [f"{value:.3f}" for value in searches["greedy"]],
+            "random less greedy": [
+                with_interval(row.difference, row.ci_low, row.ci_high, 3)
+                for row in searches.itertuples()
+            ],
+        }
+    )
+
+
+def recomputed_table(frame: pd.DataFrame, texts: dict[str, str], digits: int = 2) -> pd.DataFrame:
+    """A table of `studies.audit`, as text.
+
+    Args:
+        frame: what to show.
+        texts: its columns and their heads, in order.
+        digits: of numbers, after the point.
+    """
+
+    def text(value: object) -> str:
+        if isinstance(value, bool | np.bool_):
+            return "yes" if value else "no"
+        return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+    return frame[list(texts)].map(text).rename(columns=texts)
 
 
 def settings_table(tried: pd.DataFrame) -> pd.DataFrame:

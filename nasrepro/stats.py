@@ -1,4 +1,4 @@
-"""Intervals over runs: a number on a page comes with its n and its interval.
+"""Intervals, effect sizes and power over runs: a number on a page has its n and its interval.
 
 A value belongs to one run (one seed) unless said otherwise. With a single run the mean stands and
 the bounds are NaN; runs that agree exactly give an interval of no width. NaN that comes in raises
@@ -7,14 +7,17 @@ ValueError: leave diverged runs out beforehand, and say so.
 
 import math
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
-from nasrepro.metrics import finite_vector
+from nasrepro.metrics import finite_vector, spearman
+
+ALPHA, POWER = 0.05, 0.8  # Pourchot, section 4.3
 
 
 class Interval(NamedTuple):
@@ -200,3 +203,336 @@ def paired_difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0
     if x.size != y.size:
         raise ValueError(f"expected pairs of runs, found {x.size} in a and {y.size} in b")
     return mean_interval(x - y, confidence)
+
+
+class TTest(NamedTuple):
+    """A two-sided t-test: its statistic, degrees of freedom, and p."""
+
+    t: float
+    df: float
+    p: float
+
+
+def student_test(a: ArrayLike, b: ArrayLike) -> TTest:
+    """Student's t-test of two independent groups of runs with one variance.
+
+    t = d sqrt(na nb / (na + nb)) with na + nb - 2 degrees of freedom, d being Cohen's. The test of
+    Pourchot (section 4.3). Where the groups differ in size and spread its p is wrong, too small
+    if the smaller group has the larger spread: see `welch_test`.
+
+    Args:
+        a: one number a run, shape (na,), at least two.
+        b: one number a run, shape (nb,), at least two.
+
+    The means differ by 4, both variances are 2, so the error is sqrt(2 / 2 + 2 / 2): t = sqrt(8).
+    With two degrees of freedom p = 1 - t / sqrt(t^2 + 2) = 1 - sqrt(8 / 10).
+
+    >>> test = student_test([5, 7], [1, 3])
+    >>> round(test.t, 3), test.df, round(test.p, 4)
+    (2.828, 2.0, 0.1056)
+    """
+    return _t_test(a, b, equal_variances=True)
+
+
+def welch_test(a: ArrayLike, b: ArrayLike) -> TTest:
+    """Welch's t-test of two independent groups of runs, each with a variance of its own.
+
+    t = (mean(a) - mean(b)) / sqrt(va / na + vb / nb) with Welch's and Satterthwaite's degrees of
+    freedom; `difference_interval` is its interval.
+
+    Args:
+        a: one number a run, shape (na,), at least two.
+        b: one number a run, shape (nb,), at least two.
+
+    The second group has no spread, so error and degrees of freedom are the first's: sqrt(2 / 2) and
+    1, and t is 3; with one degree of freedom p = 1 - 2 arctan(t) / pi.
+
+    >>> test = welch_test([2, 4], [0, 0, 0])
+    >>> round(test.t, 3), round(test.df, 3), round(test.p, 4)
+    (3.0, 1.0, 0.2048)
+    """
+    return _t_test(a, b, equal_variances=False)
+
+
+def _t_test(a: ArrayLike, b: ArrayLike, equal_variances: bool) -> TTest:
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    with warnings.catch_warnings():  # SciPy warns of lost precision where one group is constant
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        result = stats.ttest_ind(x, y, equal_var=equal_variances)
+    return TTest(float(result.statistic), float(result.df), float(result.pvalue))
+
+
+def fisher_interval(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Fisher's interval for Spearman's correlation over independent pairs.
+
+    tanh(artanh(rho) ± z sqrt(1.06 / (n - 3))), z the normal quantile; 1.06 is the correction for
+    ranks (Fieller, Hartley & Pearson 1957). Wide for few pairs, as it should be.
+
+    Args:
+        x: shape (n,).
+        y: shape (n,).
+        confidence: between 0 and 1.
+
+    Returns:
+        The correlation and its interval: NaN for fewer than four pairs, or if x or y is constant.
+
+    The ranks agree as much as they disagree: rho = 0, and with n = 4 the bounds are ± tanh(2.018).
+
+    >>> interval = fisher_interval([1, 2, 3, 4], [2, 4, 1, 3])
+    >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3), interval.n
+    (0.0, -0.965, 0.965, 4)
+    """
+    _check_confidence(confidence)
+    rho, n = spearman(x, y), len(finite_vector(x, "x"))
+    if n < 4 or math.isnan(rho):
+        return Interval(rho, math.nan, math.nan, n)
+    half = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(1.06 / (n - 3))
+    with np.errstate(divide="ignore"):  # a perfect correlation has an interval of no width
+        middle = np.arctanh(rho)
+    low, high = np.tanh([middle - half, middle + half])
+    return Interval(rho, float(low), float(high), n)
+
+
+def pooled_deviation(a: ArrayLike, b: ArrayLike) -> float:
+    """Standard deviation within two groups of runs.
+
+    sqrt(((na - 1) va + (nb - 1) vb) / (na + nb - 2)), variances with divisor n - 1 (Cohen 1988).
+
+    Args:
+        a: one number a run, shape (na,), at least two.
+        b: one number a run, shape (nb,), at least two.
+
+    The sums of squared deviations are 2 and 8, the degrees of freedom 2 + 3:
+
+    >>> round(pooled_deviation([1, 2, 3], [0, 2, 2, 4]), 6) == round((10 / 5) ** 0.5, 6)
+    True
+    """
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    return float(_pooled(x, y))
+
+
+def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
+    """Cohen's d: the difference of two means in units of the pooled standard deviation.
+
+    d = (mean(a) - mean(b)) / pooled deviation (Cohen 1988; Pourchot, section 4.3, with a the
+    baseline's regrets: above zero if weight sharing found better cells). NaN if neither group has
+    any spread.
+
+    Args:
+        a: one number a run, shape (na,), at least two.
+        b: one number a run, shape (nb,), at least two.
+
+    The means differ by 4 and both variances are 2:
+
+    >>> round(cohens_d([5, 7], [1, 3]), 4)
+    2.8284
+    """
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    return float(_effect(x, y)) if _pooled(x, y) > 0 else math.nan
+
+
+def _pooled(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    squares = [v.var(axis=axis, ddof=0) * v.shape[axis] for v in (x, y)]
+    return np.sqrt((squares[0] + squares[1]) / (x.shape[axis] + y.shape[axis] - 2))
+
+
+def _effect(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    return (x.mean(axis=axis) - y.mean(axis=axis)) / _pooled(x, y, axis)
+
+
+def p_of_effect(d: float, na: int, nb: int) -> float:
+    """Two-sided p of Student's t-test whose groups have a given Cohen's d.
+
+    t = d sqrt(na nb / (na + nb)) with na + nb - 2 degrees of freedom: what `student_test` gives for
+    the runs themselves. It turns a printed d into a p.
+
+    Args:
+        d: Cohen's d.
+        na: runs in one group, at least two.
+        nb: runs in the other, at least two.
+
+    With two runs each t is d and the degrees of freedom are 2: p = 1 - sqrt(8 / 10), as above.
+
+    >>> round(p_of_effect(8**0.5, 2, 2), 4)
+    0.1056
+    """
+    size = _effective_size(na, nb)
+    return 2 * float(stats.t.sf(abs(d) * math.sqrt(size), na + nb - 2))
+
+
+def _effective_size(na: int, nb: int) -> float:
+    """na nb / (na + nb): the t statistic is d times its root."""
+    if min(na, nb) < 2:
+        raise ValueError(f"expected at least two runs in each group, found {na} and {nb}")
+    return na * nb / (na + nb)
+
+
+def effect_interval(d: float, na: int, nb: int, confidence: float = 0.95) -> Interval:
+    """Interval of Cohen's d by the noncentral t distribution.
+
+    t = d sqrt(na nb / (na + nb)) follows the noncentral t distribution about delta sqrt(na nb /
+    (na + nb)), delta being the true effect; the bounds are the delta for which the t found lies at
+    its (1 ± confidence) / 2 quantiles (Cumming & Finch 2001). Exact for normal runs of one
+    variance; see `bootstrap_effect_interval` for others.
+
+    Args:
+        d: Cohen's d.
+        na: runs in one group, at least two.
+        nb: runs in the other, at least two.
+        confidence: between 0 and 1.
+
+    P(T < 0) is that of a normal variable with mean delta, whatever the degrees of freedom: at d = 0
+    the bounds are the normal quantiles, here divided by sqrt(2 * 2 / 4) = 1.
+
+    >>> interval = effect_interval(0, 2, 2)
+    >>> round(interval.low, 3), round(interval.high, 3), interval.n
+    (-1.96, 1.96, 4)
+    """
+    _check_confidence(confidence)
+    root, df = math.sqrt(_effective_size(na, nb)), na + nb - 2
+    if not math.isfinite(d):
+        return Interval(d, math.nan, math.nan, na + nb)
+    tails = np.array([(1 + confidence) / 2, (1 - confidence) / 2])
+    low, high = special.nctdtrinc(df, tails, abs(d) * root) / root
+    if d < 0:  # by symmetry: SciPy is not accurate there
+        low, high = -high, -low
+    return Interval(d, float(low), float(high), na + nb)
+
+
+def bootstrap_effect_interval(
+    a: ArrayLike,
+    b: ArrayLike,
+    generator: np.random.Generator,
+    confidence: float = 0.95,
+    resamples: int = 9999,
+) -> Interval:
+    """Percentile bootstrap interval of Cohen's d: each group is resampled on its own.
+
+    The bounds are the (1 ± confidence) / 2 quantiles of d over resamples drawn with replacement
+    (Efron & Tibshirani 1993). It assumes neither normal runs nor one variance, but is too narrow
+    for few runs. NaN bounds where a resample has no spread at all.
+
+    Args:
+        a: one number a run, shape (na,), at least two.
+        b: one number a run, shape (nb,), at least two.
+        generator: source of randomness; its state advances.
+        confidence: between 0 and 1.
+        resamples: number of resamples.
+
+    Only the first group varies. Its resamples (1, 1) and (3, 3) have no spread, so no bounds:
+
+    >>> bootstrap_effect_interval([1, 3], [0, 0], np.random.default_rng(0))[:3]
+    (2.0, nan, nan)
+    """
+    _check_confidence(confidence)
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    drawn = [v[generator.integers(v.size, size=(resamples, v.size))] for v in (x, y)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effects = _effect(*drawn)
+    bounds = np.array([math.nan, math.nan])
+    if np.isfinite(effects).all():
+        bounds = np.quantile(effects, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(cohens_d(x, y), float(bounds[0]), float(bounds[1]), x.size + y.size)
+
+
+def superiority(d: float) -> float:
+    """Probability of superiority that belongs to an effect size.
+
+    P(A > B) = Phi(d / sqrt(2)) for independent normal A and B of one variance whose means are d
+    standard deviations apart (McGraw & Wong 1992, "common language effect size"; Pourchot, section
+    5.2, by a page that computes it).
+
+    A - B has mean d and variance 2: d = sqrt(2) is one standard deviation of it above zero.
+
+    >>> round(superiority(2**0.5), 4), superiority(0)
+    (0.8413, 0.5)
+    """
+    return float(stats.norm.cdf(d / math.sqrt(2)))
+
+
+def probability_of_superiority(a: ArrayLike, b: ArrayLike) -> float:
+    """Share of pairs of runs in which the one of `a` is greater; ties count half.
+
+    P = U / (na nb), U being Mann and Whitney's statistic: `superiority` without its assumptions.
+
+    Args:
+        a: one number a run, shape (na,).
+        b: one number a run, shape (nb,).
+
+    3 beats 1, 5 beats 1, 5 and 5 are equal: 2.5 of 4 pairs.
+
+    >>> probability_of_superiority([3, 5], [1, 5])
+    0.625
+    """
+    x, y = finite_vector(a, "a", at_least=1)[:, None], finite_vector(b, "b", at_least=1)
+    return float((x > y).mean() + (x == y).mean() / 2)
+
+
+def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:
+    """Probability that Student's two-sided t-test finds a true effect.
+
+    P(T > t) + P(T < -t) for T noncentral t about d sqrt(na nb / (na + nb)), where t is the
+    1 - alpha / 2 quantile of Student's distribution with na + nb - 2 degrees of freedom (Cohen
+    1988).
+
+    Args:
+        d: the true effect size.
+        na: runs in one group, at least two.
+        nb: runs in the other, at least two.
+        alpha: level of significance, between 0 and 1.
+
+    Cohen's table: 64 runs in each group find a medium effect four times out of five.
+
+    >>> round(power(0.5, 64, 64), 2), round(power(0, 5, 9), 2)
+    (0.8, 0.05)
+    """
+    _effective_size(na, nb)
+    return float(_power_analysis().power(d, na, alpha, ratio=nb / na))
+
+
+def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = ALPHA) -> float:
+    """The smallest effect that so many runs find with a wanted power: `power` solved for d.
+
+    Args:
+        na: runs in one group, at least two.
+        nb: runs in the other, at least two.
+        wanted: power, between alpha and 1.
+        alpha: level of significance, between 0 and 1.
+
+    >>> round(detectable_effect(64, 64), 2)
+    0.5
+    """
+    _effective_size(na, nb)
+    found = _power_analysis().solve_power(nobs1=na, alpha=alpha, power=wanted, ratio=nb / na)
+    return float(found)
+
+
+def runs_needed(d: float, others: int, wanted: float = POWER, alpha: float = ALPHA) -> int:
+    """The fewest runs that find an effect with a wanted power against a group of another size.
+
+    Args:
+        d: the true effect size, not zero.
+        others: runs in the other group, at least two.
+        wanted: power, between alpha and 1.
+        alpha: level of significance, between 0 and 1.
+
+    Raises:
+        ValueError: if no number of runs is enough.
+
+    >>> runs_needed(0.5, 64)
+    64
+    """
+    many = 2
+    while power(d, many, others, alpha) < wanted:
+        many *= 2
+        if many > 10**7:
+            raise ValueError(
+                f"no number of runs against {others} finds d = {d} with a power of {wanted}"
+            )
+    return bisect_left(range(many), wanted, lo=2, key=lambda n: power(d, n, others, alpha))
+
+
+def _power_analysis():
+    from statsmodels.stats.power import TTestIndPower  # slow to import
+
+    return TTestIndPower()

@@ -51,7 +51,7 @@ def test_space_counts_of_nasbench101(capsys):
     ("words", "answer"),
     [
         (["space", "counts", "nb301"], "the spaces are nb101, nb201"),
-        (["study", "plan", "regrets"], "the studies are correlations"),
+        (["study", "plan", "regrets"], "the studies are correlations, regret"),
         (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
         (["data", "fetch", "mnist"], "nb201-200epochs"),
         (["runs", "show", "ffff"], "nasrepro runs list"),

@@ -9,8 +9,11 @@ import pytest
 
 matplotlib.use("Agg")
 
+import matplotlib.pyplot as plt
+
 from nasrepro import plots, report
 from nasrepro.runs.config import RunConfig
+from nasrepro.studies import regret, results
 from nasrepro.studies.correlations import PROFILES, grid
 
 
@@ -99,3 +102,56 @@ def test_lines_of_the_top_n_are_those_of_the_subspace_and_size():
     figure = plots.top_n_curves(rows, {"one": ["a"], "two": ["b", "missing"]}, "S")
     drawn = [axis.containers[0].lines[0].get_ydata().tolist() for axis in figure.axes]
     assert drawn == [[0.1, 0.2], [0.3], [50.0, 51.0], [52.0]]
+
+
+COMPARISONS = pd.DataFrame(
+    {
+        "space": ["A_4", "A_1"],
+        "baseline": "RS",
+        "supernets": [4, 5],
+        "failed": [1, 0],
+        "guided_runs": [20, 25],
+        "baseline_trainings": [4.67, 5.0],
+        "baseline_regret": [1.846, 1.7],
+        "guided_regret": [2.466, 0.2],
+        "difference": [-0.62, 1.5],
+        "ci_low": [-1.41, np.nan],
+        "ci_high": [0.17, np.nan],
+        "d": [-0.775, 2.0],
+        "d_low": [-1.77, np.nan],
+        "d_high": [0.22, np.nan],
+        "superiority": [0.298, 0.9],
+        "trainings_to_match": [2.0, np.nan],
+    }
+)
+
+
+def test_comparisons_show_failed_supernets_and_missing_intervals():
+    first, second = report.comparison_table(COMPARISONS).to_dict("records")
+    assert first["supernets × searches"] == "4* × 5"
+    assert first["difference"] == "-0.62 [-1.41, 0.17]" and first["trainings to match"] == "2"
+    assert second["difference"] == "1.50 [no interval]"
+    assert second["trainings to match"] == "more than searched"
+
+
+def test_recomputed_numbers_are_text_and_truths_are_words():
+    frame = pd.DataFrame({"d": [0.444], "where": ["5.2"], "agrees": [True], "other": [1]})
+    shown = report.recomputed_table(frame, {"where": "place", "d": "d", "agrees": "agrees"})
+    assert shown.to_dict("records") == [{"place": "5.2", "d": "0.44", "agrees": "yes"}]
+
+
+def test_figures_of_study_3_hold_what_the_tables_say():
+    stored = results.stored_statistics("regret", "cpu")
+    tables = regret.tables(stored)
+    curves = tables["curves"].query("benchmark == 'nb101'")
+    spaces = list(tables["table4"]["space"])
+    figure = plots.regret_curves(curves, spaces, "seconds")
+    panel = figure.axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in panel.lines}
+    assert panel.get_title() == spaces[0] and set(lines) == set(curves["search"])
+    expected = curves[(curves["space"] == spaces[0]) & (curves["search"] == "RS")]["regret"]
+    assert lines["RS"].tolist() == expected.tolist()
+    axis = plots.effect_sizes(tables["table4"]).axes[0]
+    labels = [text.get_text() for text in axis.get_yticklabels()]
+    assert labels[spaces.index("A_FULL^NRES")] == "A_FULL^NRES (n=4)"
+    plt.close("all")

@@ -12,6 +12,7 @@ from nasrepro.spaces.macro import (
     Cell,
     canonical,
     check_codes,
+    neighbours,
     uses_only,
 )
 
@@ -59,3 +60,12 @@ def test_which_networks_use_only_some_operations():
 def test_impossible_networks_are_refused(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+def test_neighbours_differ_in_one_block_and_see_each_other():
+    network = Cell.parse("02012100")
+    around = neighbours(network)
+    assert len(set(around)) == 16 and network not in around
+    for other in around:
+        assert sum(a != b for a, b in zip(str(network), str(other), strict=True)) == 1
+        assert network in neighbours(other)

@@ -217,3 +217,106 @@ def test_rankings_that_cannot_be_told_apart_have_no_interval():
 def test_rankings_that_are_none_are_refused(values):
     with pytest.raises(ValueError, match="two of each"):
         stats.spearman_interval(values, np.random.default_rng(0))
+
+
+# Effect sizes and power
+
+
+def test_t_tests_of_students_sleep_data():
+    """What R prints for `t.test(extra ~ group, sleep)`, and with var.equal = TRUE."""
+    assert stats.welch_test(DRUG_1, DRUG_2) == pytest.approx((-1.8608, 17.776, 0.07939), rel=1e-4)
+    assert stats.student_test(DRUG_1, DRUG_2) == pytest.approx((-1.8608, 18, 0.07919), rel=1e-4)
+
+
+@quick
+@given(groups.filter(lambda g: len(set(g)) > 1), groups)
+def test_a_printed_effect_gives_the_p_of_the_runs(a, b):
+    d = stats.cohens_d(a, b)
+    assert stats.p_of_effect(d, len(a), len(b)) == pytest.approx(stats.student_test(a, b).p)
+
+
+@quick
+@given(groups.filter(lambda g: len(set(g)) > 1), groups, st.integers(-9, 9), st.integers(1, 9))
+def test_effect_size_depends_on_neither_origin_nor_unit(a, b, shift, scale):
+    moved = [scale * np.array(group) + shift for group in (a, b)]
+    assert stats.cohens_d(*moved) == pytest.approx(stats.cohens_d(a, b), abs=1e-9)
+    assert stats.cohens_d(b, a) == pytest.approx(-stats.cohens_d(a, b))
+
+
+def test_effect_without_any_spread_is_undefined():
+    assert math.isnan(stats.cohens_d([2, 2], [1, 1, 1]))
+    interval = stats.effect_interval(math.nan, 2, 3)
+    assert math.isnan(interval.low) and math.isnan(interval.high)
+
+
+@pytest.mark.parametrize("d", [-0.85, 0.0, 0.44, 3.0])
+@pytest.mark.parametrize(("na", "nb"), [(100, 25), (3, 2)])
+def test_bounds_of_an_effect_put_it_at_the_quantiles(d, na, nb):
+    """By simulation: with the true effect at a bound, 2.5 % of the experiments go past d."""
+    low, high = stats.effect_interval(d, na, nb)[1:3]
+    assert low < d < high
+    generator = np.random.default_rng(5)
+    root, df = math.sqrt(na * nb / (na + nb)), na + nb - 2
+    for bound, side in ((low, 1), (high, -1)):
+        normal = generator.normal(bound * root, size=200_000)
+        effects = normal / np.sqrt(generator.chisquare(df, 200_000) / df) / root
+        assert (side * (effects - d) > 0).mean() == pytest.approx(0.025, abs=0.002)
+
+
+def test_bootstrap_and_noncentral_t_agree_for_many_normal_runs():
+    generator = np.random.default_rng(6)
+    a, b = generator.normal(0.5, size=400), generator.normal(size=300)
+    exact = stats.effect_interval(stats.cohens_d(a, b), 400, 300)
+    drawn = stats.bootstrap_effect_interval(a, b, np.random.default_rng(7), resamples=2000)
+    assert drawn == pytest.approx(exact, abs=0.02)
+
+
+def test_bootstrap_of_an_effect_depends_on_the_seed_alone():
+    def interval(seed):
+        return stats.bootstrap_effect_interval(
+            DRUG_1, DRUG_2, np.random.default_rng(seed), resamples=99
+        )
+
+    assert interval(0) == interval(0) != interval(1)
+
+
+def test_superiority_of_normal_runs_is_the_share_of_pairs():
+    generator = np.random.default_rng(8)
+    a, b = generator.normal(0.44, size=1500), generator.normal(size=1500)
+    share = stats.probability_of_superiority(a, b)
+    assert share == pytest.approx(stats.superiority(0.44), abs=0.03)
+
+
+@quick
+@given(groups, groups)
+def test_superiority_of_both_groups_adds_up_to_one(a, b):
+    both = stats.probability_of_superiority(a, b) + stats.probability_of_superiority(b, a)
+    assert both == pytest.approx(1)
+
+
+def test_power_is_how_often_the_test_finds_the_effect():
+    generator = np.random.default_rng(9)
+    found = [
+        stats.student_test(generator.normal(0.6, size=25), generator.normal(size=100)).p < 0.05
+        for _ in range(1000)
+    ]
+    assert np.mean(found) == pytest.approx(stats.power(0.6, 25, 100), abs=4 * 0.0133)
+
+
+def test_detectable_effect_and_runs_needed_undo_power():
+    d = stats.detectable_effect(25, 100)
+    assert stats.power(d, 25, 100) == pytest.approx(0.8)
+    n = stats.runs_needed(0.5, 100)
+    assert stats.power(0.5, n, 100) >= 0.8 > stats.power(0.5, n - 1, 100)
+    assert stats.runs_needed(9, 9) == 2
+
+
+def test_no_number_of_runs_makes_up_for_two():
+    with pytest.raises(ValueError, match=r"against 2 finds d = 0.5 with a power of 0.8"):
+        stats.runs_needed(0.5, 2)
+
+
+@pytest.mark.parametrize("function", [stats.p_of_effect, stats.effect_interval, stats.power])
+def test_an_effect_needs_two_runs_a_group(function):
+    with pytest.raises(ValueError, match="at least two runs in each group, found 1 and 5"):
+        function(0.5, 1, 5)

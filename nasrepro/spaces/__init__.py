@@ -3,7 +3,7 @@
 from nasrepro.errors import ConfigError
 from nasrepro.spaces import macro, nb101, nb201
 
-# Each has OPERATIONS, a class Cell (code, from_code), check_codes, uses_only and counts.
+# Each has OPERATIONS, a class Cell (code, from_code), check_codes, uses_only, neighbours, counts.
 SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
 
 

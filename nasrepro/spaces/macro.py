@@ -107,6 +107,20 @@ def canonical(cell: Cell) -> Cell:
     return Cell(tuple(operations))
 
 
+def neighbours(cell: Cell) -> list[Cell]:
+    """The networks that differ in the operation of exactly one block.
+
+    >>> len(neighbours(Cell.parse("00000000")))
+    16
+    """
+    return [
+        Cell((*cell.operations[:block], operation, *cell.operations[block + 1 :]))
+        for block, current in enumerate(cell.operations)
+        for operation in OPERATIONS
+        if operation != current
+    ]
+
+
 def counts() -> Iterator[tuple[str, int]]:
     """Name and size of the space, and how many networks in it differ."""
     cells = [Cell.from_code(code) for code in range(NUM_CELLS)]

@@ -4,7 +4,7 @@ from types import ModuleType
 
 from nasrepro.errors import ConfigError
 
-NAMES = ("correlations",)
+NAMES = ("correlations", "regret")
 
 
 def study(name: str) -> ModuleType:

@@ -26,19 +26,37 @@ def authors_table3(evaluations: pd.DataFrame) -> pd.DataFrame:
         Columns space, method, mean, ci (half of the interval), n (supernets that count), one row
         for each space and method in the order of `evaluations`.
     """
-    runs = (
-        evaluations.groupby(["space", "method", "seed"], sort=False)[["proxy", "validation"]]
-        .apply(lambda run: spearman(run["proxy"], run["validation"]))
-        .dropna()
-    )
-    by_cell = runs.groupby(["space", "method"], sort=False)
+    runs = rank_correlations(evaluations).dropna()
+    by_cell = runs.groupby(["space", "method"], sort=False)["spearman"]
     table = by_cell.agg(mean="mean", n="count")
     table["ci"] = stats.norm.ppf(0.975) * by_cell.std(ddof=0) / np.sqrt(table["n"])
     return table[["mean", "ci", "n"]].reset_index()
 
 
+def rank_correlations(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation of proxy and validation accuracy of each supernet of the authors.
+
+    Args:
+        evaluations: as in `authors_table3`.
+
+    Returns:
+        Columns space, method, seed, spearman: NaN for a supernet that predicts a constant.
+    """
+    return (
+        evaluations.groupby(["space", "method", "seed"], sort=False)[["proxy", "validation"]]
+        .apply(lambda run: spearman(run["proxy"], run["validation"]))
+        .rename("spearman")
+        .reset_index()
+    )
+
+
 def published_table3() -> pd.DataFrame:
     """Pourchot's table 3 as printed: columns space, method, mean, ci, n."""
-    file = resources.files("nasrepro.published") / "pourchot_table3.csv"
+    return published("table3")
+
+
+def published(name: str) -> pd.DataFrame:
+    """Numbers that Pourchot prints, from `published/pourchot_<name>.csv`."""
+    file = resources.files("nasrepro.published") / f"pourchot_{name}.csv"
     with file.open(encoding="utf-8") as text:
         return pd.read_csv(text, comment="#")

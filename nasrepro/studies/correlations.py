@@ -11,9 +11,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from nasrepro import metrics
+from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table
-from nasrepro.claims import exact, read_claims, verdict
+from nasrepro.claims import exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
@@ -135,6 +135,11 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
         for seed in range(count if seeds is None else min(count, seeds))
         for subspace in GROUPS[group]
     ]
+
+
+def table_of(profile: str) -> str:
+    """Name of the table that is the truth of a profile."""
+    return PROFILES[profile].table
 
 
 def size_of(config: RunConfig, profile: str) -> str:
@@ -459,22 +464,7 @@ def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.Data
     quantities = run_quantities(statistics["runs"], summary)
     if len(statistics["usage"]):
         quantities |= usage_quantities(statistics["usage"])
-    rows = []
-    for claim in read_claims("laube").values():
-        found = quantities.get(claim.id, Interval(np.nan, np.nan, np.nan, 0))
-        rows.append(
-            {
-                "claim": claim.id,
-                "statement": claim.statement,
-                "where": claim.where,
-                "reported": claim.reported,
-                "quantity": claim.quantity,
-                "holds if": str(claim.region),
-                **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
-                "verdict": verdict(found, claim.region) if found.n else "not run",
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(claims.judge("laube", quantities))
 
 
 def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:

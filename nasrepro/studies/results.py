@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasrepro.benchmarks import load_table
+from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.paths import results_dir
@@ -109,7 +109,7 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
-    truth = load_table(module.PROFILES[profile].table)
+    truth = load_table(module.table_of(profile))
     return module.statistics(supernets().records(), profile, truth)
 
 
@@ -138,13 +138,26 @@ def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
     return {file.stem: pd.read_csv(file, dtype=text) for file in files}
 
 
+def known_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
+    """A study's statistics: computed as far as its tables are on this machine, else stored.
+
+    Raises:
+        DataError: if nothing can be computed and nothing is stored.
+    """
+    if study(name).table_of(profile) not in available_tables():
+        return stored_statistics(name, profile)
+    computed = compute_statistics(name, profile)
+    stored = statistics_dir(name, profile).is_dir()
+    return (stored_statistics(name, profile) if stored else {}) | computed
+
+
 def table(name: str, profile: str, wanted: str) -> pd.DataFrame:
-    """One table of a study, from the records and the benchmark table.
+    """One table of a study, from `known_statistics`.
 
     Raises:
         ConfigError: if the study has no table of that name; it lists those it has.
     """
-    tables = study(name).tables(compute_statistics(name, profile))
+    tables = study(name).tables(known_statistics(name, profile))
     if wanted not in tables:
         raise ConfigError(f"{name} has no table {wanted!r}; its tables are {', '.join(tables)}")
     return tables[wanted]

@@ -1,0 +1,133 @@
+"""What Pourchot prints, computed again from other numbers that they print.
+
+A printed number stands for all that round to it. It agrees if one of them can be what the others
+give: the printed inputs are varied by half a unit of their last digit, too.
+"""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from nasrepro.spaces.nb101 import SUBSPACES
+from nasrepro.stats import (
+    detectable_effect,
+    effect_interval,
+    p_of_effect,
+    power,
+    runs_needed,
+    superiority,
+)
+from nasrepro.studies.appraisal import published
+
+HALF = 0.005  # half a unit of the second decimal, the last one printed
+
+
+def effects() -> pd.DataFrame:
+    """Tables 4 and 5: d from mean and deviation, p from d and the runs of section 4.3.
+
+    d = mean / deviation; p by `stats.p_of_effect`. Both as ranges, because of the rounding; the p
+    of the ds that the printed mean, deviation and d allow together (of the printed d, if none).
+
+    Returns:
+        What is printed, and d_low, d_high, d_agrees; p_low, p_high, p_agrees; ci_low and ci_high of
+        the printed d, by the noncentral t distribution; superiority, by `stats.superiority`.
+    """
+    (design,) = published("design").itertuples()
+    na, nb = design.baseline, design.guided
+    rows = []
+    for row in published("effects").itertuples():
+        ratios = [
+            (row.mean + a * HALF) / (row.deviation + b * HALF)
+            for a, b in product((-1, 1), repeat=2)
+        ]
+        low, high = max(min(ratios), row.d - HALF), min(max(ratios), row.d + HALF)
+        agrees = low <= high
+        if not agrees:
+            low, high = row.d - HALF, row.d + HALF
+        smallest = 0.0 if low < 0 < high else min(abs(low), abs(high))
+        p_low, p_high = p_of_effect(max(abs(low), abs(high)), na, nb), p_of_effect(smallest, na, nb)
+        interval = effect_interval(row.d, na, nb)
+        rows.append(
+            {
+                "d_low": min(ratios),
+                "d_high": max(ratios),
+                "d_agrees": agrees,
+                "p_low": p_low,
+                "p_high": p_high,
+                "p_agrees": p_low <= row.p + HALF and row.p - HALF <= p_high,
+                "ci_low": interval.low,
+                "ci_high": interval.high,
+                "superiority": superiority(row.d),
+            }
+        )
+    return published("effects").join(pd.DataFrame(rows))
+
+
+def superiorities() -> pd.DataFrame:
+    """The probabilities that the text derives from effect sizes: 100 Phi(d / sqrt 2).
+
+    Returns:
+        where, space, d, percent as printed; percent_low and percent_high of the ds that round to
+        the printed one; agrees.
+    """
+    table = published("superiority")
+    low, high = (100 * (table["d"] + side * HALF).map(superiority) for side in (-1, 1))
+    agrees = (low <= table["percent"] + 0.5) & (table["percent"] - 0.5 <= high)
+    return table.assign(percent_low=low, percent_high=high, agrees=agrees)
+
+
+def design() -> pd.DataFrame:
+    """What the runs of section 4.3 can find, by the power of Student's two-sided t-test.
+
+    Returns:
+        Columns question, value: the power for the effect that is promised; the smallest effect
+        found with the power that is promised; how many supernets that effect needs; and the
+        smallest effect if both searches had as few runs, which explains the choice.
+    """
+    (plan,) = published("design").itertuples()
+    runs = f"{plan.guided} runs against {plan.baseline}"
+    values = {
+        f"power of {runs} for d = {plan.effect}": power(
+            plan.effect, plan.guided, plan.baseline, plan.alpha
+        ),
+        f"smallest d that {runs} find with power {plan.power}": detectable_effect(
+            plan.guided, plan.baseline, plan.power, plan.alpha
+        ),
+        f"runs needed against {plan.baseline} for d = {plan.effect} with power {plan.power}": (
+            runs_needed(plan.effect, plan.baseline, plan.power, plan.alpha)
+        ),
+        f"smallest d that {plan.guided} runs against {plan.guided} find with power {plan.power}": (
+            detectable_effect(plan.guided, plan.guided, plan.power, plan.alpha)
+        ),
+    }
+    return pd.DataFrame(values.items(), columns=["question", "value"])
+
+
+def texts() -> pd.DataFrame:
+    """Numbers of sections 5.1 and 5.3, computed from table 3 and the sizes of the spaces.
+
+    The sizes are counted by enumeration (`spaces.nb101`). The rise from NO FT to BNS-FT is given
+    twice: of the average, as the text has it, and as the average of the seven rises.
+
+    Returns:
+        id, where, statement, printed; how, computed, agrees (rounded as printed).
+    """
+    table = published("table3").pivot(index="space", columns="method", values="mean")
+    found, before = table["BNS-FT"], table["NO FT"]
+    sizes = pd.Series({space: SUBSPACES[space].size for space in table.index})
+    correlation = stats.spearmanr(found, sizes)
+    full, without = "A_FULL", "A_FULL^NRES"
+    computed = [
+        ("size-correlation", "over seven spaces", correlation.statistic, 2),
+        ("size-p", "t approximation", correlation.pvalue, 2),
+        ("no-residual-loss", "of A_FULL's", 100 * (1 - found[without] / found[full]), 0),
+        ("no-residual-size", "of A_FULL's", 100 * (1 - sizes[without] / sizes[full]), 0),
+        ("bns-gain", "rise of the average", 100 * (found.mean() / before.mean() - 1), -1),
+        ("bns-gain", "average of the rises", 100 * ((found / before).mean() - 1), -1),
+    ]
+    frame = pd.DataFrame(computed, columns=["id", "how", "computed", "digits"])
+    frame = published("text").merge(frame, on="id")
+    rounded = [round(x, n) for x, n in zip(frame["computed"], frame["digits"], strict=True)]
+    return frame.drop(columns="digits").assign(agrees=np.isclose(rounded, frame["printed"]))

@@ -1,0 +1,590 @@
+"""Study 3: does weight sharing improve a search (Pourchot sections 5.2 and 5.3)?
+
+Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets,
+NAS-Bench-201 with the small supernets of study 1, and NAS-Bench-Macro without supernets. A search
+with weight sharing draws its candidates from the cells that a supernet evaluated at random; the
+cells chosen by their true rank, which study 1 evaluates too, are never candidates.
+
+The supernet is the unit of replication: searches that share one are averaged before an interval is
+computed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from nasrepro import claims
+from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101
+from nasrepro.claims import exact
+from nasrepro.data.sources import SOURCES, fetch, locate
+from nasrepro.errors import ConfigError
+from nasrepro.runs.config import RunConfig
+from nasrepro.runs.store import Record
+from nasrepro.search import (
+    Curves,
+    by_proxy,
+    greedy_search,
+    neighbourhood,
+    one_shot_budget,
+    random_search,
+    regret_at,
+    regret_curves,
+)
+from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES, Cell
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.stats import (
+    Interval,
+    difference_interval,
+    fisher_interval,
+    mean_interval,
+    pooled_deviation,
+    probability_of_superiority,
+    student_test,
+)
+from nasrepro.studies import audit, correlations
+from nasrepro.studies.appraisal import rank_correlations
+
+TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
+KINDS = ("comparisons", "searches", "curves", "ranks", "patterns")
+AUDITS = {
+    "printed_effects": audit.effects,
+    "printed_superiority": audit.superiorities,
+    "printed_design": audit.design,
+    "printed_text": audit.texts,
+}
+TABLES = (*KINDS, "table4", "claims", *AUDITS)
+
+BASELINE = "BNS-FT"  # the supernets of tables 4 and 5
+UNITS = {  # of search time
+    "nb101": "seconds of training, as the benchmark measured them",
+    "nb201": "stand-alone trainings of 200 epochs",
+    "macro": "stand-alone trainings of 50 epochs",
+}
+AT = (5, 10, 25, 50, 100, 250, 500, 1_000)  # trainings after which two searches are compared
+
+# What weight sharing costs (Pourchot, section 4.3), in stand-alone trainings of 108 epochs: four
+# times as many epochs; and for each cell one forward pass, a third of a step, over the validation
+# images.
+SUPERNET = 432 / 108
+EVALUATION = nb101.IMAGES / (3 * nb101.EPOCHS * 40_000)
+PATHS = {"AVG-3": 3}  # paths of each update, where it is not one
+
+NB201_IMAGES = 200 * 50_000  # that a stand-alone training of NAS-Bench-201 sees
+AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How much is searched: numbers only."""
+
+    runs: int = 100  # of each search without weight sharing
+    evaluations: int = 10_000  # of each of them
+    guided: int = 5  # searches that share out the cells of a supernet
+    points: int = 40  # of a curve
+    seed: int = 0
+
+
+PROTOCOLS = {
+    "smoke": Protocol(runs=10, evaluations=200, points=8),
+    "cpu": Protocol(),
+    "paper": Protocol(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """A set of cells as a search sees it."""
+
+    validation: np.ndarray  # to select by, percent, float64 [n]
+    test: np.ndarray  # to report, percent, float64 [n]
+    cost: np.ndarray  # of a stand-alone training, float64 [n]
+    best: float  # test accuracy of the best cell of the space, percent
+
+    def take(self, rows: np.ndarray) -> "Landscape":
+        """Some of the cells; regret is still that to the best of the space."""
+        return Landscape(self.validation[rows], self.test[rows], self.cost[rows], self.best)
+
+    def curves(self, order: np.ndarray, before: np.ndarray | float = 0.0) -> Curves:
+        """`regret_curves` of a search on it."""
+        return regret_curves(order, self.validation, self.test, self.cost, before, self.best)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What weight sharing costs."""
+
+    supernet: float  # training, in the unit of `Landscape.cost`
+    evaluation: float  # of a cell, as a share of its stand-alone training
+
+
+def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The small supernets of study 1; see `correlations.grid`."""
+    if profile not in PROTOCOLS:
+        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROTOCOLS)}")
+    configs = correlations.grid(profile, seeds)
+    return [config for config in configs if correlations.size_of(config, profile) == "S"]
+
+
+def table_of(profile: str) -> str:
+    """Name of the table of NAS-Bench-201 that is the truth of a profile."""
+    return correlations.table_of(profile)
+
+
+def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
+    """What is computed from a join with the tables, of each benchmark that is on this machine.
+
+    Args:
+        records: those of the profile's grid count.
+        profile: a name in `PROTOCOLS`.
+        table: the stand-alone accuracies of NAS-Bench-201.
+
+    Returns:
+        Frames named by kind and benchmark, e.g. `curves_nb101`; regrets in percent, time in
+        `UNITS`.
+        comparisons: a search without weight sharing less one with it, at the one-shot budget.
+        searches: random less greedy search, both without weight sharing, after some trainings.
+        curves: mean regret over time with its 95% interval.
+        ranks: space, method, seed, spearman of the authors' supernets.
+        patterns: claim and interval of those about single features of cells.
+    """
+    protocol, wanted = PROTOCOLS[profile], set(grid(profile))
+    mine = [record for record in records if record.config in wanted]
+    frames = nb201_statistics(mine, profile, table, protocol)
+    if macro.NAME in available_tables():
+        frames |= macro_statistics(load_table(macro.NAME), protocol)
+    if not missing_files():
+        sample = nb101.read_sample(fetch(SOURCES[nb101.NAME]))
+        supernets = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
+        frames |= nb101_statistics(sample, supernets, protocol)
+    return frames
+
+
+def missing_files() -> list[str]:
+    """Sources of the NAS-Bench-101 part that are not on this machine."""
+    return [name for name in (nb101.NAME, "nb101-supernets") if not locate(SOURCES[name])]
+
+
+def nb101_statistics(
+    sample: pd.DataFrame, supernets: pd.DataFrame, protocol: Protocol
+) -> dict[str, pd.DataFrame]:
+    """Pourchot's spaces, as far as a sample and the authors' supernets tell.
+
+    The cells of a space that its own supernets evaluated are a uniform sample of it: baselines
+    search among them. The best cell is the best of the whole sample that lies in the space: where
+    the sample misses a better one, all regrets are too small by the same amount. Validation and
+    test accuracy are means of three runs, costs the mean seconds of one.
+    """
+    rows_of = pd.Index(sample["code"])
+    everything = Landscape(
+        nb101.mean_of_runs(sample, "validation"),
+        nb101.mean_of_runs(sample, "test"),
+        sample[[f"seconds_{run}" for run in nb101.RUNS]].to_numpy().mean(axis=1),
+        best=np.nan,
+    )
+    comparisons, curves = [], []
+    generators = np.random.default_rng(protocol.seed).spawn(len(nb101.SPACES))
+    for space, generator in zip(nb101.SPACES.values(), generators, strict=True):
+        mine = supernets[supernets["space"] == space]
+        inside = SUBSPACES[space].mask(sample["code"].to_numpy())
+        whole = Landscape(
+            everything.validation,
+            everything.test,
+            everything.cost,
+            best=float(everything.test[inside].max()),
+        )
+        candidates = whole.take(rows_of.get_indexer(mine["code"].unique()))
+        order = random_search(len(candidates.cost), protocol.evaluations, protocol.runs, generator)
+        baseline = candidates.curves(order)
+        curves.append(baseline_curve("nb101", space, "RS", baseline, protocol.points))
+        for method, evaluated in mine.groupby("method", sort=False):
+            charge = Charge(PATHS.get(method, 1) * SUPERNET * candidates.cost.mean(), EVALUATION)
+            guided = []
+            for _, run in evaluated.groupby("seed"):
+                once = run.drop_duplicates("code")
+                if once["proxy"].nunique() > 1:  # else the supernet failed: it ranks nothing
+                    cells = whole.take(rows_of.get_indexer(once["code"]))
+                    proxy = once["proxy"].to_numpy()
+                    guided.append(guided_curves(cells, proxy, charge, protocol.guided, generator))
+            about = {"benchmark": "nb101", "space": space, "method": method}
+            about |= {"charge": AS_IN_PAPER, "failed": evaluated["seed"].nunique() - len(guided)}
+            comparisons.append({**about, "baseline": "RS", **compare(baseline, guided)})
+            if method == BASELINE:
+                curves.append(guided_curve("nb101", space, guided, protocol.points))
+    return {
+        "comparisons_nb101": pd.DataFrame(comparisons),
+        "curves_nb101": pd.concat(curves, ignore_index=True),
+        "ranks_nb101": rank_correlations(supernets),
+        "patterns_nb101": patterns(supernets),
+    }
+
+
+def nb201_statistics(
+    records: Iterable[Record], profile: str, table: Table, protocol: Protocol
+) -> dict[str, pd.DataFrame]:
+    """The full space and the masked ones, complete, with the supernets there are.
+
+    The table has no validation accuracy: searches select by the test accuracy that they report,
+    with and without weight sharing. A training costs one whatever the cell. Weight sharing is
+    charged twice: for the images that our supernets saw, and by the paper's ratio.
+    """
+    comparisons, searches, curves = [], [], []
+    by_space: dict[Subspace, list[Record]] = {}
+    for record in records:
+        by_space.setdefault(record.config.subspace, []).append(record)
+    spaces = (*correlations.SINGLES, *correlations.DOUBLES)
+    generators = np.random.default_rng(protocol.seed).spawn(len(spaces))
+    for space, generator in zip(spaces, generators, strict=True):
+        codes = table.subset(space.operations)
+        landscape = complete(table.accuracy(codes, COLUMN))
+        baselines = both_searches(landscape, "nb201", codes, protocol, generator)
+        about = {"benchmark": "nb201", "space": str(space)}
+        searches.append(pd.DataFrame(against_greedy(baselines, len(codes))).assign(**about))
+        curves += [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()]
+        ranked = [r for r in by_space.get(space, []) if len(set(r.correct)) > 1]
+        for charge in (AS_RUN, AS_IN_PAPER) if ranked else ():
+            guided = [
+                guided_search(record, profile, table, landscape.best, charge, protocol)
+                for record in ranked
+            ]
+            failed = len(by_space[space]) - len(ranked)
+            run = {**about, "method": "S", "charge": charge, "failed": failed}
+            comparisons += [
+                {**run, "baseline": name, **compare(baseline, guided)}
+                for name, baseline in baselines.items()
+            ]
+            if charge == AS_IN_PAPER:
+                curves.append(guided_curve(*about.values(), guided, protocol.points))
+    return {
+        "comparisons_nb201": pd.DataFrame(comparisons),
+        "searches_nb201": pd.concat(searches, ignore_index=True),
+        "curves_nb201": pd.concat(curves, ignore_index=True),
+    }
+
+
+def macro_statistics(table: Table, protocol: Protocol) -> dict[str, pd.DataFrame]:
+    """NAS-Bench-Macro: searches without weight sharing; test accuracy selects and is reported."""
+    (column,) = macro.COLUMNS
+    landscape = complete(table.values[column.name])
+    generator = np.random.default_rng(protocol.seed)
+    baselines = both_searches(landscape, "macro", table.codes, protocol, generator)
+    about = {"benchmark": "macro", "space": "all networks"}
+    return {
+        "searches_macro": pd.DataFrame(against_greedy(baselines, len(table))).assign(**about),
+        "curves_macro": pd.concat(
+            [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()],
+            ignore_index=True,
+        ),
+    }
+
+
+def complete(accuracy: np.ndarray) -> Landscape:
+    """A whole space with one accuracy a cell, whose trainings all cost one."""
+    return Landscape(accuracy, accuracy, np.ones(len(accuracy)), float(accuracy.max()))
+
+
+def both_searches(
+    landscape: Landscape,
+    space: str,
+    codes: np.ndarray,
+    protocol: Protocol,
+    generator: np.random.Generator,
+) -> dict[str, Curves]:
+    """Random and greedy search without weight sharing."""
+    size = (protocol.evaluations, protocol.runs, generator)
+    return {
+        "RS": landscape.curves(random_search(len(codes), *size)),
+        "GS": landscape.curves(
+            greedy_search(landscape.validation, neighbourhood(space, codes), *size)
+        ),
+    }
+
+
+def guided_search(
+    record: Record,
+    profile: str,
+    table: Table,
+    best: float,
+    charge: str,
+    protocol: Protocol,
+) -> Curves:
+    """Searches with one of our supernets, among the random cells that it evaluated."""
+    run = correlations.observe_run(record, profile, table).query("random")
+    data, train = record.config.data, record.config.train
+    charges = {
+        AS_RUN: Charge(
+            train.epochs * data.train_images / NB201_IMAGES,
+            data.validation_images / (3 * NB201_IMAGES),
+        ),
+        AS_IN_PAPER: Charge(SUPERNET, EVALUATION),
+    }
+    truth = run["truth"].to_numpy()
+    cells = Landscape(truth, truth, np.ones(len(truth)), best)
+    generator = np.random.default_rng([protocol.seed, record.config.seed])
+    proxy = run["predicted"].to_numpy()
+    return guided_curves(cells, proxy, charges[charge], protocol.guided, generator)
+
+
+def guided_curves(
+    cells: Landscape,
+    proxy: np.ndarray,
+    charge: Charge,
+    searches: int,
+    generator: np.random.Generator,
+) -> Curves:
+    """Random searches with one supernet: they share out the cells that it evaluated.
+
+    Each evaluates its share by proxy and trains from the best one down (Pourchot, section 4.3); as
+    no two share a cell, they are as independent as one supernet allows. Each bears the supernet's
+    whole cost.
+
+    Args:
+        cells: those that the supernet evaluated.
+        proxy: accuracies with its weights, shape (n,).
+        charge: what it costs.
+        searches: number of searches.
+        generator: shares out the cells; its state advances.
+    """
+    share = len(proxy) // searches
+    order = generator.permutation(len(proxy))[: searches * share].reshape(searches, share)
+    before = charge.supernet + charge.evaluation * cells.cost[order].sum(axis=1)
+    return cells.curves(by_proxy(order, proxy), before)
+
+
+def compare(baseline: Curves, guided: Sequence[Curves]) -> dict[str, float]:
+    """A search without weight sharing less one with it, at the one-shot budget.
+
+    The interval of the difference is Welch's, of the baseline's runs and the supernets' means. d
+    is that difference in units of the pooled deviation of single runs, its interval that of the
+    difference in the same units. p is the paper's: Student's test of all runs, as if searches with
+    one supernet were independent.
+
+    Args:
+        baseline: one row a run.
+        guided: one for each supernet, one row a search.
+    """
+    budget = float(np.mean([one_shot_budget(curves) for curves in guided]))
+    without = regret_at(baseline, budget)
+    found = [curves.regret[:, 0] for curves in guided]
+    means = np.array([regret.mean() for regret in found])
+    difference = difference_interval(without, means)
+    singles = np.concatenate(found)
+    deviation = pooled_deviation(without, singles)
+    as_good = np.flatnonzero(baseline.regret.mean(axis=0) <= means.mean())
+    return {
+        "supernets": len(guided),
+        "guided_runs": len(singles),
+        "baseline_runs": len(without),
+        "budget": budget,
+        "baseline_trainings": float((baseline.time <= budget).sum(axis=1).mean()),
+        "baseline_regret": float(without.mean()),
+        "guided_regret": float(means.mean()),
+        "difference": float(without.mean() - means.mean()),
+        "ci_low": difference.low,
+        "ci_high": difference.high,
+        "deviation": deviation,
+        "d": difference.mean / deviation,
+        "d_low": difference.low / deviation,
+        "d_high": difference.high / deviation,
+        "p": student_test(without, singles).p,
+        "superiority": probability_of_superiority(without, singles),
+        "trainings_to_match": float(as_good[0] + 1) if len(as_good) else np.nan,
+    }
+
+
+def paper_trainings(size: int) -> int:
+    """As large a share of a space as a search of the paper evaluates of the whole NAS-Bench-101.
+
+    >>> paper_trainings(15_625)
+    369
+    """
+    return round(10_000 / NUM_CELLS * size)
+
+
+def against_greedy(baselines: dict[str, Curves], size: int) -> list[dict[str, float]]:
+    """Random less greedy search after the same numbers of trainings, with Welch's interval.
+
+    Args:
+        baselines: "RS" and "GS".
+        size: of the space.
+    """
+    random, greedy = baselines["RS"].regret, baselines["GS"].regret
+    runs, most = random.shape
+    rows = []
+    for n in sorted({n for n in (*AT, paper_trainings(size)) if n <= most}):
+        found = difference_interval(random[:, n - 1], greedy[:, n - 1])
+        means = {"random": random[:, n - 1].mean(), "greedy": greedy[:, n - 1].mean()}
+        bounds = {"difference": found.mean, "ci_low": found.low, "ci_high": found.high}
+        rows.append({"trainings": n, **means, **bounds, "runs": runs})
+    return rows
+
+
+def baseline_curve(
+    benchmark: str, space: str, search: str, curves: Curves, points: int
+) -> pd.DataFrame:
+    """Mean regret over time of independent runs."""
+    return _curve([curves], lambda time: regret_at(curves, time), points).assign(
+        benchmark=benchmark, space=space, search=search
+    )
+
+
+def guided_curve(benchmark: str, space: str, guided: Sequence[Curves], points: int) -> pd.DataFrame:
+    """Mean regret over time of the searches of each supernet, over supernets."""
+
+    def means(time: float) -> np.ndarray:
+        return np.array([regret_at(curves, time).mean() for curves in guided])
+
+    return _curve(guided, means, points).assign(
+        benchmark=benchmark, space=space, search="RS with weight sharing"
+    )
+
+
+def _curve(
+    runs: Sequence[Curves], values: Callable[[float], np.ndarray], points: int
+) -> pd.DataFrame:
+    """Mean and interval at times from where all runs have begun to where the first one ends."""
+    begin = max(curves.time[:, 0].max() for curves in runs)
+    end = min(curves.time[:, -1].min() for curves in runs)
+    times = np.geomspace(begin, max(begin, end), points)
+    times[0] = begin  # not a rounding below it
+    rows = [(time, *mean_interval(values(time))) for time in times]
+    return pd.DataFrame(rows, columns=["time", "regret", "ci_low", "ci_high", "n"])
+
+
+def patterns(supernets: pd.DataFrame) -> pd.DataFrame:
+    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n."""
+    chosen = supernets[supernets["method"] == BASELINE]
+    ones = supernets[supernets["space"] == "A_1"].drop_duplicates("code")
+    residual = has_residual(ones["code"].to_numpy())
+    accuracy = ones["validation"].to_numpy()
+    best = np.argsort(-accuracy, kind="stable")[: len(accuracy) // 100]
+    found = {
+        "bias-residual": mean_interval(biases(chosen[chosen["space"] == "A_1"], has_residual)),
+        "bias-conv3": mean_interval(biases(chosen[chosen["space"] == "A_4"], begins_with_conv3)),
+        "residual-better": difference_interval(accuracy[residual], accuracy[~residual]),
+        "residual-best": exact(float(residual[best].mean()), len(best)),
+    }
+    rows = [(claim, *interval) for claim, interval in found.items()]
+    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
+
+
+def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Of each supernet, the mean percentile of the cells with a feature by proxy less by truth.
+
+    Percentiles are among the cells that the supernet evaluated; failed supernets are left out.
+    """
+    found = []
+    for _, run in evaluated.groupby("seed"):
+        if run["proxy"].nunique() > 1:
+            percentiles = 100 * run[["proxy", "validation"]].rank(pct=True)
+            excess = percentiles["proxy"] - percentiles["validation"]
+            found.append(float(excess[feature(run["code"].to_numpy())].mean()))
+    return found
+
+
+def has_residual(codes: np.ndarray) -> np.ndarray:
+    """Whether the input is joined to the output, bool [n]."""
+    return SUBSPACES["A_FULL^RES"].mask(codes)
+
+
+def begins_with_conv3(codes: np.ndarray) -> np.ndarray:
+    """Whether the first inner vertex of the benchmark's matrix is a 3x3 convolution, bool [n]."""
+    cells = [Cell.from_code(code) for code in codes.tolist()]
+    return np.array([cell.operations[:1] == ("conv3x3-bn-relu",) for cell in cells])
+
+
+def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every table of the page, from what `statistics` computed of any benchmarks.
+
+    Returns:
+        The kinds of `statistics`, all benchmarks in one table; table4: the paper's beside ours;
+        claims: one row a claim of the paper, with a verdict; and what the paper prints, computed
+        again (`studies.audit`).
+    """
+    frames = {kind: gather(statistics, kind) for kind in KINDS}
+    judged = pd.DataFrame(claims.judge("pourchot", quantities(frames)))
+    own = {"table4": beside_table4(frames["comparisons"]), "claims": judged}
+    return frames | own | {name: make() for name, make in AUDITS.items()}
+
+
+def gather(statistics: dict[str, pd.DataFrame], kind: str) -> pd.DataFrame:
+    """The frames of one kind, of all benchmarks; empty if there is none."""
+    found = [frame for name, frame in statistics.items() if name.partition("_")[0] == kind]
+    found = [frame for frame in found if len(frame)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
+    """The quantities of the claims, as far as there is something to compute them from."""
+    found: dict[str, Interval] = {}
+    comparisons, searches, ranks = (frames[kind] for kind in ("comparisons", "searches", "ranks"))
+    if len(searches):
+        found |= greedy_quantities(searches)
+    for row in frames["patterns"].itertuples():
+        found[row.claim] = Interval(row.mean, row.ci_low, row.ci_high, row.n)
+    if len(ranks):
+        chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
+        found |= rank_quantities(ranks, chosen.set_index("space")["difference"])
+        for row in chosen.itertuples():
+            found[f"oneshot-{row.space}"] = Interval(
+                row.difference, row.ci_low, row.ci_high, row.supernets
+            )
+            found[f"effect-{row.space}"] = Interval(row.d, row.d_low, row.d_high, row.supernets)
+    return found
+
+
+def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
+    """Random less greedy search, early and late, on the two complete benchmarks."""
+    found = {}
+    sizes = {
+        ("nb201", str(Subspace())): Subspace().size,
+        ("macro", "all networks"): macro.NUM_CELLS,
+    }
+    for ((benchmark, space), size), when in product(sizes.items(), ("first", "last")):
+        rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
+        wanted = AT[0] if when == "first" else paper_trainings(size)
+        for row in rows[rows["trainings"] == wanted].itertuples():
+            bounds = (row.difference, row.ci_low, row.ci_high, row.runs)
+            found[f"greedy-{when}-{benchmark}"] = Interval(*bounds)
+    return found
+
+
+def rank_quantities(ranks: pd.DataFrame, differences: pd.Series) -> dict[str, Interval]:
+    """Quantities made of the rank correlations of the authors' supernets.
+
+    Args:
+        ranks: space, method, seed, spearman.
+        differences: of regret, at the one-shot budget, by space.
+    """
+    chosen = ranks[ranks["method"] == BASELINE].dropna()
+    by_space = {space: group.to_numpy() for space, group in chosen.groupby("space")["spearman"]}
+    spaces = [space for space in by_space if space in differences]
+    means = [by_space[space].mean() for space in spaces]
+    sizes = [SUBSPACES[space].size for space in spaces]
+    pairs = {
+        "outputs-matter": ("A_1", "A_3"),
+        "residual-ranks": ("A_FULL^RES", "A_FULL^NRES"),
+        "same-level": ("A_2", "A_3"),
+    }
+    found = {
+        claim: difference_interval(by_space[a], by_space[b]) for claim, (a, b) in pairs.items()
+    }
+    found["no-link"] = fisher_interval(means, [differences[space] for space in spaces])
+    found["size-hint"] = fisher_interval(sizes, means)
+    return found
+
+
+def beside_table4(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Table 4's left column and what the authors' published supernets give; empty without them.
+
+    Returns:
+        The rows of `comparisons`, with the printed mean and d, and d's interval for 25 runs.
+    """
+    if comparisons.empty or not (comparisons["benchmark"] == "nb101").any():
+        return pd.DataFrame()
+    printed = audit.effects().query("baseline == 'RS' and guided == 'RS'")
+    printed = printed.set_index("space")[["mean", "d", "ci_low", "ci_high"]].add_prefix("printed_")
+    ours = comparisons.query("benchmark == 'nb101' and method == @BASELINE and baseline == 'RS'")
+    return ours.join(printed, on="space")

@@ -1,0 +1,79 @@
+"""What Pourchot prints, against what follows from it."""
+
+import re
+
+import pytest
+
+from nasrepro.stats import p_of_effect
+from nasrepro.studies import audit
+from nasrepro.studies.appraisal import published
+
+
+@pytest.fixture(scope="module")
+def effects():
+    return audit.effects()
+
+
+def test_tables_4_and_5_have_every_space_and_pair_of_searches(effects):
+    assert len(effects) == 28 and effects["space"].nunique() == 7
+    assert set(effects.groupby(["space", "baseline", "guided"]).size()) == {1}
+    named = [re.sub("_bs|_ws", "", column).split(" - ") for column in effects["column"]]
+    assert named == effects[["baseline", "guided"]].to_numpy().tolist()
+    assert set(effects.loc[effects["table"] == 4, "baseline"]) == {"RS"}
+    assert set(effects.loc[effects["table"] == 5, "baseline"]) == {"GS"}
+
+
+def test_every_printed_effect_is_its_mean_over_its_deviation(effects):
+    assert effects["d_agrees"].all()
+
+
+def test_every_printed_p_but_one_follows_from_its_effect(effects):
+    """d = 0.44 on A_FULL: t = 0.44 sqrt(20) = 1.968 with 123 degrees of freedom gives p = 0.051."""
+    (odd,) = effects[~effects["p_agrees"]].itertuples()
+    assert (odd.space, odd.column, odd.p) == ("A_FULL", "RS_bs - RS_ws", 0.06)
+    assert p_of_effect(odd.d, 100, 25) == pytest.approx(0.0513, abs=1e-4)
+    assert odd.p_high < 0.055
+
+
+def test_significance_and_interval_of_an_effect_agree(effects):
+    outside = (effects["ci_low"] > 0) | (effects["ci_high"] < 0)
+    significant = [p_of_effect(d, 100, 25) < 0.05 for d in effects["d"]]
+    assert outside.tolist() == significant
+
+
+def test_a_wrong_printed_number_is_found(monkeypatch):
+    changed = published("effects")
+    changed.loc[0, "d"] = -0.58
+    changed.loc[1, "p"] = 0.02
+    tables = {"effects": changed, "design": published("design")}
+    monkeypatch.setattr(audit, "published", tables.__getitem__)
+    found = audit.effects()
+    assert found["d_agrees"].tolist() == [False, *[True] * 27]
+    assert not found["p_agrees"][1]
+
+
+def test_only_one_printed_probability_of_superiority_follows_from_its_effect():
+    """Phi(-0.85 / sqrt 2) = Phi(-0.601) = 0.274; Phi(0.311) = 0.622; Phi(0.771) = 0.780."""
+    found = audit.superiorities().set_index("space")
+    middle = (found["percent_low"] + found["percent_high"]) / 2
+    assert middle.round(1).to_dict() == {"A_FULL": 62.2, "A_1": 78.0, "A_4": 27.4}
+    assert found["agrees"].to_dict() == {"A_FULL": False, "A_1": True, "A_4": False}
+
+
+def test_25_runs_do_not_find_every_medium_effect():
+    values = audit.design()["value"].to_list()
+    assert values == pytest.approx([0.602, 0.631, 47, 0.809], abs=1e-3)
+
+
+def test_numbers_of_the_text():
+    found = audit.texts()
+    assert set(found["id"]) == set(published("text")["id"])
+    rows = [(row.id, round(float(row.computed), 3), bool(row.agrees)) for row in found.itertuples()]
+    assert rows == [
+        ("size-correlation", -0.714, True),
+        ("size-p", 0.071, True),
+        ("no-residual-loss", 17.857, False),
+        ("no-residual-size", 19.125, False),
+        ("bns-gain", 192.414, False),
+        ("bns-gain", 273.501, True),
+    ]
