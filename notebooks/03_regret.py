@@ -35,14 +35,14 @@ from nasrepro import plots, report
 from nasrepro.benchmarks import available_tables, macro
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import detectable_effect
-from nasrepro.studies import correlations, regret, results
+from nasrepro.studies import appraisal, correlations, regret, results
 
 if workers:
     results.compute_missing("regret", profile, workers=workers, device=device)
 plan = results.plan("regret", profile)
 tables = regret.tables(results.known_statistics("regret", profile))
 comparisons, claims, table4 = tables["comparisons"], tables["claims"], tables["table4"]
-needed = {regret.TABLE, macro.NAME} - set(available_tables()) | set(regret.missing_files())
+needed = {regret.TABLE, macro.NAME} - set(available_tables()) | set(appraisal.missing_files())
 source = (
     f"what needs {', '.join(sorted(needed))} is shown as it was stored with the records"
     if needed

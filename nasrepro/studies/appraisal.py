@@ -6,28 +6,32 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from nasrepro.benchmarks import nb101
+from nasrepro.data.sources import SOURCES, locate
 from nasrepro.metrics import spearman
 
 
-def authors_table3(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """Pourchot's table 3 from the authors' evaluations: rank correlation of proxy and truth.
+def missing_files() -> list[str]:
+    """Names of the sources of the authors' supernets that are not on this machine."""
+    return [name for name in (nb101.NAME, "nb101-supernets") if not locate(SOURCES[name])]
 
-    The truth is the validation accuracy as the mean of three runs. A supernet that predicts the
-    same for every cell has no rank correlation and is left out, as in the paper, which marks the
-    cell with an asterisk. The printed ± is z sd / sqrt(n) with the normal quantile z = 1.96 and the
-    standard deviation with divisor n: for five supernets 1.58 times narrower than Student's
-    interval, which `nasrepro.stats` gives.
+
+def table3(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Pourchot's table 3 from the rank correlations of the authors' supernets.
+
+    A supernet that predicts the same for every cell has no rank correlation and is left out, as in
+    the paper, which marks the cell with an asterisk. The printed ± is z sd / sqrt(n) with the
+    normal quantile z = 1.96 and the standard deviation with divisor n: for five supernets 1.58
+    times narrower than Student's interval, which `nasrepro.stats` gives.
 
     Args:
-        evaluations: columns space, method, seed, proxy, validation; see
-            `benchmarks.nb101.load_supernets`.
+        ranks: columns space, method, seed, spearman; see `rank_correlations`.
 
     Returns:
         Columns space, method, mean, ci (half of the interval), n (supernets that count), one row
-        for each space and method in the order of `evaluations`.
+        for each space and method in the order of `ranks`.
     """
-    runs = rank_correlations(evaluations).dropna()
-    by_cell = runs.groupby(["space", "method"], sort=False)["spearman"]
+    by_cell = ranks.dropna().groupby(["space", "method"], sort=False)["spearman"]
     table = by_cell.agg(mean="mean", n="count")
     table["ci"] = stats.norm.ppf(0.975) * by_cell.std(ddof=0) / np.sqrt(table["n"])
     return table[["mean", "ci", "n"]].reset_index()
@@ -36,8 +40,11 @@ def authors_table3(evaluations: pd.DataFrame) -> pd.DataFrame:
 def rank_correlations(evaluations: pd.DataFrame) -> pd.DataFrame:
     """Spearman correlation of proxy and validation accuracy of each supernet of the authors.
 
+    The truth is the validation accuracy as the mean of three runs.
+
     Args:
-        evaluations: as in `authors_table3`.
+        evaluations: columns space, method, seed, proxy, validation; see
+            `benchmarks.nb101.load_supernets`.
 
     Returns:
         Columns space, method, seed, spearman: NaN for a supernet that predicts a constant.

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table
+from nasrepro.benchmarks.nb101 import load_supernets
 from nasrepro.claims import exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
@@ -24,13 +25,16 @@ from nasrepro.runs.run import random_cells
 from nasrepro.runs.store import Record
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import Interval, difference_interval, mean_interval
+from nasrepro.studies.appraisal import missing_files, rank_correlations, table3
 from nasrepro.train import TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
+AUTHORS_TABLE = "pourchot-table3-authors"
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
     *("runs", "seeds", "usage", "parameters", "settings"),
+    *("authors", AUTHORS_TABLE),
 )
 CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
 SUMMARY_KEYS = ["subspace", "size", "metric"]
@@ -194,12 +198,15 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             no rows if the table has a part of the space only.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
+        authors: space, method, seed, spearman: Pourchot's own supernets, if their files are here.
     """
     wanted, column = grid(profile), PROFILES[profile].column
     subspaces = dict.fromkeys(config.subspace for config in wanted)
     tried, records = records, [record for record in records if record.config in set(wanted)]
     observations = observe(records, profile, table)
+    authors = {} if missing_files() else {"authors": rank_correlations(load_supernets())}
     return {
+        **authors,
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
@@ -377,7 +384,8 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         tau_a: subspace, size, tau_a (Laube's: of the mean over seeds), n;
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
         tried: the settings, one row each: Spearman with its interval over seeds, n;
-        claims: one row a claim of the paper, with a verdict.
+        claims: one row a claim of the paper, with a verdict;
+        pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets.
     """
     summary = summarise(statistics["runs"])
     return {
@@ -387,6 +395,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics, summary),
+        **({AUTHORS_TABLE: table3(statistics["authors"])} if "authors" in statistics else {}),
         **statistics,
     }
 

@@ -19,7 +19,7 @@ import pandas as pd
 from nasrepro import claims
 from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101
 from nasrepro.claims import exact
-from nasrepro.data.sources import SOURCES, fetch, locate
+from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.store import Record
@@ -45,7 +45,7 @@ from nasrepro.stats import (
     student_test,
 )
 from nasrepro.studies import audit, correlations
-from nasrepro.studies.appraisal import rank_correlations
+from nasrepro.studies.appraisal import missing_files, rank_correlations
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 KINDS = ("comparisons", "searches", "curves", "ranks", "patterns")
@@ -160,11 +160,6 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         supernets = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
         frames |= nb101_statistics(sample, supernets, protocol)
     return frames
-
-
-def missing_files() -> list[str]:
-    """Sources of the NAS-Bench-101 part that are not on this machine."""
-    return [name for name in (nb101.NAME, "nb101-supernets") if not locate(SOURCES[name])]
 
 
 def nb101_statistics(
