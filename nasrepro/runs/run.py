@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,10 @@ from nasrepro.data.images import load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
 from nasrepro.nets.nb201 import supernet
+from nasrepro.runs import nb101
 from nasrepro.runs.config import CellsConfig, RunConfig
 from nasrepro.runs.store import Measurement, Record
-from nasrepro.samplers import make_sampler
+from nasrepro.samplers import Sampler, make_sampler
 from nasrepro.spaces.nb201 import Cell, Subspace
 from nasrepro.train import initialise, train
 
@@ -37,7 +39,9 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         DataError: if the images or the table of its cells cannot be had.
     """
     check_device(device)
-    cells = select_cells(config.subspace, config.cells)
+    # Independent streams, so that e.g. another sampler leaves the initial weights alone.
+    weights, order, paths, shuffles = np.random.SeedSequence(config.seed).spawn(4)
+    cells, net, sampler = parts(config, torch_generator(shuffles))
     images = load_images(config.data.name)
     part = split(
         images, config.data.train_images, config.data.validation_images, config.data.size, device
@@ -47,16 +51,13 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
             f"{config.data.name} has {part.num_classes} classes, "
             f"the network {config.net.num_classes}"
         )
-    # Independent streams, so that e.g. another sampler leaves the initial weights alone.
-    weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
-    net = supernet(config.net, config.subspace.operations)
     initialise(net, torch_generator(weights))
     net.to(device)
     start, start_cpu = time.perf_counter(), time.process_time()
     history = train(
         net,
         part,
-        make_sampler(config.sampler, config.subspace),
+        sampler,
         config.train,
         np.random.default_rng(paths),
         torch_generator(order),
@@ -95,6 +96,19 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
                 **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
             },
         ),
+    )
+
+
+def parts(
+    config: RunConfig, shuffles: torch.Generator
+) -> tuple[list[Any], torch.nn.Module, Sampler]:
+    """The cells that a run evaluates, its supernet before initialisation, and its sampler."""
+    if not isinstance(config.subspace, Subspace):
+        return nb101.parts(config, shuffles)
+    return (
+        select_cells(config.subspace, config.cells),
+        supernet(config.net, config.subspace.operations),
+        make_sampler(config.sampler, config.subspace),
     )
 
 
