@@ -46,7 +46,9 @@ def _running_totals(subspace: Subspace) -> np.ndarray:
     return np.cumsum(count_parameters(subspace.codes()))
 
 
-# Pourchot's AVG-3 is "uniform-3" in a training that takes the mean of the gradients.
+# Pourchot's AVG-3 is "uniform-3" in a training that takes the mean of the gradients. Here each path
+# has a batch of its own, in the authors' code all three have the same: as many updates, and as much
+# to compute, take three times their epochs.
 SAMPLERS = {
     "uniform": Uniform,
     "uniform-3": lambda subspace: Uniform(subspace, group_size=3),

@@ -47,7 +47,7 @@ class Slot:
 
 
 def first(x: Tensor, channels: int) -> Tensor:
-    """The first channels."""
+    """The first channels, as the benchmark's own networks drop one that is too many."""
     return x[:, :channels]
 
 
@@ -161,14 +161,12 @@ class SearchedCell(nn.Module):
         for vertex, (sources, operation) in enumerate(vertices, 1):
             width = channels[vertex]
             key = (vertex, operation, width, *(keys[source] for source in sources))
-            value, _ = once(
-                memo,
-                key,
-                lambda v=vertex, s=sources, o=operation, w=width: self._vertex(
-                    v, o, w, [values[i] for i in s if i], x if 0 in s else None, memo
-                ),
-            )
-            values.append(value)
+            if key not in memo:
+                terms = [first(values[source], width) for source in sources if source]
+                if 0 in sources:
+                    terms.append(self._project(str(vertex), x, width, memo))
+                memo[key] = self._operate(vertex, operation, sum(terms[1:], terms[0]))
+            values.append(memo[key])
             keys.append(key)
         concatenated = [values[source] for source in inputs if source]
         terms = [torch.cat(concatenated, dim=1)] if concatenated else []
@@ -176,23 +174,10 @@ class SearchedCell(nn.Module):
             terms.append(self._project(OUTPUT, x, self.width, memo))
         return sum(terms[1:], terms[0])
 
-    def _vertex(
-        self,
-        vertex: int,
-        operation: str,
-        width: int,
-        values: list[Tensor],
-        x: Tensor | None,
-        memo: dict[Key, Tensor],
-    ) -> Tensor:
-        """The operation on the sum of some values and of the cell's input, if there is one."""
-        terms = [first(value, width) for value in values]  # the benchmark drops at most one channel
-        if x is not None:
-            terms.append(self._project(str(vertex), x, width, memo))
-        total = sum(terms[1:], terms[0])
+    def _operate(self, vertex: int, operation: str, x: Tensor) -> Tensor:
         if operation not in KERNEL_SIZES:
-            return F.max_pool2d(total, 3, stride=1, padding=1)
-        return self.vertices[vertex - 1][operation](total, width, KERNEL_SIZES[operation])
+            return F.max_pool2d(x, 3, stride=1, padding=1)
+        return self.vertices[vertex - 1][operation](x, x.shape[1], KERNEL_SIZES[operation])
 
     def _project(self, name: str, x: Tensor, width: int, memo: dict[Key, Tensor]) -> Tensor:
         return once(memo, (name, width), lambda: self.projections[name](x, width, 1))[0]
