@@ -12,8 +12,10 @@ from torch.nn import functional as F
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
+from nasrepro.nets import nb201
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.spaces.nb201 import Cell, live_operations
+from nasrepro.spaces import nb101
+from nasrepro.spaces.nb201 import Cell
 from nasrepro.train import autocast
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
@@ -43,7 +45,7 @@ class EvaluateConfig:
 
 @torch.inference_mode()
 def count_correct(
-    net: nn.Module, cells: Sequence[Cell], split: Split, config: EvaluateConfig
+    net: nn.Module, cells: Sequence[Cell | nb101.Cell], split: Split, config: EvaluateConfig
 ) -> np.ndarray:
     """Correctly classified validation images of each cell.
 
@@ -65,7 +67,7 @@ def count_correct(
     labels = split.validation_labels.split(config.batch_size)
     # Cells that differ only in edges off every route to the output are one path. In this order
     # neighbours share the most; see `forward_many`.
-    path_of_cell = [live_operations(cell) for cell in cells]
+    path_of_cell = [cell.path for cell in cells]
     representatives = dict(sorted(zip(path_of_cell, cells, strict=True)))
     paths = list(representatives.values())
     counts = torch.zeros(len(paths), dtype=torch.int64, device=split.validation_labels.device)
@@ -83,9 +85,9 @@ def count_correct(
     return counts.cpu().numpy()[[row[path] for path in path_of_cell]]
 
 
-def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell]) -> Iterator[Tensor]:
+def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell | nb101.Cell]) -> Iterator[Tensor]:
     """Logits of every path in the way that suits the device: sharing, or stacked in one batch."""
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" or not isinstance(net, nb201.Network):
         yield from net.forward_many(x, cells)
     else:
         for start in range(0, len(cells), STACKED_PATHS):

@@ -17,6 +17,17 @@ from nasrepro.samplers import Sampler
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+GRADIENTS = ("sum", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class RMSprop:
+    """RMSprop instead of SGD, with the benchmark's own settings, which Pourchot takes over."""
+
+    decay: float = 0.9  # of the mean square
+    epsilon: float = 1.0  # added to its root, as PyTorch does
+
+
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How a network is trained; the defaults are Laube's table 1."""
@@ -32,12 +43,20 @@ class TrainConfig:
     gradient_clip: float | None = None  # largest L2 norm of an update's gradient
     crop_padding: int = 4  # pixels
     precision: str = "float32"  # or "bfloat16": autocast
+    gradients: str = "sum"  # or "mean": of the paths of an update
+    rmsprop: RMSprop | None = None  # instead of SGD; it has the same momentum and weight decay
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ConfigError(
                 f"unknown precision {self.precision!r}; choose from {', '.join(PRECISIONS)}"
             )
+        if self.gradients not in GRADIENTS:
+            raise ConfigError(
+                f"unknown gradients {self.gradients!r}; choose from {', '.join(GRADIENTS)}"
+            )
+        if self.rmsprop and self.nesterov:
+            raise ConfigError("RMSprop has no Nesterov momentum; take nesterov=False")
         if self.epochs < 1 or self.batch_size < 2:
             raise ConfigError(
                 "training needs at least 1 epoch and 2 images a batch, "
@@ -70,16 +89,25 @@ def learning_rate(progress: float, config: TrainConfig) -> float:
     return config.final_learning_rate + span * cosine
 
 
-def make_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    """SGD whose weight decay leaves out the parameters of batch normalisation."""
+def make_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD or RMSprop whose weight decay leaves out the parameters of batch normalisation."""
     norms = [p for m in net.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
     excluded = set(map(id, norms))
     decayed = [p for p in net.parameters() if id(p) not in excluded]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    if config.rmsprop is not None:
+        return torch.optim.RMSprop(
+            groups,
+            lr=config.learning_rate,
+            alpha=config.rmsprop.decay,
+            eps=config.rmsprop.epsilon,
+            momentum=config.momentum,
+        )
     return torch.optim.SGD(
-        [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": norms, "weight_decay": 0.0},
-        ],
+        groups,
         lr=config.learning_rate,
         momentum=config.momentum,
         nesterov=config.nesterov,
@@ -125,7 +153,7 @@ def train(
     paths: np.random.Generator,
     order: torch.Generator,
 ) -> Iterator[Epoch]:
-    """Train a network in place; gradients of a sampler's group are summed into one update.
+    """Train a network in place; gradients of a sampler's group make one update.
 
     Each path of a group takes a batch of its own. Training ends early, after the epoch, when a
     loss is not finite. Between two epochs the network may be evaluated: each begins by putting it
@@ -155,6 +183,7 @@ def train(
     net.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(net, config)
     stream = batches(split, config, order)
+    share = 1 / sampler.group_size if config.gradients == "mean" else 1
     steps, total_steps = 0, config.epochs * batches_an_epoch
     for epoch in range(1, config.epochs + 1):
         net.train()
@@ -171,7 +200,7 @@ def train(
                     logits = net(x, cell)
                 logits = logits.float()
                 loss = F.cross_entropy(logits, y)
-                loss.backward()
+                (share * loss).backward()
                 loss_sum += loss.detach()
                 correct += (logits.detach().argmax(1) == y).sum()
                 seen += 1

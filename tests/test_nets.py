@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
+from nasrepro.nets.memo import MEMO_SIZE
 from nasrepro.nets.nb201 import (
-    MEMO_SIZE,
     Network,
     StandAlone,
     average_pool,

@@ -24,6 +24,8 @@ from nasrepro.spaces.nb101 import (
     Subspace,
     canonical,
     canonical_codes,
+    decode,
+    encode,
     in_space,
     is_valid,
     module_hash,
@@ -432,3 +434,21 @@ def test_the_spaces_do_not_import_torch():
     code = "import sys, nasrepro.spaces; print({'torch', 'nasbench_pytorch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_decoding_is_the_inverse_of_encoding():
+    codes = np.random.default_rng(0).permutation(unique_codes())[:5_000]
+    again = np.zeros_like(codes)
+    for rows, matrices, operations in decode(codes):
+        again[rows] = encode(matrices, operations)
+    assert np.array_equal(again, codes)
+
+
+def test_a_path_tells_every_cell_apart():
+    codes = np.random.default_rng(0).choice(unique_codes(), 5_000, replace=False)
+    assert len({Cell.from_code(int(code)).path for code in codes}) == 5_000
+
+
+def test_a_path_lists_the_outputs_inputs_and_then_every_vertex():
+    cell = Cell(((0, 1), (0, 2), (1, 2), (2, 3)), ("maxpool3x3", "conv1x1-bn-relu"))
+    assert cell.path == ((2,), ((0,), "maxpool3x3"), ((0, 1), "conv1x1-bn-relu"))

@@ -182,7 +182,8 @@ def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
     assert statistics["parameters"]["n"].tolist() == [27, 27]
     assert len(statistics["usage"]) == 0
     tables = correlations.tables(statistics)
-    assert set(tables) == set(correlations.TABLES)
+    # Those of Pourchot's supernets need their files, which may be absent.
+    assert set(correlations.TABLES) - set(tables) <= {"authors", correlations.AUTHORS_TABLE}
     assert set(tables["claims"]["verdict"]) == {"not run"}
 
 

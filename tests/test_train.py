@@ -21,6 +21,7 @@ from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.samplers import StrictlyFair, Uniform, make_sampler
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import (
+    RMSprop,
     TrainConfig,
     batches,
     initialise,
@@ -136,6 +137,8 @@ def test_defaults_are_the_papers_table():
         gradient_clip=None,
         crop_padding=4,
         precision="float32",
+        gradients="sum",
+        rmsprop=None,
     )
 
 
@@ -143,6 +146,8 @@ def test_defaults_are_the_papers_table():
     ("change", "message"),
     [
         ({"precision": "half"}, "unknown precision 'half'; choose from float32, bfloat16"),
+        ({"gradients": "median"}, "unknown gradients 'median'; choose from sum, mean"),
+        ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
         ({"batch_size": 1}, "2 images a batch, found .*batch_size=1"),
     ],
@@ -157,11 +162,12 @@ def test_impossible_settings_are_refused(change, message):
 
 def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[float, float]]:
     """The same training with every formula spelt out: SGD of Sutskever et al. 2013 in
-    PyTorch's form, weights other than batch normalisation's decayed, summed gradients.
+    PyTorch's form, or RMSprop; weights other than batch normalisation's decayed.
     """
     names = [name for name, _ in net.named_parameters()]
     values = [parameter for _, parameter in net.named_parameters()]
     velocity = [torch.zeros_like(value) for value in values]
+    squares = [torch.zeros_like(value) for value in values]
     stream = batches(part, config, order())
     size, per_epoch = len(groups[0]), len(part.train_labels) // config.batch_size
     total, taken, history = per_epoch * config.epochs, 0, []
@@ -185,16 +191,22 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
                 losses.append(loss.item())
                 hits += int((logits.argmax(1) == y).sum())
                 taken += 1
+            if config.gradients == "mean":
+                gradients = [gradient / size for gradient in gradients]
             if config.gradient_clip is not None:
                 norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
                 if norm > config.gradient_clip:
                     gradients = [g * config.gradient_clip / norm for g in gradients]
             with torch.no_grad():
-                for name, value, speed, gradient in zip(
-                    names, values, velocity, gradients, strict=True
+                for name, value, speed, square, gradient in zip(
+                    names, values, velocity, squares, gradients, strict=True
                 ):
                     if not name.startswith("bn."):
                         gradient = gradient + config.weight_decay * value
+                    if config.rmsprop is not None:
+                        decay = config.rmsprop.decay
+                        square.mul_(decay).add_((1 - decay) * gradient**2)
+                        gradient = gradient / (square.sqrt() + config.rmsprop.epsilon)
                     speed.mul_(config.momentum).add_(gradient)
                     step = gradient + config.momentum * speed if config.nesterov else speed
                     value -= rate * step
@@ -215,6 +227,9 @@ TWO_PATHS = [cells(0, 1), cells(2, 3), cells(4, 2)]
         {"gradient_clip": 0.5, "nesterov": True, "weight_decay": 0.1, "warmup_epochs": 1},
         {"momentum": 0.0, "learning_rate": 0.5},
         {"epochs": 5, "warmup_epochs": 2, "crop_padding": 0},
+        {"gradients": "mean", "gradient_clip": 0.2},
+        {"rmsprop": RMSprop(), "learning_rate": 0.2},
+        {"rmsprop": RMSprop(0.5, 0.1), "learning_rate": 0.02, "gradients": "mean"},
     ],
     ids=str,
 )

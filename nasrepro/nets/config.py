@@ -1,6 +1,11 @@
-"""How large a network is and how it normalises."""
+"""How large a network is, how it normalises and what its paths share."""
 
 from dataclasses import dataclass
+
+from nasrepro.errors import ConfigError
+
+KERNELS = ("separate", "single")
+NARROWINGS = ("first", "shuffled", "interpolated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +17,25 @@ class NetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+
+
+@dataclass(frozen=True, slots=True)
+class CellNetConfig:
+    """A network of NAS-Bench-101 cells; the defaults are Pourchot's (section 4.2)."""
+
+    channels: int = 16  # of the stem and the first stage; doubled at each later stage
+    cells_per_stage: int = 3
+    num_classes: int = 10
+    affine: bool = True  # batch normalisation learns a scale and a shift
+    tracked_statistics: bool = True  # it keeps running statistics
+    statistics_momentum: float = 0.003  # what a batch counts for in them
+    kernels: str = "separate"  # or "single": the 1x1 kernel of a vertex is cut from its 3x3 kernel
+    narrowing: str = "first"  # how a path takes fewer channels than a vertex has: see `NARROWINGS`
+
+    def __post_init__(self) -> None:
+        for what, known in (("kernels", KERNELS), ("narrowing", NARROWINGS)):
+            if (value := getattr(self, what)) not in known:
+                raise ConfigError(f"unknown {what} {value!r}; choose from {', '.join(known)}")
 
 
 # Laube 3.3 and appendix D; M of the paper also doubles the channels.

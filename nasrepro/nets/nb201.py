@@ -5,7 +5,7 @@ searched cells with residual reduction blocks between them, head.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,8 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
+from nasrepro.nets.memo import Key, Recent, once
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
-
-Key = tuple  # names a value inside a cell: nested tuples of edges and operations
-MEMO_SIZE = 64  # tensors kept while many cells are evaluated
 
 
 class ConvBN(nn.Module):
@@ -82,10 +80,10 @@ class SearchedCell(nn.Module):
         if operation == "skip_connect":
             return x, (operation, key)
         if operation == "avg_pool_3x3":
-            return _once(memo, (operation, key), lambda: average_pool(x))
-        rectified, _ = _once(memo, ("relu", key), lambda: F.relu(x))
+            return once(memo, (operation, key), lambda: average_pool(x))
+        rectified, _ = once(memo, ("relu", key), lambda: F.relu(x))
         convolution = self.edges[edge][operation]
-        return _once(memo, (edge, operation, key), lambda: convolution(rectified))
+        return once(memo, (edge, operation, key), lambda: convolution(rectified))
 
 
 class ReductionBlock(nn.Module):
@@ -159,7 +157,7 @@ class Network(nn.Module):
         Raises:
             ConfigError: if the network lacks an operation of a cell.
         """
-        x, memo = self.stem(x), _Recent()
+        x, memo = self.stem(x), Recent()
         for cell in cells:
             yield self._after_stem(x, cell, memo)
 
@@ -247,22 +245,6 @@ def average_pool(x: Tensor) -> Tensor:
     total = F.conv2d(x, ones, padding=1, groups=channels)
     # As wide as the images: dividing by one channel's map would be slow for channels-last.
     return total / F.conv2d(torch.ones_like(x[:1]), ones, padding=1, groups=channels)
-
-
-class _Recent(dict):
-    """A dictionary that forgets its oldest entry when it grows beyond `MEMO_SIZE`."""
-
-    def __setitem__(self, key: Key, value: Tensor) -> None:
-        super().__setitem__(key, value)
-        if len(self) > MEMO_SIZE:
-            del self[next(iter(self))]
-
-
-def _once(memo: dict[Key, Tensor], key: Key, compute: Callable[[], Tensor]) -> tuple[Tensor, Key]:
-    """The value of a key, computed if the memo lacks it, and the key."""
-    if (value := memo.get(key)) is None:
-        value = memo[key] = compute()
-    return value, key
 
 
 def _batch_norm(channels: int, config: NetConfig) -> nn.BatchNorm2d:

@@ -1,14 +1,17 @@
 """What decides a result: the config of a run, and the key it gives."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import cattrs
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import NetConfig
+from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.spaces import nb101
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
@@ -44,17 +47,38 @@ class CellsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnCells:
+    """Which cells of a NAS-Bench-101 subspace a run evaluates: a random sample."""
+
+    count: int = 1_000
+    seed: int = 0  # of the sample; the same cells in every run
+    table: str | None = "nb101-sample"  # only cells that it has; None: any
+
+
+# What a run of each space is made of.
+_PARTS = {Subspace: (NetConfig, CellsConfig), nb101.Subspace: (CellNetConfig, DrawnCells)}
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """One supernet, trained and evaluated: all that decides the record."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    subspace: Subspace = field(default_factory=Subspace)
-    net: NetConfig = field(default_factory=NetConfig)
+    subspace: Subspace | nb101.Subspace = field(default_factory=Subspace)
+    net: NetConfig | CellNetConfig = field(default_factory=NetConfig)
     sampler: str = "strictly-fair"
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    cells: CellsConfig = field(default_factory=CellsConfig)
+    cells: CellsConfig | DrawnCells = field(default_factory=CellsConfig)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        net, cells = _PARTS[type(self.subspace)]
+        if not (isinstance(self.net, net) and isinstance(self.cells, cells)):
+            raise ConfigError(
+                f"a run of the subspace {self.subspace} takes a {net.__name__} and "
+                f"{cells.__name__}, found {type(self.net).__name__} and {type(self.cells).__name__}"
+            )
 
     @property
     def key(self) -> str:
@@ -64,6 +88,35 @@ class RunConfig:
 
 # One strict converter: an unknown or missing field of a stored config is an error.
 _converter = cattrs.Converter(forbid_extra_keys=True)
+# Fields that are younger than stored records are left out of the text at their default, which is
+# what those records were computed with: their keys stay what they are.
+_younger = override(omit_if_default=True)
+_converter.register_unstructure_hook(
+    TrainConfig,
+    make_dict_unstructure_fn(TrainConfig, _converter, gradients=_younger, rmsprop=_younger),
+)
+
+
+def _structure_one_of(*kinds: type) -> Callable[[Any, type], Any]:
+    """Read values as the dataclass with which they share most names; the first of equal ones."""
+    names = {kind: {f.name for f in fields(kind)} for kind in kinds}
+
+    def structure(values: Any, _: type) -> Any:
+        given = set(values) if isinstance(values, dict) else set()
+        return _converter.structure(values, max(kinds, key=lambda kind: len(names[kind] & given)))
+
+    return structure
+
+
+_converter.register_structure_hook(
+    Subspace | nb101.Subspace, _structure_one_of(Subspace, nb101.Subspace)
+)
+_converter.register_structure_hook(
+    NetConfig | CellNetConfig, _structure_one_of(NetConfig, CellNetConfig)
+)
+_converter.register_structure_hook(
+    CellsConfig | DrawnCells, _structure_one_of(CellsConfig, DrawnCells)
+)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

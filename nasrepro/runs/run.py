@@ -20,9 +20,10 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
+from nasrepro.runs import nb101
 from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
 from nasrepro.runs.store import Measurement, Record
-from nasrepro.samplers import make_sampler
+from nasrepro.samplers import Sampler, make_sampler
 from nasrepro.spaces.nb201 import Cell, Subspace
 from nasrepro.train import initialise, train
 
@@ -43,11 +44,10 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         DataError: if the images or the table of its cells cannot be had.
     """
     check_device(device)
-    cells = select_cells(config.subspace, config.cells)
-    part = load_split(load_images(config.data.name), config.data, config.net, device)
     # Independent streams, so that e.g. another sampler leaves the initial weights alone.
-    weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
-    net = supernet(config.net, config.subspace.operations)
+    weights, order, paths, shuffles = np.random.SeedSequence(config.seed).spawn(4)
+    cells, net, sampler = parts(config, torch_generator(shuffles))
+    part = load_split(load_images(config.data.name), config.data, config.net, device)
     initialise(net, torch_generator(weights))
     net.to(device)
     start, start_cpu = time.perf_counter(), time.process_time()
@@ -55,7 +55,7 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
         train(
             net,
             part,
-            make_sampler(config.sampler, config.subspace),
+            sampler,
             config.train,
             np.random.default_rng(paths),
             torch_generator(order),
@@ -89,6 +89,17 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
             ),
             **machine(device),
         ),
+    )
+
+
+def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Any], nn.Module, Sampler]:
+    """The cells that a run evaluates, its supernet before initialisation, and its sampler."""
+    if not isinstance(config.subspace, Subspace):
+        return nb101.parts(config, shuffles)
+    return (
+        select_cells(config.subspace, config.cells),
+        supernet(config.net, config.subspace.operations),
+        make_sampler(config.sampler, config.subspace),
     )
 
 

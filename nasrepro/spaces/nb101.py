@@ -108,6 +108,15 @@ class Cell:
             matrix[source, target] = 1
         return matrix
 
+    @property
+    def path(self) -> tuple:
+        """All that decides what a network computes: the output's inputs, then every vertex.
+
+        Sorted by it, cells whose first vertices are the same are neighbours.
+        """
+        inputs = [tuple(a for a, b in self.edges if b == v) for v in self._targets]
+        return inputs[-1], *zip(inputs[:-1], self.operations, strict=True)
+
     @classmethod
     def from_matrix(cls, matrix: np.ndarray, operations: Iterable[str]) -> "Cell":
         """The cell of an adjacency matrix, [vertices, vertices], and its inner operations."""
@@ -202,6 +211,31 @@ def encode(matrices: np.ndarray, operations: np.ndarray) -> np.ndarray:
     vertices = matrices.shape[1]
     bits = sum(matrices[:, a, b].astype(np.int64) << _bit(a, b) for a, b in _pairs(vertices))
     return _pack(vertices, bits, operations @ _weights(vertices - 2))
+
+
+def decode(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """What `encode` took, of any cells: those with equally many vertices together.
+
+    Args:
+        codes: of cells, int64 [n].
+
+    Yields:
+        Rows of `codes`, int64 [m], and the adjacency matrices, int64 [m, vertices, vertices], and
+        operations, int64 [m, vertices - 2], of their cells.
+
+    >>> chain = Cell(((0, 1), (1, 2)), ("maxpool3x3",))
+    >>> ((rows, matrices, operations),) = decode(np.array([chain.code]))
+    >>> matrices.tolist() == [chain.matrix.tolist()], operations.tolist()
+    (True, [[2]])
+    """
+    for vertices in range(2, MAX_VERTICES + 1):
+        rows = np.flatnonzero(codes >> _OPERATION_BITS + _MATRIX_BITS == vertices)
+        if len(rows):
+            _, bits, digits = _unpack(codes[rows])
+            matrices = np.zeros((len(rows), vertices, vertices), dtype=np.int64)
+            for a, b in _pairs(vertices):
+                matrices[:, a, b] = _edge(bits, a, b)
+            yield rows, matrices, _digits(vertices - 2)[digits]
 
 
 def prune_codes(codes: np.ndarray) -> np.ndarray:

@@ -83,6 +83,11 @@ class Cell:
             nodes[target] = nodes.get(target, "|") + f"{operation}~{source}|"
         return "+".join(nodes.values())
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """All that decides what a network computes: see `live_operations`."""
+        return live_operations(self)
+
     @classmethod
     def parse(cls, text: str) -> "Cell":
         """Read the benchmark's own notation, e.g. `|none~0|+|none~0|none~1|+|...|`."""

@@ -1,0 +1,24 @@
+"""What many paths have in common, computed once while they are evaluated on the same images."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+Key = tuple  # names a value inside a cell: nested tuples of what leads to it
+MEMO_SIZE = 64  # tensors kept while many cells are evaluated
+
+
+class Recent(dict):
+    """A dictionary that forgets its oldest entry when it grows beyond `MEMO_SIZE`."""
+
+    def __setitem__(self, key: Key, value: Tensor) -> None:
+        super().__setitem__(key, value)
+        if len(self) > MEMO_SIZE:
+            del self[next(iter(self))]
+
+
+def once(memo: dict[Key, Tensor], key: Key, compute: Callable[[], Tensor]) -> tuple[Tensor, Key]:
+    """The value of a key, computed if the memo lacks it, and the key."""
+    if (value := memo.get(key)) is None:
+        value = memo[key] = compute()
+    return value, key
