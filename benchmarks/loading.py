@@ -8,9 +8,9 @@ from functools import partial
 
 from timing import entry, in_turns
 
-from nasrepro.benchmarks import available_tables, load_table, nb201
+from nasrepro.benchmarks import load_table, nb201
 from nasrepro.data.images import load_images
-from nasrepro.data.sources import SOURCES, fetch
+from nasrepro.data.sources import SOURCES, locate
 
 
 def entries() -> Iterable[dict]:
@@ -20,8 +20,7 @@ def entries() -> Iterable[dict]:
     what = "a new Python process"
     yield entry("importing", what, in_turns(ways, 5, time.perf_counter), *ways)
     name = "nb201-200epochs"
-    if name in available_tables():
-        source = fetch(SOURCES[name])
+    if source := locate(SOURCES[name]):
         ways = {
             "from the CSV": partial(nb201.read_csv, source),
             "from the cache": partial(load_table, name),

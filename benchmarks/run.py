@@ -34,8 +34,8 @@ def main(names: list[str]) -> None:
                 f"[{row['ratio']['min']}, {row['ratio']['max']}] times as fast as {row['baseline']}"
             )
             rows.append({"file": name, **row, "machine": machine()})
-    rows.sort(key=lambda row: FILES.index(row["file"]))
-    write_atomically(path, json.dumps(rows, indent=1) + "\n")
+        rows.sort(key=lambda row: FILES.index(row["file"]))
+        write_atomically(path, json.dumps(rows, indent=1) + "\n")
 
 
 def machine() -> dict[str, str | int]:
