@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, average_pool, supernet
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.spaces.nb201 import Cell, Subspace, live_operations
+from nasrepro.spaces.nb201 import Cell, Subspace
 from nasrepro.train import TrainConfig, autocast, initialise, make_optimizer
 
 COMPARED = (
@@ -182,12 +182,16 @@ def one_by_one(net: Network, images: Tensor, cells: list[Cell]) -> None:
 
 def shared(net: Network, images: Tensor, cells: list[Cell]) -> None:
     """As `nasrepro.evaluate` does on a CPU: twins once, neighbours share what they can."""
-    paths = {live_operations(cell): cell for cell in cells}
-    for _ in net.forward_many(images, (paths[path] for path in sorted(paths))):
+    for _ in net.forward_many(images, distinct(cells)):
         pass
 
 
 def stacked(net: Network, images: Tensor, cells: list[Cell]) -> None:
     """As `nasrepro.evaluate` does on a GPU."""
-    paths = {live_operations(cell): cell for cell in cells}
-    forward_stacked(net, images, [paths[path] for path in sorted(paths)])
+    forward_stacked(net, images, distinct(cells))
+
+
+def distinct(cells: list[Cell]) -> list[Cell]:
+    """One cell of each path, in the order in which neighbours share most."""
+    paths = {cell.path: cell for cell in cells}
+    return [paths[path] for path in sorted(paths)]
