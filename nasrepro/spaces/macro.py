@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasrepro.errors import ConfigError
+from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
 
 OPERATIONS = ("identity", "mb3_k3", "mb6_k5")  # the benchmark's digits 0, 1, 2
 STAGES = (2, 3, 3)
@@ -22,27 +23,17 @@ LABELS = {"identity": "Identity", "mb3_k3": "MB3 3x3", "mb6_k5": "MB6 5x5"}
 
 def check_operations(operations: Iterable[str]) -> None:
     """Raise a ConfigError that lists the operations if one is unknown."""
-    for operation in operations:
-        if operation not in OPERATIONS:
-            raise ConfigError(
-                f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}"
-            )
+    check_known(operations, OPERATIONS)
 
 
 def check_codes(codes: np.ndarray) -> None:
     """Raise a ConfigError if an integer is not the code of a network."""
-    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
-    if len(wrong):
-        raise ConfigError(f"a network code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+    check_range(codes, NUM_CELLS, "network")
 
 
 def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     """Whether each network has no other operations than these, bool [n]."""
-    allowed = tuple(operations)
-    check_operations(allowed)
-    digits = codes[:, None] // len(OPERATIONS) ** np.arange(NUM_BLOCKS) % len(OPERATIONS)
-    usable = np.array([operation in allowed for operation in OPERATIONS])
-    return usable[digits].all(axis=1)
+    return digits_use_only(codes, operations, OPERATIONS, NUM_BLOCKS)
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -20,6 +20,7 @@ from functools import cache, reduce
 import numpy as np
 
 from nasrepro.errors import ConfigError
+from nasrepro.spaces.encoding import check_known
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")  # in the benchmark's own order
 MAX_VERTICES = 7
@@ -38,11 +39,7 @@ _BATCH = 16  # encodings drawn at once: most are valid, but few lie in the small
 
 def check_operations(operations: Iterable[str]) -> None:
     """Raise a ConfigError that lists the operations if one is unknown."""
-    for operation in operations:
-        if operation not in OPERATIONS:
-            raise ConfigError(
-                f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}"
-            )
+    check_known(operations, OPERATIONS)
 
 
 @dataclass(frozen=True, order=True, slots=True)

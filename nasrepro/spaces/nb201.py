@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasrepro.errors import ConfigError
+from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -28,27 +29,17 @@ LABELS = {
 
 def check_operations(operations: Iterable[str]) -> None:
     """Raise a ConfigError that lists the operations if one is unknown."""
-    for operation in operations:
-        if operation not in OPERATIONS:
-            raise ConfigError(
-                f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}"
-            )
+    check_known(operations, OPERATIONS)
 
 
 def check_codes(codes: np.ndarray) -> None:
     """Raise a ConfigError if an integer is not the code of a cell."""
-    wrong = codes[(codes < 0) | (codes >= NUM_CELLS)]
-    if len(wrong):
-        raise ConfigError(f"a cell code lies in 0..{NUM_CELLS - 1}, found {wrong[0]}")
+    check_range(codes, NUM_CELLS, "cell")
 
 
 def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     """Whether each cell has no other operations than these, bool [n]."""
-    allowed = tuple(operations)
-    check_operations(allowed)
-    digits = codes[:, None] // len(OPERATIONS) ** np.arange(len(EDGES)) % len(OPERATIONS)
-    usable = np.array([operation in allowed for operation in OPERATIONS])
-    return usable[digits].all(axis=1)
+    return digits_use_only(codes, operations, OPERATIONS, len(EDGES))
 
 
 @dataclass(frozen=True, order=True, slots=True)
