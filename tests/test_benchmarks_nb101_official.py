@@ -12,6 +12,7 @@ import pytest
 from nasrepro.benchmarks import available_tables, compact, load_table, nb101_official
 from nasrepro.data.tfrecord import read_records
 from nasrepro.errors import DataError
+from nasrepro.spaces import SPACES
 from nasrepro.spaces.nb101 import Cell, module_hash
 
 CELLS = (
@@ -191,7 +192,7 @@ def test_an_incomplete_file_is_not_the_benchmark(file):
 
 
 def test_the_table_is_converted_once(file, monkeypatch):
-    monkeypatch.setattr(nb101_official, "NUM_CELLS", len(CELLS))
+    monkeypatch.setattr(SPACES["nb101"], "NUM_CELLS", len(CELLS))
     first = load_table("nb101-official")
     assert compact.location("nb101-official", file.name).exists()
     file.unlink()

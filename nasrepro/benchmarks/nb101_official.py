@@ -15,8 +15,8 @@ import numpy as np
 
 from nasrepro.benchmarks import compact
 from nasrepro.benchmarks.nb101 import EPOCHS, RUNS, columns
-from nasrepro.benchmarks.official import first_available, locate
-from nasrepro.benchmarks.table import Column, Table
+from nasrepro.benchmarks.official import first_available, require_file
+from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.tfrecord import read_records
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.spaces.nb101 import NUM_CELLS, Cell, canonical_codes
@@ -46,28 +46,12 @@ def load() -> Table:
         DataError: if neither is there, or the file is not as expected.
     """
     filename = preferred() or FILES[0]
-    return compact.load(
-        NAME, filename, columns_of(filename), lambda: _complete(_read(filename)), "nb101"
-    )
+    origin = "github.com/google-research/nasbench"
 
+    def convert() -> Table:
+        return complete(read_tfrecord(require_file(filename, NAME, FILES, origin)))
 
-def _read(filename: str) -> Table:
-    path = locate(filename)
-    if path is None:
-        raise DataError(
-            f"{NAME} needs {' or '.join(FILES)}, from github.com/google-research/nasbench; "
-            "put it in a folder and set $NASREPRO_DATA to that folder"
-        )
-    return read_tfrecord(path)
-
-
-def _complete(table: Table) -> Table:
-    if len(table) != NUM_CELLS:
-        raise DataError(
-            f"{table.name}: expected {NUM_CELLS:,} cells, found {len(table):,}; "
-            "the file is incomplete, download it again"
-        )
-    return table
+    return compact.load(NAME, filename, columns_of(filename), convert, "nb101")
 
 
 def read_tfrecord(path: Path) -> Table:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nasrepro.benchmarks.table import Column, Table
+from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.errors import ConfigError, DataError
-from nasrepro.spaces.nb201 import NUM_CELLS, Cell
+from nasrepro.spaces.nb201 import Cell
 
 MEAN = "mean of the benchmark's seeds"  # one to three runs a cell after 200 epochs
 
@@ -146,13 +146,3 @@ def parse_numbers(path: Path, texts: Sequence[object]) -> np.ndarray:
         return np.array([float(text) for text in texts])
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: expected a number in every row ({error})") from None
-
-
-def complete(table: Table) -> Table:
-    """The table itself, if it has all cells of the space; else DataError."""
-    if len(table) != NUM_CELLS:
-        raise DataError(
-            f"{table.name}: expected {NUM_CELLS:,} cells, found {len(table):,}; "
-            "the file is incomplete, fetch it again"
-        )
-    return table

@@ -20,8 +20,8 @@ import numpy as np
 
 from nasrepro import paths
 from nasrepro.benchmarks import compact
-from nasrepro.benchmarks.nb201 import MEAN, SETS, column, complete, parse_cells, require
-from nasrepro.benchmarks.table import Column, Table
+from nasrepro.benchmarks.nb201 import MEAN, SETS, column, parse_cells, require
+from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import downloads_dir
 from nasrepro.errors import DataError
@@ -52,6 +52,17 @@ def first_available(table: str, filenames: Iterable[str]) -> str | None:
     return next(ready, None)
 
 
+def require_file(filename: str, table: str, filenames: Iterable[str], origin: str) -> Path:
+    """Where a file lies that only a user can get; DataError that says whence if it is not here."""
+    path = locate(filename)
+    if path is None:
+        raise DataError(
+            f"{table} needs {' or '.join(filenames)}, from {origin}; "
+            "put it in a folder and set $NASREPRO_DATA to that folder"
+        )
+    return path
+
+
 def preferred() -> str | None:
     """The first of `READERS` that was converted before or is on this machine, else None."""
     return first_available(NAME, READERS)
@@ -68,13 +79,8 @@ def load() -> Table:
 
 
 def _read(filename: str) -> Table:
-    path = locate(filename)
-    if path is None:
-        raise DataError(
-            f"{NAME} needs {' or '.join(READERS)}, from github.com/D-X-Y/NAS-Bench-201 or "
-            "github.com/D-X-Y/NATS-Bench; put it in a folder and set $NASREPRO_DATA to that folder"
-        )
-    return complete(READERS[filename](path))
+    origin = "github.com/D-X-Y/NAS-Bench-201 or github.com/D-X-Y/NATS-Bench"
+    return complete(READERS[filename](require_file(filename, NAME, READERS, origin)))
 
 
 def read_nasbench201(path: Path) -> Table:

@@ -177,6 +177,17 @@ class Table:
         return self.codes[SPACES[self.space].uses_only(self.codes, operations)]
 
 
+def complete(table: Table) -> Table:
+    """The table itself, if it has all cells of its space; else DataError."""
+    count = SPACES[table.space].NUM_CELLS
+    if len(table) != count:
+        raise DataError(
+            f"{table.name}: expected {count:,} cells, found {len(table):,}; "
+            "the file is incomplete, fetch it again"
+        )
+    return table
+
+
 def _check_codes(name: str, codes: np.ndarray, space: str) -> None:
     if codes.ndim != 1 or codes.dtype.kind != "i":
         raise DataError(f"{name}: expected a list of cell codes, found {codes.dtype}{codes.shape}")
