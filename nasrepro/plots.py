@@ -70,6 +70,86 @@ def scatter(observations: pd.DataFrame, subspaces: Sequence[str], seed: int, siz
     return figure
 
 
+def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
+    """Pourchot's figures 3 and 4: proxy against stand-alone accuracy with their distributions.
+
+    Args:
+        panels: title and evaluations of one supernet: proxy, validation, both in percent; where
+            some cells are to stand out, chosen (bool).
+        columns: of panels.
+    """
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3 * columns, 3.2 * rows), squeeze=False, layout="constrained"
+    )
+    for axis, (title, run) in zip(axes.flat, panels.items(), strict=False):
+        chosen = run.get("chosen", pd.Series(False, run.index))
+        for cells, colour in ((run[~chosen], COLOURS[6]), (run[chosen], COLOURS[1])):
+            axis.scatter(cells["validation"], cells["proxy"], s=5, alpha=0.5, color=colour)
+        # The few cells that hardly train on their own would leave no room for the others.
+        low, high = run["validation"].quantile(0.05), run["validation"].max()
+        axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        above = axis.inset_axes((0, 1.02, 1, 0.18), sharex=axis)
+        beside = axis.inset_axes((1.02, 0, 0.18, 1), sharey=axis)
+        across, upwards = (
+            np.linspace(start, run[what].max(), 40)
+            for what, start in (("validation", low), ("proxy", run["proxy"].min()))
+        )
+        for part, colour in ((run, COLOURS[6]), (run[chosen], COLOURS[1])):
+            above.hist(part["validation"], across, color=colour)
+            beside.hist(part["proxy"], upwards, color=colour, orientation="horizontal")
+        above.axis("off")
+        beside.axis("off")
+        above.set_title(title, fontsize=9)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    figure.supxlabel("stand-alone validation accuracy, percent", fontsize=10)
+    figure.supylabel("proxy accuracy, percent", fontsize=10)
+    return figure
+
+
+def rank_methods(
+    tables: dict[str, pd.DataFrame], spaces: Sequence[str], methods: Sequence[str]
+) -> Figure:
+    """Mean rank correlations by space and method with their intervals, a panel a source.
+
+    Args:
+        tables: title of each panel; space, method, mean, ci_low, ci_high.
+        spaces: the rows, in this order.
+        methods: the points of a row, in this order.
+    """
+    figure, axes = plt.subplots(
+        1,
+        len(tables),
+        figsize=(4.5 * len(tables), 4.5),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
+        for i, method in enumerate(methods):
+            points = table[table["method"] == method].set_index("space").reindex(spaces)
+            errors = [points["mean"] - points["ci_low"], points["ci_high"] - points["mean"]]
+            axis.errorbar(
+                points["mean"],
+                np.arange(len(spaces)) + 0.12 * (i - 2.5),
+                xerr=np.nan_to_num(errors),
+                fmt=MARKERS[i],
+                color=COLOURS[i],
+                markersize=4,
+                elinewidth=0.8,
+                label=method,
+            )
+        axis.set_title(title, fontsize=10)
+        axis.axvline(0, color="grey", linewidth=0.8)
+    axes[0, 0].set_yticks(range(len(spaces)), spaces)
+    axes[0, 0].invert_yaxis()
+    figure.supxlabel("Spearman correlation, mean over supernets", fontsize=10)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=6, loc="outside upper center", fontsize=8)
+    return figure
+
+
 def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: str) -> Figure:
     """Laube's figures 4 and 7: tau and mean prediction within the true top N, with intervals.
 

@@ -1,14 +1,16 @@
 """What a study's page is made of besides figures: tables and numbers in Markdown."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import NetConfig
+from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.config import DataConfig, RunConfig
+from nasrepro.runs.config import CellsConfig, DataConfig, DrawnCells, RunConfig
 from nasrepro.runs.store import Record
 from nasrepro.train import TrainConfig
 
@@ -56,6 +58,48 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
             "verdict": claims["verdict"],
         }
     )
+
+
+def claims_of_both(authors: pd.DataFrame | None, ours: pd.DataFrame | None) -> pd.DataFrame:
+    """Claims judged on the authors' supernets and on ours, as text; None where there are none."""
+    known = next(claims for claims in (ours, authors) if claims is not None)
+    columns = {
+        "claim": known["statement"] + " (" + known["where"] + ")",
+        "paper": known["reported"],
+        "we compute (the claim holds if)": known["quantity"] + " (" + known["holds if"] + ")",
+    }
+    for whose, claims in (("the authors' supernets", authors), ("our supernets", ours)):
+        if claims is not None:
+            columns[f"{whose}, 95% interval"] = [
+                f"{with_interval(row.ours, row.ci_low, row.ci_high)} (n = {row.n}): {row.verdict}"
+                if row.n
+                else row.verdict
+                for row in claims.itertuples()
+            ]
+    return pd.DataFrame(columns)
+
+
+def table3_grid(table: pd.DataFrame, cell: Callable[[Any], str]) -> pd.DataFrame:
+    """A table like Pourchot's table 3: a row a space, a column a method.
+
+    Args:
+        table: space, method and what `cell` needs, one row a space and method.
+        cell: the text of a row.
+    """
+    texts = table.assign(text=[cell(row) for row in table.itertuples()])
+    spaces, methods = texts["space"].unique(), texts["method"].unique()
+    grid = texts.pivot(index="space", columns="method", values="text")
+    return grid.loc[spaces, methods].fillna("–").rename_axis(columns=None).reset_index()
+
+
+def plus_minus(row: Any) -> str:
+    """A cell of the authors' table 3: mean, ±, an asterisk for each of five that failed."""
+    return f"{row.mean:.2f} ± {row.ci:.2f}{'*' * (5 - row.n)}"
+
+
+def with_count(row: Any) -> str:
+    """A cell of ours: mean, Student's interval, n; an asterisk for each supernet that failed."""
+    return f"{with_interval(row.mean, row.ci_low, row.ci_high)}, n = {row.n}{'*' * row.failed}"
 
 
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -172,13 +216,20 @@ def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
         "networks": "; ".join(f"{name}: {describe_net(net)}" for name, net in nets.items()),
         **describe_protocol(first.data, first.train, first.evaluate),
         "sampling": first.sampler,
-        "cells evaluated": f"{first.cells.random:,} random (all, if fewer)"
-        + (f" and the true top {first.cells.top}" if first.cells.top else ""),
+        "cells evaluated": describe_cells(first.cells),
     }
     return pd.DataFrame(rows.items(), columns=["setting", "value"])
 
 
-def describe_net(net: NetConfig) -> str:
+def describe_cells(cells: CellsConfig | DrawnCells) -> str:
+    """Which cells of its subspace a run evaluates."""
+    if isinstance(cells, DrawnCells):
+        return f"{cells.count:,} random of those in {cells.table or 'the space'}"
+    top = f" and the true top {cells.top}" if cells.top else ""
+    return f"{cells.random:,} random (all, if fewer){top}"
+
+
+def describe_net(net: NetConfig | CellNetConfig) -> str:
     """Width and depth of a network."""
     return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
 
@@ -198,9 +249,12 @@ def describe_protocol(
             "calibrated": f"{evaluate.calibration_batches} training batches for each cell",
         }[evaluate.batch_norm],
         "training": f"{train.epochs} epochs, batches of {train.batch_size}, "
-        f"SGD with momentum {train.momentum:g}{' (Nesterov)' if train.nesterov else ''}, "
+        f"{'RMSprop' if train.rmsprop else 'SGD'} with momentum {train.momentum:g}"
+        f"{' (Nesterov)' if train.nesterov else ''}, "
         f"learning rate {train.learning_rate:g} to {train.final_learning_rate:g} by a cosine, "
-        f"weight decay {train.weight_decay:g}, {train.precision}",
+        f"weight decay {train.weight_decay:g}, "
+        + (f"gradients clipped to norm {train.gradient_clip:g}, " if train.gradient_clip else "")
+        + train.precision,
         "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
     }
 

@@ -8,7 +8,7 @@ ValueError: leave diverged runs out beforehand, and say so.
 import math
 import warnings
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -182,6 +182,83 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
     return Interval(difference, float(low), float(high), n)
+
+
+def stratified_difference_interval(
+    a: Sequence[ArrayLike], b: Sequence[ArrayLike], confidence: float = 0.95
+) -> Interval:
+    """Welch's interval for the mean over strata of mean(a) - mean(b), all groups independent.
+
+    d ± t sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and sizes
+    n, and Satterthwaite's degrees of freedom for t. With one stratum, `difference_interval`.
+
+    Args:
+        a: for each stratum (e.g. a search space), one number a run, each of shape (n,).
+        b: the same strata in the same order.
+        confidence: between 0 and 1.
+
+    Returns:
+        The mean difference, its interval (NaN if a group has one run), and n, all runs together.
+
+    Differences of 4 and 2; four variances of 2 in groups of two, so the error is sqrt(4) / 2 with 4
+    degrees of freedom, and t is 2.776:
+
+    >>> interval = stratified_difference_interval([[5, 7], [3, 5]], [[1, 3], [1, 3]])
+    >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
+    (3.0, 0.224, 5.776, 8)
+    """
+    _check_confidence(confidence)
+    if len(a) != len(b) or not a:
+        raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
+    x, y = ([finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b))
+    difference = float(np.mean([g.mean() - h.mean() for g, h in zip(x, y, strict=True)]))
+    n = sum(group.size for group in (*x, *y))
+    if min(group.size for group in (*x, *y)) == 1:
+        return Interval(difference, math.nan, math.nan, n)
+    errors = np.array([group.var(ddof=1) / group.size for group in (*x, *y)]) / len(a) ** 2
+    if not errors.any():  # all runs of each group agree exactly
+        return Interval(difference, difference, difference, n)
+    freedom = errors.sum() ** 2 / sum(
+        error**2 / (group.size - 1) for error, group in zip(errors, (*x, *y), strict=True)
+    )
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(errors.sum()))
+    return Interval(difference, difference - half, difference + half, n)
+
+
+def deviation_ratio_interval(
+    a: Sequence[ArrayLike], b: Sequence[ArrayLike], confidence: float = 0.95
+) -> Interval:
+    """The F interval for the ratio of two standard deviations, each pooled within its groups.
+
+    sqrt(F / quantile), F the ratio of the pooled variances, the quantiles of the F distribution
+    with the pooled degrees of freedom. It trusts that runs scatter normally.
+
+    Args:
+        a: groups of runs, one number a run, each of shape (n,).
+        b: groups of runs.
+        confidence: between 0 and 1.
+
+    Returns:
+        The ratio, its interval, and n, all runs together; all NaN where no group of b has any
+        spread or no group of a or b has two runs.
+
+    Sums of squares 8 and 2 with one degree of freedom each; the quantiles are 1 / 647.8 and 647.8:
+
+    >>> interval = deviation_ratio_interval([[0, 4]], [[1, 3]])
+    >>> interval.mean, round(interval.low, 4), round(interval.high, 2), interval.n
+    (2.0, 0.0786, 50.9, 4)
+    """
+    _check_confidence(confidence)
+    sides = [[finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b)]
+    squares = [sum(g.var() * g.size for g in side) for side in sides]
+    freedom = [sum(g.size - 1 for g in side) for side in sides]
+    n = sum(g.size for side in sides for g in side)
+    if 0 in freedom or squares[1] == 0:
+        return Interval(math.nan, math.nan, math.nan, n)
+    ratio = squares[0] / freedom[0] / (squares[1] / freedom[1])
+    tails = [(1 + confidence) / 2, (1 - confidence) / 2]
+    low, high = np.sqrt(ratio / stats.f.ppf(tails, *freedom))
+    return Interval(math.sqrt(ratio), float(low), float(high), n)
 
 
 def paired_difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:

@@ -21,6 +21,8 @@
 # NAS-Bench-201 {cite:p}`dong2020`, made by masking one or two of its five operations, and
 # compared their predictions with the benchmark's accuracies. They looked at Kendall's tau within
 # the true top N and at whether the mean prediction falls as N grows (their tau_a, best at -1).
+# Pourchot {cite:p}`pourchot2022` did so on seven subspaces of NAS-Bench-101 {cite:p}`ying2019`, five
+# supernets each, and compared ways of training and of evaluating them by Spearman's correlation.
 
 # %% tags=["parameters", "hide-input"]
 profile = "cpu"  # smoke, cpu or paper
@@ -32,26 +34,29 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from nasrepro import plots, report
-from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.benchmarks import available_tables, load_table, nb101
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
-from nasrepro.studies import correlations, results
+from nasrepro.studies import appraisal, correlations, results
 
 if workers:
     results.compute_missing("correlations", profile, workers=workers, device=device)
 plan = results.plan("correlations", profile)
+statistics = results.known_statistics("correlations", profile)
 if correlations.TABLE in available_tables():
     table = load_table(correlations.TABLE)
-    statistics = results.compute_statistics("correlations", profile)
     truth = str(table.column(correlations.COLUMN))
 else:
     table = None
-    statistics = results.stored_statistics("correlations", profile)
     truth = (
         "the benchmark's table is not on this machine, so this page shows the statistics stored "
         "with the records"
     )
 tables = correlations.tables(statistics)
 summary, claims = tables["summary"], tables["claims"]
+# The two benchmarks: what belongs to which.
+runs_201 = set(correlations.nb201_grid(profile))
+supernets_201 = [record for record in plan.stored if record.config in runs_201]
+supernets_101 = [record for record in plan.stored if record.config not in runs_201]
 
 
 def show_table(name, frame, caption):
@@ -60,18 +65,31 @@ def show_table(name, frame, caption):
 
 
 # %% tags=["remove-input", "remove-output"]
-total = len(plan.stored) + len(plan.missing)
+total_101 = len(appraisal.grid(profile))
+printed = appraisal.as_printed(tables[correlations.TABLE3["authors"]])
 full = str(Subspace())
 baseline = tables["baseline"].set_index(["subspace", "size"]).loc[(full, "S")]
 wins = (tables["baseline"]["mean"] > tables["baseline"]["parameter_count"]).sum()
-verdicts = claims["verdict"].value_counts()
+# Verdicts are on what was run here: Pourchot's claims count with our supernets, not the authors'.
+verdicts = claims["verdict"].tolist()
+verdicts += (
+    tables["ours_claims"]["verdict"].tolist()
+    if "ours_claims" in tables
+    else ["not run"] * len(tables["authors_claims"])
+)
 numbers = {
     "profile": profile,
-    "runs-stored": len(plan.stored),
-    "runs-total": total,
+    "runs-stored": len(supernets_201),
+    "runs-total": len(runs_201),
+    "nb101-stored": len(supernets_101),
+    "nb101-total": total_101,
     "diverged": sum(record.status == "diverged" for record in plan.stored),
     "truth": truth,
-    "machine": report.machine(plan.stored),
+    "machine": report.machine(supernets_201),
+    "nb101-machine": report.machine(supernets_101) if supernets_101 else "",
+    "printed": len(printed),
+    "printed-means": int((printed["mean"] & printed["n"]).sum()),
+    "printed-intervals": int(printed["ci"].sum()),
     "spearman-full": report.with_interval(
         baseline["mean"], baseline["ci_low"], baseline["ci_high"]
     ),
@@ -80,9 +98,9 @@ numbers = {
     "spearman-seeds": f"{baseline['between_seeds']:.2f}",
     "wins": int(wins),
     "settings": len(tables["baseline"]),
-    "claims": len(claims),
-    **{name: int(verdicts.get(name, 0)) for name in ("supported", "contradicted", "undecided")},
-    "not-run": int(verdicts.get("not run", 0)),
+    "claims": len(verdicts),
+    **{name: verdicts.count(name) for name in ("supported", "contradicted", "undecided")},
+    "not-run": verdicts.count("not run"),
 }
 for name, value in numbers.items():
     glue(f"correlations-{name}", Markdown(str(value)), display=False)
@@ -92,8 +110,8 @@ for name, value in numbers.items():
 # {glue:md}`correlations-supported` are supported here,
 # {glue:md}`correlations-contradicted` contradicted,
 # {glue:md}`correlations-undecided` undecided at this scale and
-# {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`).
-# In the full space the supernets' Spearman correlation with the truth is
+# {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`, {numref}`tab-claims-101`).
+# In the full space of NAS-Bench-201 the supernets' Spearman correlation with the truth is
 # {glue:md}`correlations-spearman-full` (mean and 95% interval over
 # {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
 # {glue:md}`correlations-spearman-parameters` on the same cells, without any training.
@@ -102,15 +120,16 @@ for name, value in numbers.items():
 #
 # ## How we ran it
 #
-# Profile {glue:md}`correlations-profile`: {glue:md}`correlations-runs-stored` of
+# On NAS-Bench-201 (for NAS-Bench-101 see [below](#seven-subspaces)), profile
+# {glue:md}`correlations-profile`: {glue:md}`correlations-runs-stored` of
 # {glue:md}`correlations-runs-total` runs stored, {glue:md}`correlations-diverged` of them diverged.
 # Truth: {glue:md}`correlations-truth`. {glue:md}`correlations-machine`.
 
 # %% tags=["remove-input", "remove-output"]
 show_table(
     "setting",
-    report.describe_runs(correlations.grid(profile), correlations.PROFILES[profile].nets),
-    "What all runs share, read from their configs.",
+    report.describe_runs(correlations.nb201_grid(profile), correlations.PROFILES[profile].nets),
+    "What all runs on NAS-Bench-201 share, read from their configs.",
 )
 
 # %% [markdown]
@@ -152,7 +171,7 @@ figure = plots.usage_bars(statistics["usage"], "share")
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-scatter", "caption": "Proxy accuracy of one small supernet (seed 0) against stand-alone accuracy, with all operations and without Zero, as in Laube's figure 2. Absent where the benchmark's table is missing."}, "image": {"alt": "Six scatter plots of proxy against stand-alone accuracy", "width": "700px"}}
 no_zero = str(Subspace.without("none"))
 if table is not None:
-    shown = correlations.observe(plan.stored, profile, table)
+    shown = correlations.observe(supernets_201, profile, table)
     figure = plots.scatter(shown, [full, no_zero], seed=0, size="S")
 
 # %% [markdown]
@@ -243,9 +262,123 @@ show_table(
 figure = plots.floor_and_ceiling(tables["baseline"], "S")
 
 # %% [markdown]
+# (seven-subspaces)=
+# ## NAS-Bench-101: seven subspaces
+#
+# A_1 to A_4 hold the cells with so many vertices joined to the output, A_FULL all cells, RES and NRES
+# those with and without a residual connection from input to output. The truth is the validation
+# accuracy, mean of three runs of 108 epochs, of a sample: 151,644 of the 423,624 cells, which
+# Pourchot's supernets evaluated, equally many draws from each subspace.
+#
+# ### The authors' own supernets
+#
+# The five published supernets of each subspace and method give {glue:md}`correlations-printed-means`
+# of the {glue:md}`correlations-printed` means of the paper's table 3 to its two decimals, the
+# asterisks in the same places ({numref}`tab-authors`). The printed ± is 1.96 standard deviations
+# (divisor n) by the root of n: {glue:md}`correlations-printed-intervals` of
+# {glue:md}`correlations-printed` come out. For five supernets that is 1.58 times narrower than
+# Student's interval, which we give for ours.
+
+# %% tags=["remove-input", "remove-output"]
+show_table(
+    "authors",
+    report.table3_grid(tables[correlations.TABLE3["authors"]], report.plus_minus),
+    "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and ±. "
+    "Each asterisk is a supernet that predicts a constant; it is left out.",
+)
+if supernets_101:
+    counted = statistics["ours_parameters"].set_index("space")["spearman"]
+    ours = report.table3_grid(tables[correlations.TABLE3["ours"]], report.with_count)
+    ours["parameter count"] = [f"{counted[space]:.2f}" for space in ours["space"]]
+    show_table(
+        "ours",
+        ours,
+        "The same from our supernets: mean Spearman correlation over the same 1,000 cells of a "
+        "subspace, 95% interval over n supernets; and that of the cells' parameter counts.",
+    )
+    show_table(
+        "setting-101",
+        report.describe_runs(
+            appraisal.grid(profile), {"all": appraisal.PROFILES[profile].base.net}
+        ).drop(index=0),
+        "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
+    )
+else:
+    for name in ("ours", "setting-101"):
+        show_table(name, statistics["authors_parameters"].head(0), "No such run is stored yet.")
+show_table(
+    "claims-101",
+    report.claims_of_both(tables["authors_claims"], tables.get("ours_claims")),
+    "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces or "
+    "cells. The verdict follows the same rule for both; the summary above counts ours.",
+)
+
+# %% [markdown]
+# ```{glue:md} authors
+# :format: myst
+# ```
+#
+# ### Ours
+#
+# {glue:md}`correlations-nb101-stored` of {glue:md}`correlations-nb101-total` runs stored.
+# {glue:md}`correlations-nb101-machine`
+#
+# ```{glue:md} ours
+# :format: myst
+# ```
+#
+# ```{glue:md} setting-101
+# :format: myst
+# ```
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-methods", "caption": "Mean Spearman correlation by subspace and method with Student's 95% interval over supernets: the authors' and, where they are stored, ours; points without a bar have one supernet."}, "image": {"alt": "Points with bars for seven subspaces and six methods", "width": "800px"}}
+panels = {"the authors' supernets": appraisal.summarise(statistics["authors"])}
+if supernets_101:
+    panels["our supernets"] = tables[correlations.TABLE3["ours"]]
+figure = plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
+# %% [markdown]
+# ### What supernets over-rate
+#
+# {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` all
+# subspaces.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bias", "caption": "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on their own. Absent where the benchmark's files are missing."}, "image": {"alt": "Scatter plots with histograms at their margins", "width": "700px"}}
+evaluations = {} if appraisal.missing_files() else {"authors": nb101.load_supernets()}
+if evaluations and supernets_101:
+    sample = load_table(nb101.NAME)
+    evaluations["ours"] = appraisal.observe(supernets_101, profile, sample)
+first = {
+    source: frame[(frame["method"] == appraisal.BASELINE) & (frame["seed"] == 0)]
+    for source, frame in evaluations.items()
+}
+if first:
+    panels = {}
+    for source, run in first.items():
+        for space, feature in appraisal.FEATURES.values():
+            cells = run[run["space"] == space]
+            chosen = feature(cells["code"].to_numpy())
+            panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
+    figure = plots.marginal_scatter(panels, columns=2)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-spaces", "caption": "The same for all seven subspaces (the paper's figure 3 and appendix B.1). Absent where the benchmark's files are missing."}, "image": {"alt": "Scatter plots with histograms at their margins, one for each subspace", "width": "800px"}}
+if first:
+    figure = plots.marginal_scatter(
+        {
+            f"{space}, {source}": run[run["space"] == space]
+            for source, run in first.items()
+            for space in appraisal.SPACES
+            if (run["space"] == space).any()
+        },
+        columns=4,
+    )
+
+# %% [markdown]
 # ## Claim by claim
 #
 # ```{glue:md} claims
+# :format: myst
+# ```
+#
+# ```{glue:md} claims-101
 # :format: myst
 # ```
 #
@@ -267,6 +400,10 @@ figure = plots.floor_and_ceiling(tables["baseline"], "S")
 #   the benchmark's own notion of equal cells; its network would add a constant there.
 # - **Disconnected cells** are never sampled in training here (the paper does not say), but they
 #   are part of the random sample.
+# - **NAS-Bench-101** is at the same reduced scale, with one cell a stage (the paper has three), and
+#   with SGD and clipped gradients instead of RMSprop. AVG-3 sees as many images as the other methods
+#   here, so it makes a third of their updates; in the paper it makes as many and costs three times
+#   as much. NO FT and BNS-FT of a seed are one supernet evaluated in two ways.
 #
 # ## Run it yourself
 #

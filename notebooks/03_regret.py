@@ -308,7 +308,7 @@ show_table(
 show_table(
     "regret-verdicts",
     report.claims_table(claims),
-    "The claims of Pourchot's sections 5.2 and 5.3. A claim is supported if the whole interval lies "
+    "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
     "where it must, contradicted if none of it does, else undecided; n counts supernets, runs, "
     "spaces or cells.",
 )

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from nasrepro import benchmarks
@@ -12,7 +11,7 @@ from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.runs.store import supernets
 from nasrepro.search import Curves
-from nasrepro.spaces.nb101 import NUM_CELLS, Cell
+from nasrepro.spaces.nb101 import NUM_CELLS
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.studies import correlations, regret, results
 from nasrepro.studies.regret import Charge, Landscape, Protocol
@@ -109,32 +108,6 @@ def test_random_and_greedy_search_are_compared_training_by_training():
     assert rows[0]["ci_low"] == 5 and rows[1]["ci_low"] < 2.5
 
 
-def test_bias_worked_by_hand():
-    """Of four cells, the two with the feature are first by proxy, second and last by truth."""
-    frame = pd.DataFrame(
-        {
-            "seed": [0] * 4 + [1] * 4,
-            "code": [0, 1, 2, 3] * 2,
-            "proxy": [40, 30, 20, 10, 7, 7, 7, 7],  # the second supernet failed
-            "validation": [70, 60, 80, 75, 70, 60, 80, 75],
-        }
-    )
-    # Percentiles by proxy 100 and 75, by truth 50 and 25.
-    assert regret.biases(frame, lambda codes: codes < 2) == [50]
-
-
-def test_features_of_cells():
-    conv3, pool = "conv3x3-bn-relu", "maxpool3x3"
-    cells = [
-        Cell(((0, 1), (1, 2)), (conv3,)),
-        Cell(((0, 1), (0, 2), (1, 2)), (pool,)),
-        Cell(((0, 1),), ()),
-    ]
-    codes = np.array([cell.code for cell in cells])
-    assert regret.has_residual(codes).tolist() == [False, True, True]
-    assert regret.begins_with_conv3(codes).tolist() == [True, False, False]
-
-
 def test_costs_on_nasbench101_follow_the_paper(small_nb101, authors):
     """A supernet costs 432 / 108 = 4 average trainings, with three paths a step 12."""
     table = small_nb101["comparisons_nb101"].set_index(["space", "method"])
@@ -192,7 +165,7 @@ def test_without_the_other_benchmarks_their_claims_are_not_run(table):
 def test_every_claim_is_judged_and_every_table_named(stored):
     tables = regret.tables(stored)
     assert set(tables) == set(regret.TABLES)
-    assert set(tables["claims"]["claim"]) == set(read_claims("pourchot"))
+    assert set(tables["claims"]["claim"]) == set(read_claims("pourchot_search"))
     assert "not run" not in set(tables["claims"]["verdict"])
     assert len(tables["table4"]) == 7 and tables["table4"]["printed_d"].notna().all()
 

@@ -1,19 +1,321 @@
-"""Pourchot's own supernets, and the numbers printed from them."""
+"""NAS-Bench-101's part of study 1: how well supernets rank seven subspaces (Pourchot 4.1 to 5.3).
 
+The authors' own supernets and ours are looked at in the same way: evaluations, one row a supernet
+and cell, come from their files or from our records, and everything else is computed from them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nasrepro.benchmarks import nb101
+from nasrepro import claims
+from nasrepro.benchmarks import Table, nb101
+from nasrepro.claims import exact
 from nasrepro.data.sources import SOURCES, locate
+from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
+from nasrepro.nets.config import CellNetConfig
+from nasrepro.nets.nb101 import count_parameters
+from nasrepro.runs.config import DataConfig, DrawnCells, RunConfig
+from nasrepro.runs.store import Record
+from nasrepro.spaces.nb101 import SUBSPACES, Cell
+from nasrepro.stats import (
+    Interval,
+    deviation_ratio_interval,
+    difference_interval,
+    fisher_interval,
+    mean_interval,
+    stratified_difference_interval,
+)
+from nasrepro.train import RMSprop, TrainConfig
+
+SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
+BASELINE = "BNS-FT"  # what the other methods are compared with
+TRICKS = ("SINGLE-K", "PRO-RATA", "AVG-3", "S-K + P-R")
+METHODS = ("NO FT", BASELINE, *TRICKS)
+VALIDATION = nb101.COLUMNS[0].name
+SUPERNET_KEYS = ["space", "method", "seed"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the part runs: numbers only."""
+
+    base: RunConfig  # a run of BNS-FT
+    average_epochs: int  # of AVG-3, whose every update takes three paths, each with a batch
+    seeds: int
+    spaces: tuple[str, ...] = SPACES
+
+
+PROFILES = {
+    "smoke": Profile(
+        base=RunConfig(
+            data=DataConfig("digits", train_images=300, validation_images=100, size=8),
+            subspace=SUBSPACES["A_1"],
+            net=CellNetConfig(channels=6, cells_per_stage=1, statistics_momentum=0.1),
+            sampler="uniform",
+            train=TrainConfig(epochs=1, batch_size=30, crop_padding=1),
+            evaluate=EvaluateConfig("calibrated", batch_size=100, calibration_batches=1),
+            cells=DrawnCells(count=30, table=None),
+        ),
+        average_epochs=1,
+        seeds=1,
+        spaces=("A_4", "A_1"),
+    ),
+    "cpu": Profile(
+        base=RunConfig(
+            data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
+            subspace=SUBSPACES["A_1"],
+            net=CellNetConfig(channels=16, cells_per_stage=1),
+            sampler="uniform",
+            train=TrainConfig(
+                epochs=20,
+                batch_size=64,
+                learning_rate=0.05,
+                final_learning_rate=0.0,
+                weight_decay=3e-3,
+                gradient_clip=1.0,  # without it, supernets hardly learn in so few epochs
+                crop_padding=2,
+                precision="bfloat16",
+            ),
+            evaluate=EvaluateConfig(
+                "calibrated", batch_size=250, calibration_batches=1, precision="bfloat16"
+            ),
+            cells=DrawnCells(),
+        ),
+        average_epochs=20,  # as many images as the others, and a third of their updates
+        seeds=3,
+    ),
+    "paper": Profile(
+        base=RunConfig(
+            data=DataConfig("cifar10", train_images=40_000, validation_images=nb101.IMAGES),
+            subspace=SUBSPACES["A_1"],
+            net=CellNetConfig(),
+            sampler="uniform",
+            train=TrainConfig(
+                epochs=432,
+                batch_size=256,
+                learning_rate=0.2,
+                final_learning_rate=0.0,
+                weight_decay=1e-4,
+                rmsprop=RMSprop(),
+            ),
+            evaluate=EvaluateConfig("calibrated", batch_size=256, calibration_batches=1),
+            cells=DrawnCells(),
+        ),
+        average_epochs=3 * 432,  # as many updates as the others
+        seeds=5,
+    ),
+}
+
+
+# ---- runs
+
+
+def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The runs of a profile, in the order in which they matter; none if it has no such part.
+
+    Args:
+        profile: a name in `PROFILES`, or another.
+        seeds: at most so many seeds; None for the profile's own.
+    """
+    return list(_settings(profile, seeds))
+
+
+def _settings(profile: str, seeds: int | None = None) -> dict[RunConfig, tuple[str, str]]:
+    """Space and method of every run of a profile."""
+    chosen = PROFILES.get(profile)
+    if chosen is None:
+        return {}
+    variants = {method: make(chosen) for method, make in VARIANTS.items()}
+    return {
+        replace(config, subspace=SUBSPACES[space], seed=seed): (space, method)
+        for seed in range(chosen.seeds if seeds is None else min(seeds, chosen.seeds))
+        for method, config in variants.items()
+        for space in chosen.spaces
+    }
+
+
+def _averaged(profile: Profile) -> RunConfig:
+    train = replace(profile.base.train, gradients="mean", epochs=profile.average_epochs)
+    return replace(profile.base, sampler="uniform-3", train=train)
+
+
+def _single_kernel(profile: Profile) -> RunConfig:
+    return replace(profile.base, net=replace(profile.base.net, kernels="single"))
+
+
+def _without_fine_tuning(profile: Profile) -> RunConfig:
+    evaluate = replace(profile.base.evaluate, batch_norm="tracked", calibration_batches=0)
+    return replace(profile.base, evaluate=evaluate)
+
+
+# The columns of table 3, in the order in which they are worth running.
+VARIANTS: Mapping[str, Callable[[Profile], RunConfig]] = {
+    BASELINE: lambda profile: profile.base,
+    "NO FT": _without_fine_tuning,
+    "PRO-RATA": lambda profile: replace(profile.base, sampler="pro-rata"),
+    "SINGLE-K": _single_kernel,
+    "S-K + P-R": lambda profile: replace(_single_kernel(profile), sampler="pro-rata"),
+    "AVG-3": _averaged,
+}
+
+
+# ---- evaluations and what is computed from them
 
 
 def missing_files() -> list[str]:
     """Names of the sources of the authors' supernets that are not on this machine."""
     return [name for name in (nb101.NAME, "nb101-supernets") if not locate(SOURCES[name])]
+
+
+def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """What our supernets say of their cells, like `load_supernets` of `benchmarks.nb101`.
+
+    Args:
+        records: of the profile's grid; diverged ones have no evaluations.
+        profile: a name in `PROFILES`.
+        table: of NAS-Bench-101, all of it or a sample.
+
+    Returns:
+        Columns space, method, seed, code, proxy (percent of the validation images), validation
+        (stand-alone, percent).
+    """
+    settings = _settings(profile)
+    frames = []
+    for record in records:
+        codes = np.array(record.codes, dtype=np.int64)
+        known = np.isin(codes, table.codes)
+        proxy = 100 * np.array(record.correct) / record.config.data.validation_images
+        own = {"code": codes[known], "proxy": proxy[known]}
+        truth = {"validation": table.accuracy(codes[known], VALIDATION)}
+        keys = dict(zip(SUPERNET_KEYS, (*settings[record.config], record.config.seed), strict=True))
+        frames.append(pd.DataFrame(own | truth).assign(**keys))
+    return pd.concat(frames, ignore_index=True)
+
+
+def our_statistics(
+    records: Iterable[Record], profile: str, table: Table
+) -> dict[str, pd.DataFrame]:
+    """`statistics` of our supernets, diverged ones without a rank correlation; none of no runs."""
+    settings = _settings(profile)
+    mine = [record for record in records if record.config in settings]
+    if not mine:
+        return {}
+    found = statistics(observe(mine, profile, table), "ours")
+    diverged = [
+        (*settings[record.config], record.config.seed, np.nan)
+        for record in mine
+        if record.status == "diverged"
+    ]
+    if diverged:
+        rows = pd.DataFrame(diverged, columns=found["ours"].columns)
+        found["ours"] = pd.concat([found["ours"], rows], ignore_index=True)
+    return found
+
+
+def statistics(evaluations: pd.DataFrame, source: str) -> dict[str, pd.DataFrame]:
+    """What is computed from a join with the benchmark, small enough to keep beside the records.
+
+    Args:
+        evaluations: columns space, method, seed, code, proxy, validation.
+        source: whose supernets they are: "authors" or "ours".
+
+    Returns:
+        `<source>`: space, method, seed, spearman; see `rank_correlations`.
+        `<source>_patterns`: claim, mean, ci_low, ci_high, n: those about single features of cells.
+        `<source>_parameters`: space, n, spearman: parameter count and truth of the same cells.
+    """
+    return {
+        source: rank_correlations(evaluations),
+        f"{source}_patterns": patterns(evaluations),
+        f"{source}_parameters": parameter_baseline(evaluations),
+    }
+
+
+def rank_correlations(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation of proxy and validation accuracy of each supernet.
+
+    The truth is the validation accuracy as the mean of three runs.
+
+    Args:
+        evaluations: columns space, method, seed, proxy, validation.
+
+    Returns:
+        Columns space, method, seed, spearman: NaN for a supernet that predicts a constant.
+    """
+    return (
+        evaluations.groupby(SUPERNET_KEYS, sort=False)[["proxy", "validation"]]
+        .apply(lambda run: spearman(run["proxy"], run["validation"]))
+        .rename("spearman")
+        .reset_index()
+    )
+
+
+def parameter_baseline(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation of parameter count and validation accuracy, over each space's cells."""
+    rows = []
+    for space, group in evaluations.groupby("space", sort=False):
+        cells = group.drop_duplicates("code")
+        counts = count_parameters(cells["code"].to_numpy(np.int64))
+        rows.append((space, len(cells), spearman(counts, cells["validation"])))
+    return pd.DataFrame(rows, columns=["space", "n", "spearman"])
+
+
+def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n."""
+    chosen = evaluations[evaluations["method"] == BASELINE]
+    found = {}
+    for claim, (space, feature) in FEATURES.items():
+        if excess := biases(chosen[chosen["space"] == space], feature):
+            found[claim] = mean_interval(excess)
+    ones = evaluations[evaluations["space"] == "A_1"].drop_duplicates("code")
+    if len(ones):
+        residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
+        best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
+        found["residual-better"] = difference_interval(accuracy[residual], accuracy[~residual])
+        found["residual-best"] = exact(float(residual[best].mean()), len(best))
+    rows = [(claim, *interval) for claim, interval in found.items()]
+    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
+
+
+def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Of each supernet, the mean percentile of the cells with a feature by proxy less by truth.
+
+    Percentiles are among the cells that the supernet evaluated; failed supernets are left out.
+    """
+    found = []
+    for _, run in evaluated.groupby("seed"):
+        if run["proxy"].nunique() > 1:
+            percentiles = 100 * run[["proxy", "validation"]].rank(pct=True)
+            excess = percentiles["proxy"] - percentiles["validation"]
+            found.append(float(excess[feature(run["code"].to_numpy(np.int64))].mean()))
+    return found
+
+
+def has_residual(codes: np.ndarray) -> np.ndarray:
+    """Whether the input is joined to the output, bool [n]."""
+    return SUBSPACES["A_FULL^RES"].mask(codes)
+
+
+def begins_with_conv3(codes: np.ndarray) -> np.ndarray:
+    """Whether the first inner vertex of the benchmark's matrix is a 3x3 convolution, bool [n]."""
+    cells = [Cell.from_code(code) for code in codes.tolist()]
+    return np.array([cell.operations[:1] == ("conv3x3-bn-relu",) for cell in cells])
+
+
+# Figure 4: the space, and the feature whose cells are rated too high there.
+FEATURES = {
+    "bias-residual": ("A_1", has_residual),
+    "bias-conv3": ("A_4", begins_with_conv3),
+}
+
+
+# ---- tables and claims
 
 
 def table3(ranks: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +324,7 @@ def table3(ranks: pd.DataFrame) -> pd.DataFrame:
     A supernet that predicts the same for every cell has no rank correlation and is left out, as in
     the paper, which marks the cell with an asterisk. The printed ± is z sd / sqrt(n) with the
     normal quantile z = 1.96 and the standard deviation with divisor n: for five supernets 1.58
-    times narrower than Student's interval, which `nasrepro.stats` gives.
+    times narrower than Student's interval, which `summarise` gives.
 
     Args:
         ranks: columns space, method, seed, spearman; see `rank_correlations`.
@@ -37,24 +339,81 @@ def table3(ranks: pd.DataFrame) -> pd.DataFrame:
     return table[["mean", "ci", "n"]].reset_index()
 
 
-def rank_correlations(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """Spearman correlation of proxy and validation accuracy of each supernet of the authors.
-
-    The truth is the validation accuracy as the mean of three runs.
+def as_printed(table: pd.DataFrame) -> pd.DataFrame:
+    """Whether a recomputed table 3 rounds to the printed one, cell by cell.
 
     Args:
-        evaluations: columns space, method, seed, proxy, validation; see
-            `benchmarks.nb101.load_supernets`.
+        table: what `table3` gives.
 
     Returns:
-        Columns space, method, seed, spearman: NaN for a supernet that predicts a constant.
+        Columns space, method, and whether mean, ci and n are as printed, bool.
     """
-    return (
-        evaluations.groupby(["space", "method", "seed"], sort=False)[["proxy", "validation"]]
-        .apply(lambda run: spearman(run["proxy"], run["validation"]))
-        .rename("spearman")
-        .reset_index()
-    )
+    both = published_table3().merge(table, on=["space", "method"], suffixes=("_printed", ""))
+    same = {name: both[name].round(2) == both[f"{name}_printed"] for name in ("mean", "ci", "n")}
+    return both[["space", "method"]].assign(**same)
+
+
+def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank correlation and Student's 95% interval over the supernets of a space and method.
+
+    Returns:
+        Columns space, method, mean, ci_low, ci_high, n, failed: supernets without a rank
+        correlation, which are left out.
+    """
+    rows = []
+    for key, group in ranks.groupby(["space", "method"], sort=False)["spearman"]:
+        counted = group.dropna()
+        failed = len(group) - len(counted)
+        interval = mean_interval(counted) if len(counted) else Interval(np.nan, np.nan, np.nan, 0)
+        rows.append((*key, *interval, failed))
+    names = ["space", "method", "mean", "ci_low", "ci_high", "n", "failed"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def judge(ranks: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """The claims of Pourchot's sections 5.1 and 5.3 about rankings, with their verdicts.
+
+    Args:
+        ranks: columns space, method, seed, spearman.
+        found: the patterns, columns claim, mean, ci_low, ci_high, n.
+    """
+    intervals = {
+        row.claim: Interval(row.mean, row.ci_low, row.ci_high, row.n) for row in found.itertuples()
+    }
+    return pd.DataFrame(claims.judge("pourchot_ranking", rank_quantities(ranks) | intervals))
+
+
+def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
+    """The quantities made of rank correlations, as far as there are supernets for them."""
+    groups = ranks.dropna().groupby(["space", "method"])["spearman"]
+    values = {key: group.to_numpy() for key, group in groups}
+    pairs = {
+        "outputs-matter": ("A_1", "A_3"),
+        "residual-ranks": ("A_FULL^RES", "A_FULL^NRES"),
+        "same-level": ("A_2", "A_3"),
+    }
+    found = {
+        claim: difference_interval(*(values[space, BASELINE] for space in spaces))
+        for claim, spaces in pairs.items()
+        if all((space, BASELINE) in values for space in spaces)
+    }
+    improvements = {"fine-tuning": (BASELINE, "NO FT")}
+    improvements |= {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
+    complete = {
+        method: [values[space, method] for space in SPACES]
+        for method in METHODS
+        if all((space, method) in values for space in SPACES)
+    }
+    for claim, (better, worse) in improvements.items():
+        if better in complete and worse in complete:
+            found[claim] = stratified_difference_interval(complete[better], complete[worse])
+    if len(complete) == len(METHODS):
+        tricks = [group for trick in TRICKS for group in complete[trick]]
+        found["less-variance"] = deviation_ratio_interval(tricks, complete[BASELINE])
+    if BASELINE in complete:
+        means = [group.mean() for group in complete[BASELINE]]
+        found["size-hint"] = fisher_interval([SUBSPACES[space].size for space in SPACES], means)
+    return found
 
 
 def published_table3() -> pd.DataFrame:

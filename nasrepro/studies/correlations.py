@@ -1,7 +1,8 @@
 """Study 1: how well do supernets rank, subspace by subspace (Laube section 4.1).
 
 `grid` lists the runs of a profile, `observe` joins their records with the stand-alone accuracies,
-`tables` turns both into tidy tables, one row a fact.
+`tables` turns both into tidy tables, one row a fact. This is NAS-Bench-201; the study's other part,
+NAS-Bench-101, is in `appraisal`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import claims, metrics
-from nasrepro.benchmarks import Table
-from nasrepro.benchmarks.nb101 import load_supernets
+from nasrepro.benchmarks import Table, available_tables, load_table, nb101
 from nasrepro.claims import exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
@@ -25,16 +25,19 @@ from nasrepro.runs.run import random_cells
 from nasrepro.runs.store import Record
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import Interval, difference_interval, mean_interval
-from nasrepro.studies.appraisal import missing_files, rank_correlations, table3
+from nasrepro.studies import appraisal
 from nasrepro.train import TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
-AUTHORS_TABLE = "pourchot-table3-authors"
+# Pourchot's table 3: from the supernets of whom, and the name of the table.
+TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
     *("runs", "seeds", "usage", "parameters", "settings"),
-    *("authors", AUTHORS_TABLE),
+    *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
+    *(f"{source}_claims" for source in TABLE3),
+    *TABLE3.values(),
 )
 CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
 SUMMARY_KEYS = ["subspace", "size", "metric"]
@@ -119,7 +122,7 @@ PROFILES = {
 
 
 def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The runs of a profile, in the order in which they matter.
+    """The runs of a profile on both benchmarks, in the order in which they matter.
 
     Args:
         profile: a name in `PROFILES`.
@@ -132,6 +135,11 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
     if seeds is not None and seeds < 1:
         raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+    return nb201_grid(profile, seeds) + appraisal.grid(profile, seeds)
+
+
+def nb201_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The runs of `grid` on NAS-Bench-201."""
     chosen = PROFILES[profile]
     return [
         replace(chosen.base, subspace=subspace, net=chosen.nets[size], seed=seed)
@@ -198,15 +206,15 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             no rows if the table has a part of the space only.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
-        authors: space, method, seed, spearman: Pourchot's own supernets, if their files are here.
+        authors, ours, and what begins so: `nb101_statistics`.
     """
-    wanted, column = grid(profile), PROFILES[profile].column
+    wanted, column = nb201_grid(profile), PROFILES[profile].column
     subspaces = dict.fromkeys(config.subspace for config in wanted)
+    frames = nb101_statistics(records, profile)
     tried, records = records, [record for record in records if record.config in set(wanted)]
     observations = observe(records, profile, table)
-    authors = {} if missing_files() else {"authors": rank_correlations(load_supernets())}
     return {
-        **authors,
+        **frames,
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
@@ -218,6 +226,16 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             ignore_index=True,
         ),
     }
+
+
+def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
+    """Those of NAS-Bench-101, as far as its tables are here: see `appraisal.statistics`."""
+    found = {}
+    if not appraisal.missing_files():
+        found |= appraisal.statistics(nb101.load_supernets(), "authors")
+    if nb101.NAME in available_tables():
+        found |= appraisal.our_statistics(records, profile, load_table(nb101.NAME))
+    return found
 
 
 def measure_runs(
@@ -282,7 +300,7 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
 
     A page that shows a protocol shows what it was chosen from, too.
     """
-    chosen = PROFILES[profile]
+    chosen, wanted = PROFILES[profile], set(nb201_grid(profile))
     rows = []
     for record in records:
         config = record.config
@@ -297,7 +315,7 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
                 "learning_rate": config.train.learning_rate,
                 "weight_decay": config.train.weight_decay,
                 "epochs": config.train.epochs,
-                "in_grid": config in grid(profile),
+                "in_grid": config in wanted,
                 "seed": config.seed,
                 "spearman": metrics.spearman(sample["predicted"], sample["truth"]),
             }
@@ -385,7 +403,9 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
-        pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets.
+        pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets;
+        pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
+        authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
     """
     summary = summarise(statistics["runs"])
     return {
@@ -395,9 +415,20 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics, summary),
-        **({AUTHORS_TABLE: table3(statistics["authors"])} if "authors" in statistics else {}),
+        **nb101_tables(statistics),
         **statistics,
     }
+
+
+def nb101_tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Table 3 and the claims about it, from the supernets of all whose statistics are known."""
+    by_source = {"authors": appraisal.table3, "ours": appraisal.summarise}
+    found = {}
+    for source in by_source.keys() & statistics.keys():
+        ranks = statistics[source]
+        found[TABLE3[source]] = by_source[source](ranks)
+        found[f"{source}_claims"] = appraisal.judge(ranks, statistics[f"{source}_patterns"])
+    return found
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Study 3: does weight sharing improve a search (Pourchot sections 5.2 and 5.3)?
+"""Study 3: does weight sharing improve a search (Pourchot section 5.2)?
 
 Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets,
 NAS-Bench-201 with the small supernets of study 1, and NAS-Bench-Macro without supernets. A search
@@ -18,7 +18,6 @@ import pandas as pd
 
 from nasrepro import claims
 from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101
-from nasrepro.claims import exact
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
 from nasrepro.runs.config import RunConfig
@@ -33,7 +32,7 @@ from nasrepro.search import (
     regret_at,
     regret_curves,
 )
-from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES, Cell
+from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import (
     Interval,
@@ -45,10 +44,10 @@ from nasrepro.stats import (
     student_test,
 )
 from nasrepro.studies import audit, correlations
-from nasrepro.studies.appraisal import missing_files, rank_correlations
+from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
-KINDS = ("comparisons", "searches", "curves", "ranks", "patterns")
+KINDS = ("comparisons", "searches", "curves", "ranks")
 AUDITS = {
     "printed_effects": audit.effects,
     "printed_superiority": audit.superiorities,
@@ -57,7 +56,6 @@ AUDITS = {
 }
 TABLES = (*KINDS, "table4", "claims", *AUDITS)
 
-BASELINE = "BNS-FT"  # the supernets of tables 4 and 5
 UNITS = {  # of search time
     "nb101": "seconds of training, as the benchmark measured them",
     "nb201": "stand-alone trainings of 200 epochs",
@@ -124,7 +122,7 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
     """The small supernets of study 1; see `correlations.grid`."""
     if profile not in PROTOCOLS:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROTOCOLS)}")
-    configs = correlations.grid(profile, seeds)
+    configs = correlations.nb201_grid(profile, seeds)
     return [config for config in configs if correlations.size_of(config, profile) == "S"]
 
 
@@ -148,7 +146,6 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         searches: random less greedy search, both without weight sharing, after some trainings.
         curves: mean regret over time with its 95% interval.
         ranks: space, method, seed, spearman of the authors' supernets.
-        patterns: claim and interval of those about single features of cells.
     """
     protocol, wanted = PROTOCOLS[profile], set(grid(profile))
     mine = [record for record in records if record.config in wanted]
@@ -212,7 +209,6 @@ def nb101_statistics(
         "comparisons_nb101": pd.DataFrame(comparisons),
         "curves_nb101": pd.concat(curves, ignore_index=True),
         "ranks_nb101": rank_correlations(supernets),
-        "patterns_nb101": patterns(supernets),
     }
 
 
@@ -448,48 +444,6 @@ def _curve(
     return pd.DataFrame(rows, columns=["time", "regret", "ci_low", "ci_high", "n"])
 
 
-def patterns(supernets: pd.DataFrame) -> pd.DataFrame:
-    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n."""
-    chosen = supernets[supernets["method"] == BASELINE]
-    ones = supernets[supernets["space"] == "A_1"].drop_duplicates("code")
-    residual = has_residual(ones["code"].to_numpy())
-    accuracy = ones["validation"].to_numpy()
-    best = np.argsort(-accuracy, kind="stable")[: len(accuracy) // 100]
-    found = {
-        "bias-residual": mean_interval(biases(chosen[chosen["space"] == "A_1"], has_residual)),
-        "bias-conv3": mean_interval(biases(chosen[chosen["space"] == "A_4"], begins_with_conv3)),
-        "residual-better": difference_interval(accuracy[residual], accuracy[~residual]),
-        "residual-best": exact(float(residual[best].mean()), len(best)),
-    }
-    rows = [(claim, *interval) for claim, interval in found.items()]
-    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
-
-
-def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray]) -> list[float]:
-    """Of each supernet, the mean percentile of the cells with a feature by proxy less by truth.
-
-    Percentiles are among the cells that the supernet evaluated; failed supernets are left out.
-    """
-    found = []
-    for _, run in evaluated.groupby("seed"):
-        if run["proxy"].nunique() > 1:
-            percentiles = 100 * run[["proxy", "validation"]].rank(pct=True)
-            excess = percentiles["proxy"] - percentiles["validation"]
-            found.append(float(excess[feature(run["code"].to_numpy())].mean()))
-    return found
-
-
-def has_residual(codes: np.ndarray) -> np.ndarray:
-    """Whether the input is joined to the output, bool [n]."""
-    return SUBSPACES["A_FULL^RES"].mask(codes)
-
-
-def begins_with_conv3(codes: np.ndarray) -> np.ndarray:
-    """Whether the first inner vertex of the benchmark's matrix is a 3x3 convolution, bool [n]."""
-    cells = [Cell.from_code(code) for code in codes.tolist()]
-    return np.array([cell.operations[:1] == ("conv3x3-bn-relu",) for cell in cells])
-
-
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every table of the page, from what `statistics` computed of any benchmarks.
 
@@ -499,7 +453,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         again (`studies.audit`).
     """
     frames = {kind: gather(statistics, kind) for kind in KINDS}
-    judged = pd.DataFrame(claims.judge("pourchot", quantities(frames)))
+    judged = pd.DataFrame(claims.judge("pourchot_search", quantities(frames)))
     own = {"table4": beside_table4(frames["comparisons"]), "claims": judged}
     return frames | own | {name: make() for name, make in AUDITS.items()}
 
@@ -517,11 +471,9 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
     comparisons, searches, ranks = (frames[kind] for kind in ("comparisons", "searches", "ranks"))
     if len(searches):
         found |= greedy_quantities(searches)
-    for row in frames["patterns"].itertuples():
-        found[row.claim] = Interval(row.mean, row.ci_low, row.ci_high, row.n)
     if len(ranks):
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
-        found |= rank_quantities(ranks, chosen.set_index("space")["difference"])
+        found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"])
         for row in chosen.itertuples():
             found[f"oneshot-{row.space}"] = Interval(
                 row.difference, row.ci_low, row.ci_high, row.supernets
@@ -546,29 +498,16 @@ def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
     return found
 
 
-def rank_quantities(ranks: pd.DataFrame, differences: pd.Series) -> dict[str, Interval]:
-    """Quantities made of the rank correlations of the authors' supernets.
+def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
+    """Whether spaces that the authors' supernets rank better are searched better, too.
 
     Args:
         ranks: space, method, seed, spearman.
         differences: of regret, at the one-shot budget, by space.
     """
-    chosen = ranks[ranks["method"] == BASELINE].dropna()
-    by_space = {space: group.to_numpy() for space, group in chosen.groupby("space")["spearman"]}
-    spaces = [space for space in by_space if space in differences]
-    means = [by_space[space].mean() for space in spaces]
-    sizes = [SUBSPACES[space].size for space in spaces]
-    pairs = {
-        "outputs-matter": ("A_1", "A_3"),
-        "residual-ranks": ("A_FULL^RES", "A_FULL^NRES"),
-        "same-level": ("A_2", "A_3"),
-    }
-    found = {
-        claim: difference_interval(by_space[a], by_space[b]) for claim, (a, b) in pairs.items()
-    }
-    found["no-link"] = fisher_interval(means, [differences[space] for space in spaces])
-    found["size-hint"] = fisher_interval(sizes, means)
-    return found
+    chosen = ranks[(ranks["method"] == BASELINE) & ranks["space"].isin(differences.index)]
+    means = chosen.dropna().groupby("space")["spearman"].mean()
+    return fisher_interval(means, differences[means.index])
 
 
 def beside_table4(comparisons: pd.DataFrame) -> pd.DataFrame:
