@@ -204,6 +204,18 @@ def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 
     return pd.DataFrame(rows)
 
 
+def own_truth_grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations by two truths, as text; `rows` is the table own_truth of study 1."""
+    heads = {"own": "with our own benchmark", "table": "with the published table"}
+    texts = rows.assign(
+        text=[with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()],
+        truth=rows["truth"].map(heads),
+    )
+    keys = ["subspace", "size", "cells", "n"]
+    grid = texts.pivot(index=keys, columns="truth", values="text")[list(heads.values())]
+    return grid.rename_axis(columns=None).reset_index().astype(str)
+
+
 def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
     """How the runs were made, from their configs: one row a setting they share.
 

@@ -11,6 +11,7 @@ from nasrepro.benchmarks import Column, Table
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.runs.bench import BENCHES
+from nasrepro.runs.run import random_cells
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import mean_interval
@@ -190,8 +191,38 @@ def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
     assert statistics["parameters"]["n"].tolist() == [27, 27]
     assert len(statistics["usage"]) == 0
     tables = correlations.tables(statistics)
-    assert set(correlations.TABLES) - set(tables) <= NB101_TABLES
+    assert set(correlations.TABLES) - set(tables) <= NB101_TABLES | {"own", "own_truth"}
     assert set(tables["claims"]["verdict"]) == {"not run"}
+
+
+def test_runs_are_ranked_by_two_truths_over_the_same_cells():
+    """A supernet that ranks as the table does, and a benchmark of ours that ranks the reverse."""
+    cells = BENCHES["nb201-digits"].chosen_cells()
+    codes, ranks = np.array([cell.code for cell in cells]), np.arange(27.0)
+    test = Column("digits", "test", 10, "mean of seeds 0 to 1", "", "by hand")
+    truth = Table("nb201-digits", codes, (test,), {test.name: ranks})
+    own = Table("nb201-selfmade", codes[:25], (test,), {test.name: 90 - ranks[:25]})
+    records = [digits_record(truth, seed) for seed in range(2)]
+    frame = correlations.beside_own(records, "digits", truth, own)
+    assert frame["n"].tolist() == [25, 25]
+    assert frame["own"].tolist() == pytest.approx([-1, -1])
+    assert frame["table"].tolist() == pytest.approx([1, 1])
+    rows = correlations.own_truth(frame)
+    assert rows[["truth", "mean", "n"]].to_numpy().tolist() == [
+        ["own", pytest.approx(-1), 2],
+        ["table", pytest.approx(1), 2],
+    ]
+    few = Table("nb201-selfmade", codes[:19], (test,), {test.name: ranks[:19]})
+    assert len(correlations.beside_own(records, "digits", truth, few)) == 0
+
+
+def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
+    grid = correlations.grid("own")
+    assert len(grid) == 3
+    assert {config.cells.table for config in grid} == {None}
+    assert correlations.table_of("own") == "nb201-selfmade"
+    sample = {cell.code for cell in random_cells(grid[0].subspace, grid[0].cells)}
+    assert {cell.code for cell in BENCHES["nb201-selfmade"].chosen_cells()} <= sample
 
 
 def test_every_claim_about_the_table_is_computed(table):
@@ -214,7 +245,8 @@ def test_every_table_is_named(table):
     statistics = results.known_statistics("correlations", "cpu")
     tables = set(correlations.tables(statistics))
     assert tables <= set(correlations.TABLES)
-    assert set(correlations.TABLES) - tables <= {t for t in NB101_TABLES if "ours" in t}
+    absent = {"own", "own_truth"} | {name for name in NB101_TABLES if "ours" in name}
+    assert set(correlations.TABLES) - tables <= absent
 
 
 def test_intervals_of_the_summary_come_from_the_runs():

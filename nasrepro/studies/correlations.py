@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import claims, metrics
-from nasrepro.benchmarks import Table, available_tables, load_table, nb101
+from nasrepro.benchmarks import Table, available_tables, load_table, nb101, selfmade
 from nasrepro.claims import exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
@@ -34,11 +34,12 @@ TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
-    *("runs", "seeds", "usage", "parameters", "settings"),
+    *("runs", "seeds", "usage", "parameters", "settings", "own", "own_truth"),
     *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
     *(f"{source}_claims" for source in TABLE3),
     *TABLE3.values(),
 )
+OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
 CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
 SUMMARY_KEYS = ["subspace", "size", "metric"]
 
@@ -51,7 +52,13 @@ DOUBLES = tuple(
     if {"none", "avg_pool_3x3"} & set(pair)
 )
 DIGITS = BENCHES["nb201-digits"]
-GROUPS = {"singles": SINGLES, "doubles": DOUBLES, "digits": (DIGITS.subspace,)}
+OWN = BENCHES[selfmade.NAME]
+GROUPS = {
+    "full": (Subspace(),),
+    "singles": SINGLES,
+    "doubles": DOUBLES,
+    "digits": (DIGITS.subspace,),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,17 @@ class Profile:
 
 
 CELLS = CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN)
+CPU_DATA = DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16)
+CPU_SMALL = NetConfig(channels=16, cells_per_stage=1, tracked_statistics=False)
+CPU_TRAIN = TrainConfig(
+    epochs=56,
+    batch_size=128,
+    learning_rate=0.05,
+    weight_decay=3e-3,  # with this batch size Yu's choice for this space (table 5)
+    crop_padding=2,
+    precision="bfloat16",
+)
+CPU_EVALUATE = EvaluateConfig("batch", batch_size=250, precision="bfloat16")
 
 PROFILES = {
     "smoke": Profile(
@@ -80,22 +98,12 @@ PROFILES = {
     ),
     "cpu": Profile(
         base=RunConfig(
-            data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
-            train=TrainConfig(
-                epochs=56,
-                batch_size=128,
-                learning_rate=0.05,
-                weight_decay=3e-3,  # with this batch size Yu's choice for this space (table 5)
-                crop_padding=2,
-                precision="bfloat16",
-            ),
-            evaluate=EvaluateConfig("batch", batch_size=250, precision="bfloat16"),
+            data=CPU_DATA,
+            train=CPU_TRAIN,
+            evaluate=CPU_EVALUATE,
             cells=CELLS,
         ),
-        nets={
-            "S": NetConfig(channels=16, cells_per_stage=1, tracked_statistics=False),
-            "M": NetConfig(channels=16, cells_per_stage=2, tracked_statistics=False),
-        },
+        nets={"S": CPU_SMALL, "M": replace(CPU_SMALL, cells_per_stage=2)},
         seeds={("S", "singles"): 5, ("S", "doubles"): 3, ("M", "singles"): 3},
     ),
     "paper": Profile(
@@ -105,6 +113,14 @@ PROFILES = {
         ),
         nets={"S": SMALL, "M": MEDIUM, "W": WIDE},
         seeds={(size, group): 5 for size in ("S", "M", "W") for group in ("singles", "doubles")},
+    ),
+    # What "cpu" is to the published table, to our own: it needs none.
+    "own": Profile(
+        base=RunConfig(data=CPU_DATA, train=CPU_TRAIN, evaluate=CPU_EVALUATE),
+        nets={"S": CPU_SMALL},
+        seeds={("S", "full"): 3},
+        table=OWN.name,
+        column="cifar10-test-10",
     ),
     "digits": Profile(
         base=RunConfig(
@@ -206,6 +222,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             no rows if the table has a part of the space only.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
+        own: subspace, size, seed, n, own, table; see `beside_own`, if our own benchmark is here.
         authors, ours, and what begins so: `nb101_statistics`.
     """
     wanted, column = nb201_grid(profile), PROFILES[profile].column
@@ -213,8 +230,10 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     frames = nb101_statistics(records, profile)
     tried, records = records, [record for record in records if record.config in set(wanted)]
     observations = observe(records, profile, table)
+    own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
         **frames,
+        **({} if own is None else {"own": beside_own(records, profile, table, own)}),
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
@@ -342,6 +361,38 @@ def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["subspace", "size", "seed_a", "seed_b", "spearman"])
 
 
+def beside_own(records: Iterable[Record], profile: str, table: Table, own: Table) -> pd.DataFrame:
+    """How well runs rank the cells of our own benchmark, by its truth and by the profile's.
+
+    Over the random sample's cells that both have, where there are `OWN_CELLS` of them.
+
+    Args:
+        records: of the profile's grid.
+        profile: a name in `PROFILES`.
+        table: of the profile.
+        own: test accuracies of networks of the supernets' own size and schedule.
+
+    Returns:
+        Columns subspace, size, seed, n (cells), own and table: Spearman correlations.
+    """
+    (test,) = (column.name for column in own.columns if column.split == "test")
+    rows = []
+    for record in records:
+        sample = observe_run(record, profile, table).query("random")
+        shared = sample[np.isin(sample["code"], own.codes)]
+        if len(shared) >= OWN_CELLS:
+            measured = own.accuracy(shared["code"].to_numpy(), test)
+            rows.append(
+                {
+                    **shared.iloc[0][["subspace", "size", "seed"]],
+                    "n": len(shared),
+                    "own": metrics.spearman(shared["predicted"], measured),
+                    "table": metrics.spearman(shared["predicted"], shared["truth"]),
+                }
+            )
+    return pd.DataFrame(rows, columns=["subspace", "size", "seed", "n", "own", "table"])
+
+
 def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
     """How many of the best cells use an operation, and its share of their edges (Laube's figure 3).
 
@@ -403,6 +454,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
+        own_truth: subspace, size, cells, truth (own or table), mean, ci_low, ci_high, n (runs);
         pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets;
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
@@ -415,6 +467,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics, summary),
+        **({"own_truth": own_truth(statistics["own"])} if "own" in statistics else {}),
         **nb101_tables(statistics),
         **statistics,
     }
@@ -486,6 +539,17 @@ def against_parameters(
             for row in table[["subspace", "size"]].itertuples(index=False)
         ],
     )
+
+
+def own_truth(own: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank correlation with our own benchmark and with the table, and 95% intervals."""
+    rows = [
+        (subspace, size, group["n"].iloc[0], truth, *mean_interval(group[truth]))
+        for (subspace, size), group in own.groupby(["subspace", "size"], sort=False)
+        for truth in ("own", "table")
+    ]
+    names = ["subspace", "size", "cells", "truth", "mean", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
