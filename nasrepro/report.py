@@ -60,22 +60,25 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def claims_of_both(authors: pd.DataFrame | None, ours: pd.DataFrame | None) -> pd.DataFrame:
-    """Claims judged on the authors' supernets and on ours, as text; None where there are none."""
-    known = next(claims for claims in (ours, authors) if claims is not None)
+def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The same claims judged on several sources, e.g. the authors' supernets and ours, as text.
+
+    Args:
+        judged: what `claims.judge` gives, by source.
+    """
+    known = next(iter(judged.values()))
     columns = {
         "claim": known["statement"] + " (" + known["where"] + ")",
         "paper": known["reported"],
         "we compute (the claim holds if)": known["quantity"] + " (" + known["holds if"] + ")",
     }
-    for whose, claims in (("the authors' supernets", authors), ("our supernets", ours)):
-        if claims is not None:
-            columns[f"{whose}, 95% interval"] = [
-                f"{with_interval(row.ours, row.ci_low, row.ci_high)} (n = {row.n}): {row.verdict}"
-                if row.n
-                else row.verdict
-                for row in claims.itertuples()
-            ]
+    for source, claims in judged.items():
+        columns[f"{source}: 95% interval, verdict"] = [
+            f"{with_interval(row.ours, row.ci_low, row.ci_high)}, n = {row.n}: {row.verdict}"
+            if row.n
+            else row.verdict
+            for row in claims.itertuples()
+        ]
     return pd.DataFrame(columns)
 
 

@@ -25,7 +25,7 @@
 # supernets each, and compared ways of training and of evaluating them by Spearman's correlation.
 
 # %% tags=["parameters", "hide-input"]
-profile = "cpu"  # smoke, cpu or paper
+profile = "cpu"  # smoke, cpu, paper, own or digits
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
@@ -36,6 +36,7 @@ from myst_nb import glue
 
 from nasrepro import plots, report
 from nasrepro.benchmarks import available_tables, load_table, nb101
+from nasrepro.claims import read_claims
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.studies import appraisal, correlations, results
 
@@ -43,9 +44,9 @@ if workers:
     results.compute_missing("correlations", profile, workers=workers, device=device)
 plan = results.plan("correlations", profile)
 statistics = results.known_statistics("correlations", profile)
-if correlations.TABLE in available_tables():
-    table = load_table(correlations.TABLE)
-    truth = str(table.column(correlations.COLUMN))
+if correlations.table_of(profile) in available_tables():
+    table = load_table(correlations.table_of(profile))
+    truth = str(table.column(correlations.PROFILES[profile].column))
 else:
     table = None
     truth = (
@@ -54,6 +55,7 @@ else:
     )
 tables = correlations.tables(statistics)
 summary, claims = tables["summary"], tables["claims"]
+RANKING = read_claims("pourchot_ranking")
 # The two benchmarks: what belongs to which.
 runs_201 = set(correlations.nb201_grid(profile))
 supernets_201 = [record for record in plan.stored if record.config in runs_201]
@@ -67,17 +69,17 @@ def show_table(name, frame, caption):
 
 # %% tags=["remove-input", "remove-output"]
 total_101 = len(appraisal.grid(profile))
-printed = appraisal.as_printed(tables[correlations.TABLE3["authors"]])
-full = str(Subspace())
+# What there is of NAS-Bench-101: the authors' results, ours, both or none.
+known = [source for source in correlations.TABLE3 if source in statistics]
+table3 = {source: tables[correlations.TABLE3[source]] for source in known}
+judged = {source: tables[f"{source}_claims"] for source in known}
+printed = appraisal.as_printed(table3["authors"]) if "authors" in known else None
+full = str(correlations.nb201_grid(profile)[0].subspace)
 baseline = tables["baseline"].set_index(["subspace", "size"]).loc[(full, "S")]
 wins = (tables["baseline"]["mean"] > tables["baseline"]["parameter_count"]).sum()
 # Verdicts are on what was run here: Pourchot's claims count with our supernets, not the authors'.
-verdicts = claims["verdict"].tolist()
-verdicts += (
-    tables["ours_claims"]["verdict"].tolist()
-    if "ours_claims" in tables
-    else ["not run"] * len(tables["authors_claims"])
-)
+ranking = judged["ours"]["verdict"].tolist() if "ours" in known else ["not run"] * len(RANKING)
+verdicts = claims["verdict"].tolist() + ranking
 numbers = {
     "profile": profile,
     "runs-stored": len(supernets_201),
@@ -86,11 +88,12 @@ numbers = {
     "nb101-total": total_101,
     "diverged": sum(record.status == "diverged" for record in plan.stored),
     "truth": truth,
+    "full": full,
     "machine": report.machine(supernets_201),
     "nb101-machine": report.machine(supernets_101) if supernets_101 else "",
-    "printed": len(printed),
-    "printed-means": int((printed["mean"] & printed["n"]).sum()),
-    "printed-intervals": int(printed["ci"].sum()),
+    "printed": "–" if printed is None else len(printed),
+    "printed-means": "–" if printed is None else int((printed["mean"] & printed["n"]).sum()),
+    "printed-intervals": "–" if printed is None else int(printed["ci"].sum()),
     "spearman-full": report.with_interval(
         baseline["mean"], baseline["ci_low"], baseline["ci_high"]
     ),
@@ -112,7 +115,8 @@ for name, value in numbers.items():
 # {glue:md}`correlations-contradicted` contradicted,
 # {glue:md}`correlations-undecided` undecided at this scale and
 # {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`, {numref}`tab-claims-101`).
-# In the full space of NAS-Bench-201 the supernets' Spearman correlation with the truth is
+# With {glue:md}`correlations-full` of NAS-Bench-201 the supernets' Spearman correlation with the
+# truth is
 # {glue:md}`correlations-spearman-full` (mean and 95% interval over
 # {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
 # {glue:md}`correlations-spearman-parameters` on the same cells, without any training.
@@ -163,9 +167,11 @@ show_table(
 # number of edges, so that the shares of a group add up to one.)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-usage", "caption": "Share of the true top N cells that use an operation at least once, in the full space and with each operation masked. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, usage of each operation against N", "width": "700px"}}
-figure = plots.usage_bars(statistics["usage"], "usage")
+if len(statistics["usage"]):
+    figure = plots.usage_bars(statistics["usage"], "usage")
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-share", "caption": "Share of all edges of the true top N cells that carry an operation. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, share of each operation against N", "width": "700px"}}
-figure = plots.usage_bars(statistics["usage"], "share")
+if len(statistics["usage"]):
+    figure = plots.usage_bars(statistics["usage"], "share")
 # %% [markdown]
 # ## Predictions against the truth
 
@@ -173,7 +179,8 @@ figure = plots.usage_bars(statistics["usage"], "share")
 no_zero = str(Subspace.without("none"))
 if table is not None:
     shown = correlations.observe(supernets_201, profile, table)
-    figure = plots.scatter(shown, [full, no_zero], seed=0, size="S")
+    spaces = [space for space in (full, no_zero) if space in set(shown["subspace"])]
+    figure = plots.scatter(shown, spaces, seed=0, size="S")
 
 # %% [markdown]
 # ## Within the true top N
@@ -257,7 +264,7 @@ show_table(
 # The number of weights of a cell's own network is a ranking that costs nothing: a floor. Two
 # supernets that differ in their seed alone agree only so far: a supernet that predicts the truth
 # better than it predicts its twin would be a surprise, so their agreement
-# ({glue:md}`correlations-spearman-seeds` in the full space) hints at how much is noise.
+# ({glue:md}`correlations-spearman-seeds` with {glue:md}`correlations-full`) hints at how much is noise.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-floor", "caption": "Spearman correlation with the truth of small supernets (dots, 95% interval over seeds) and of the parameter count (crosses), and between supernets of different seeds (bars; mean over pairs)."}, "image": {"alt": "Points per subspace: supernet, parameter count, agreement of seeds", "width": "700px"}}
 figure = plots.floor_and_ceiling(tables["baseline"], "S")
@@ -304,35 +311,36 @@ show_table(
 # Student's interval, which we give for ours.
 
 # %% tags=["remove-input", "remove-output"]
+nothing = pd.DataFrame({"": ["not on this machine, or not run yet"]})
 show_table(
     "authors",
-    report.table3_grid(tables[correlations.TABLE3["authors"]], report.plus_minus),
+    report.table3_grid(table3["authors"], report.plus_minus) if "authors" in known else nothing,
     "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and ±. "
     "Each asterisk is a supernet that predicts a constant; it is left out.",
 )
-if supernets_101:
+ours = nothing
+if "ours" in known:
     counted = statistics["ours_parameters"].set_index("space")["spearman"]
-    ours = report.table3_grid(tables[correlations.TABLE3["ours"]], report.with_count)
+    ours = report.table3_grid(table3["ours"], report.with_count)
     ours["parameter count"] = [f"{counted[space]:.2f}" for space in ours["space"]]
-    show_table(
-        "ours",
-        ours,
-        "The same from our supernets: mean Spearman correlation over the same 1,000 cells of a "
-        "subspace, 95% interval over n supernets; and that of the cells' parameter counts.",
-    )
-    show_table(
-        "setting-101",
-        report.describe_runs(
-            appraisal.grid(profile), {"all": appraisal.PROFILES[profile].base.net}
-        ).drop(index=0),
-        "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
-    )
-else:
-    for name in ("ours", "setting-101"):
-        show_table(name, statistics["authors_parameters"].head(0), "No such run is stored yet.")
+show_table(
+    "ours",
+    ours,
+    "The same from our supernets: mean Spearman correlation over the same 1,000 cells of a "
+    "subspace, 95% interval over n supernets; and that of the cells' parameter counts.",
+)
+setting = nothing
+if total_101:
+    nets = {"all": appraisal.PROFILES[profile].base.net}
+    setting = report.describe_runs(appraisal.grid(profile), nets)
+show_table(
+    "setting-101",
+    setting,
+    "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
+)
 show_table(
     "claims-101",
-    report.claims_of_both(tables["authors_claims"], tables.get("ours_claims")),
+    report.claims_of_both(judged) if known else nothing,
     "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces or "
     "cells. The verdict follows the same rule for both; the summary above counts ours.",
 )
@@ -355,11 +363,10 @@ show_table(
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-methods", "caption": "Mean Spearman correlation by subspace and method with Student's 95% interval over supernets: the authors' and, where they are stored, ours; points without a bar have one supernet."}, "image": {"alt": "Points with bars for seven subspaces and six methods", "width": "800px"}}
-panels = {"the authors' supernets": appraisal.summarise(statistics["authors"])}
-if supernets_101:
-    panels["our supernets"] = tables[correlations.TABLE3["ours"]]
-figure = plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-methods", "caption": "Mean Spearman correlation by subspace and method with Student's 95% interval over supernets, the authors' and ours; points without a bar have one supernet."}, "image": {"alt": "Points with bars for seven subspaces and six methods", "width": "800px"}}
+if known:
+    panels = {source: appraisal.summarise(statistics[source]) for source in known}
+    figure = plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
 # %% [markdown]
 # ### What supernets over-rate
 #
@@ -368,7 +375,7 @@ figure = plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bias", "caption": "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on their own. Absent where the benchmark's files are missing."}, "image": {"alt": "Scatter plots with histograms at their margins", "width": "700px"}}
 evaluations = {} if appraisal.missing_files() else {"authors": nb101.load_supernets()}
-if evaluations and supernets_101:
+if supernets_101 and nb101.NAME in available_tables():
     sample = load_table(nb101.NAME)
     evaluations["ours"] = appraisal.observe(supernets_101, profile, sample)
 first = {
