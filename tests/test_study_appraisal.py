@@ -35,7 +35,7 @@ def ranks_of(values):
 
 
 def test_the_cpu_grid_has_every_cell_of_table_3_with_at_least_three_seeds():
-    settings = appraisal._settings("cpu")
+    settings = appraisal.settings("cpu")
     assert len(settings) == len(set(settings)) == 7 * 6 * 3
     assert set(settings.values()) == {(space, method) for space in SPACES for method in METHODS}
     assert set(appraisal.grid("cpu")) < set(correlations.grid("cpu"))

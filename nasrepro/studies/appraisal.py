@@ -4,7 +4,7 @@ The authors' own supernets and ours are looked at in the same way: evaluations, 
 and cell, come from their files or from our records, and everything else is computed from them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 
@@ -116,18 +116,21 @@ PROFILES = {
 # ---- runs
 
 
-def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+def grid(
+    profile: str, seeds: int | None = None, methods: Sequence[str] = METHODS
+) -> list[RunConfig]:
     """The runs of a profile, in the order in which they matter; none if it has no such part.
 
     Args:
         profile: a name in `PROFILES`, or another.
         seeds: at most so many seeds; None for the profile's own.
+        methods: only these columns of table 3.
     """
-    return list(_settings(profile, seeds))
+    return [config for config, (_, method) in settings(profile, seeds).items() if method in methods]
 
 
-def _settings(profile: str, seeds: int | None = None) -> dict[RunConfig, tuple[str, str]]:
-    """Space and method of every run of a profile."""
+def settings(profile: str, seeds: int | None = None) -> dict[RunConfig, tuple[str, str]]:
+    """Space and method of every run of a profile; arguments as in `grid`."""
     chosen = PROFILES.get(profile)
     if chosen is None:
         return {}
@@ -185,7 +188,7 @@ def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFra
         Columns space, method, seed, code, proxy (percent of the validation images), validation
         (stand-alone, percent).
     """
-    settings = _settings(profile)
+    about = settings(profile)
     frames = []
     for record in records:
         codes = np.array(record.codes, dtype=np.int64)
@@ -193,7 +196,7 @@ def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFra
         proxy = 100 * np.array(record.correct) / record.config.data.validation_images
         own = {"code": codes[known], "proxy": proxy[known]}
         truth = {"validation": table.accuracy(codes[known], VALIDATION)}
-        keys = dict(zip(SUPERNET_KEYS, (*settings[record.config], record.config.seed), strict=True))
+        keys = dict(zip(SUPERNET_KEYS, (*about[record.config], record.config.seed), strict=True))
         frames.append(pd.DataFrame(own | truth).assign(**keys))
     return pd.concat(frames, ignore_index=True)
 
@@ -202,13 +205,13 @@ def our_statistics(
     records: Iterable[Record], profile: str, table: Table
 ) -> dict[str, pd.DataFrame]:
     """`statistics` of our supernets, diverged ones without a rank correlation; none of no runs."""
-    settings = _settings(profile)
-    mine = [record for record in records if record.config in settings]
+    about = settings(profile)
+    mine = [record for record in records if record.config in about]
     if not mine:
         return {}
     found = statistics(observe(mine, profile, table), "ours")
     diverged = [
-        (*settings[record.config], record.config.seed, np.nan)
+        (*about[record.config], record.config.seed, np.nan)
         for record in mine
         if record.status == "diverged"
     ]

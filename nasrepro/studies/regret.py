@@ -43,7 +43,7 @@ from nasrepro.stats import (
     probability_of_superiority,
     student_test,
 )
-from nasrepro.studies import audit, correlations
+from nasrepro.studies import appraisal, audit, correlations
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
@@ -68,6 +68,7 @@ AT = (5, 10, 25, 50, 100, 250, 500, 1_000)  # trainings after which two searches
 # images.
 SUPERNET = 432 / 108
 EVALUATION = nb101.IMAGES / (3 * nb101.EPOCHS * 40_000)
+OURS = f"{BASELINE}, ours"  # supernets of study 1, charged as the authors'
 PATHS = {"AVG-3": 3}  # paths of each update, where it is not one
 
 NB201_IMAGES = 200 * 50_000  # that a stand-alone training of NAS-Bench-201 sees
@@ -119,11 +120,12 @@ class Charge:
 
 
 def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The small supernets of study 1; see `correlations.grid`."""
+    """The small supernets of study 1, of NAS-Bench-101 those of BNS-FT; see `correlations.grid`."""
     if profile not in PROTOCOLS:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROTOCOLS)}")
     configs = correlations.nb201_grid(profile, seeds)
-    return [config for config in configs if correlations.size_of(config, profile) == "S"]
+    small = [config for config in configs if correlations.size_of(config, profile) == "S"]
+    return small + appraisal.grid(profile, seeds, methods=(BASELINE,))
 
 
 def table_of(profile: str) -> str:
@@ -148,13 +150,18 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ranks: space, method, seed, spearman of the authors' supernets.
     """
     protocol, wanted = PROTOCOLS[profile], set(grid(profile))
-    mine = [record for record in records if record.config in wanted]
+    theirs = set(appraisal.grid(profile, methods=(BASELINE,)))
+    mine = [record for record in records if record.config in wanted - theirs]
     frames = nb201_statistics(mine, profile, table, protocol)
     if macro.NAME in available_tables():
         frames |= macro_statistics(load_table(macro.NAME), protocol)
     if not missing_files():
         sample = nb101.read_sample(fetch(SOURCES[nb101.NAME]))
         supernets = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
+        frames |= {"ranks_nb101": rank_correlations(supernets)}
+        if trained := [record for record in records if record.config in theirs]:
+            ours = appraisal.observe(trained, profile, load_table(nb101.NAME))
+            supernets = pd.concat([supernets, ours.assign(method=OURS)], ignore_index=True)
         frames |= nb101_statistics(sample, supernets, protocol)
     return frames
 
@@ -162,7 +169,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 def nb101_statistics(
     sample: pd.DataFrame, supernets: pd.DataFrame, protocol: Protocol
 ) -> dict[str, pd.DataFrame]:
-    """Pourchot's spaces, as far as a sample and the authors' supernets tell.
+    """Pourchot's spaces, as far as a sample and supernets, the authors' and ours, tell.
 
     The cells of a space that its own supernets evaluated are a uniform sample of it: baselines
     search among them. The best cell is the best of the whole sample that lies in the space: where
@@ -208,7 +215,6 @@ def nb101_statistics(
     return {
         "comparisons_nb101": pd.DataFrame(comparisons),
         "curves_nb101": pd.concat(curves, ignore_index=True),
-        "ranks_nb101": rank_correlations(supernets),
     }
 
 
