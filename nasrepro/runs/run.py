@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     # Independent streams, so that e.g. another sampler leaves the initial weights alone.
     weights, order, paths, shuffles = np.random.SeedSequence(config.seed).spawn(4)
     cells, net, sampler = parts(config, torch_generator(shuffles))
-    part = load_split(load_images(config.data.name), config.data, config.net, device)
+    part = load_split(images_of(config.data.name), config.data, config.net, device)
     initialise(net, torch_generator(weights))
     net.to(device)
     start, start_cpu = time.perf_counter(), time.process_time()
@@ -114,6 +115,12 @@ def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
         yield finite
     finally:
         hook.remove()
+
+
+@lru_cache(maxsize=1)  # a lasting worker computes many runs on the same images
+def images_of(name: str) -> ImageSet:
+    """`load_images`, once for runs in a row that name the same data set."""
+    return load_images(name)
 
 
 def load_split(images: ImageSet, data: DataConfig, net: NetConfig, device: str) -> Split:

@@ -13,12 +13,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.canonical import digest
-from nasrepro.data.images import held_out_test, load_images
+from nasrepro.data.images import held_out_test
 from nasrepro.evaluate import EvaluateConfig, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import StandAlone
 from nasrepro.runs.config import SCHEMA, DataConfig, to_dict
-from nasrepro.runs.run import check_device, load_split, machine, torch_generator
+from nasrepro.runs.run import check_device, images_of, load_split, machine, torch_generator
 from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
 from nasrepro.spaces.nb201 import Cell
@@ -84,7 +84,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
         DataError: if the images cannot be had.
     """
     check_device(device)
-    images = load_images(config.data.name)
+    images = images_of(config.data.name)
     part = load_split(images, config.data, config.net, device)
     test = held_out_test(images, config.data.size, device)
     weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
