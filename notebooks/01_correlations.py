@@ -331,7 +331,7 @@ show_table(
 )
 setting = nothing
 if total_101:
-    nets = {"all": appraisal.PROFILES[profile].base.net}
+    nets = {"all runs": appraisal.PROFILES[profile].base.net}
     setting = report.describe_runs(appraisal.grid(profile), nets)
 show_table(
     "setting-101",
@@ -353,7 +353,7 @@ show_table(
 # ### Ours
 #
 # {glue:md}`correlations-nb101-stored` of {glue:md}`correlations-nb101-total` runs stored.
-# {glue:md}`correlations-nb101-machine`
+# {glue:md}`correlations-nb101-machine`.
 #
 # ```{glue:md} ours
 # :format: myst
@@ -387,8 +387,9 @@ if first:
     for source, run in first.items():
         for space, feature in appraisal.FEATURES.values():
             cells = run[run["space"] == space]
-            chosen = feature(cells["code"].to_numpy())
-            panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
+            if len(cells):
+                chosen = feature(cells["code"].to_numpy())
+                panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
     figure = plots.marginal_scatter(panels, columns=2)
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-spaces", "caption": "The same for all seven subspaces (the paper's figure 3 and appendix B.1). Absent where the benchmark's files are missing."}, "image": {"alt": "Scatter plots with histograms at their margins, one for each subspace", "width": "800px"}}
 if first:

@@ -131,6 +131,7 @@ def test_features_of_cells():
     codes = np.array([cell.code for cell in cells])
     assert appraisal.has_residual(codes).tolist() == [False, True, True]
     assert appraisal.begins_with_conv3(codes).tolist() == [True, False, False]
+    assert appraisal.begins_with_conv3(codes[:0]).dtype == bool
 
 
 def test_failed_supernets_are_counted_and_left_out():

@@ -202,17 +202,21 @@ def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFra
 
 
 def our_statistics(
-    records: Iterable[Record], profile: str, table: Table
+    records: Sequence[Record], profile: str, table: Table
 ) -> dict[str, pd.DataFrame]:
-    """`statistics` of our supernets, diverged ones without a rank correlation; none of no runs."""
-    about = settings(profile)
-    mine = [record for record in records if record.config in about]
-    if not mine:
+    """`statistics` of our supernets, diverged ones without a rank correlation; none of no runs.
+
+    Args:
+        records: of the profile's grid.
+        profile: a name in `PROFILES`.
+        table: of NAS-Bench-101, all of it or a sample.
+    """
+    if not records:
         return {}
-    found = statistics(observe(mine, profile, table), "ours")
+    found, about = statistics(observe(records, profile, table), "ours"), settings(profile)
     diverged = [
         (*about[record.config], record.config.seed, np.nan)
-        for record in mine
+        for record in records
         if record.status == "diverged"
     ]
     if diverged:
@@ -308,7 +312,7 @@ def has_residual(codes: np.ndarray) -> np.ndarray:
 def begins_with_conv3(codes: np.ndarray) -> np.ndarray:
     """Whether the first inner vertex of the benchmark's matrix is a 3x3 convolution, bool [n]."""
     cells = [Cell.from_code(code) for code in codes.tolist()]
-    return np.array([cell.operations[:1] == ("conv3x3-bn-relu",) for cell in cells])
+    return np.array([cell.operations[:1] == ("conv3x3-bn-relu",) for cell in cells], dtype=bool)
 
 
 # Figure 4: the space, and the feature whose cells are rated too high there.

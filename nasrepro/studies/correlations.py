@@ -228,7 +228,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     wanted, column = nb201_grid(profile), PROFILES[profile].column
     subspaces = dict.fromkeys(config.subspace for config in wanted)
     frames = nb101_statistics(records, profile)
-    tried, records = records, [record for record in records if record.config in set(wanted)]
+    tried, records = records, in_order(records, wanted)
     observations = observe(records, profile, table)
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
@@ -247,13 +247,20 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     }
 
 
+def in_order(records: Iterable[Record], grid: Iterable[RunConfig]) -> list[Record]:
+    """The records of a grid, in its order, which tables and figures keep."""
+    by_config = {record.config: record for record in records}
+    return [by_config[config] for config in grid if config in by_config]
+
+
 def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
     """Those of NAS-Bench-101, as far as its tables are here: see `appraisal.statistics`."""
     found = {}
     if not appraisal.missing_files():
         found |= appraisal.statistics(nb101.load_supernets(), "authors")
     if nb101.NAME in available_tables():
-        found |= appraisal.our_statistics(records, profile, load_table(nb101.NAME))
+        mine = in_order(records, appraisal.grid(profile))
+        found |= appraisal.our_statistics(mine, profile, load_table(nb101.NAME))
     return found
 
 
