@@ -48,9 +48,7 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
     """The columns a reader of a claims table wants, as text."""
     return pd.DataFrame(
         {
-            "claim": claims["statement"] + " (" + claims["where"] + ")",
-            "paper": claims["reported"],
-            "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
+            **_stated(claims),
             "ours, 95% interval": [
                 with_interval(row.ours, row.ci_low, row.ci_high) for row in claims.itertuples()
             ],
@@ -60,18 +58,22 @@ def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _stated(claims: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns of a claims table that are the same whatever was found."""
+    return {
+        "claim": claims["statement"] + " (" + claims["where"] + ")",
+        "paper": claims["reported"],
+        "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
+    }
+
+
 def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The same claims judged on several sources, e.g. the authors' supernets and ours, as text.
 
     Args:
         judged: what `claims.judge` gives, by source.
     """
-    known = next(iter(judged.values()))
-    columns = {
-        "claim": known["statement"] + " (" + known["where"] + ")",
-        "paper": known["reported"],
-        "we compute (the claim holds if)": known["quantity"] + " (" + known["holds if"] + ")",
-    }
+    columns = _stated(next(iter(judged.values())))
     for source, claims in judged.items():
         columns[f"{source}: 95% interval, verdict"] = [
             f"{with_interval(row.ours, row.ci_low, row.ci_high)}, n = {row.n}: {row.verdict}"

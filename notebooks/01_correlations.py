@@ -307,8 +307,8 @@ show_table(
 # of the {glue:md}`correlations-printed` means of the paper's table 3 to its two decimals, the
 # asterisks in the same places ({numref}`tab-authors`). The printed ± is 1.96 standard deviations
 # (divisor n) by the root of n: {glue:md}`correlations-printed-intervals` of
-# {glue:md}`correlations-printed` come out. For five supernets that is 1.58 times narrower than
-# Student's interval, which we give for ours.
+# {glue:md}`correlations-printed` come out. That is narrower than Student's interval,
+# which we give for ours.
 
 # %% tags=["remove-input", "remove-output"]
 nothing = pd.DataFrame({"": ["not on this machine, or not run yet"]})

@@ -35,8 +35,8 @@ from nasrepro.train import RMSprop, TrainConfig
 
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
 BASELINE = "BNS-FT"  # what the other methods are compared with
-TRICKS = ("SINGLE-K", "PRO-RATA", "AVG-3", "S-K + P-R")
-METHODS = ("NO FT", BASELINE, *TRICKS)
+METHODS = tuple(nb101.METHODS.values())
+TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
 SUPERNET_KEYS = ["space", "method", "seed"]
 

@@ -377,7 +377,7 @@ def beside_own(records: Iterable[Record], profile: str, table: Table, own: Table
         records: of the profile's grid.
         profile: a name in `PROFILES`.
         table: of the profile.
-        own: test accuracies of networks of the supernets' own size and schedule.
+        own: test accuracies of networks of the supernets' own size, trained by themselves.
 
     Returns:
         Columns subspace, size, seed, n (cells), own and table: Spearman correlations.
