@@ -13,7 +13,7 @@ import sys
 import torch
 
 from nasrepro.paths import results_dir
-from nasrepro.runs.run import cpu_name
+from nasrepro.runs.machine import cpu_name
 from nasrepro.runs.store import write_atomically
 
 FILES = ("supernet", "workers", "loading")

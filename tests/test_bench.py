@@ -40,7 +40,7 @@ from nasrepro.runs.bench import (
     verify,
 )
 from nasrepro.runs.config import CellsConfig, DataConfig, to_dict
-from nasrepro.runs.run import random_cells
+from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.standalone import StandaloneEpoch, StandaloneRecord
 from nasrepro.runs.store import Measurement
 from nasrepro.spaces.nb201 import Subspace, canonical_string, is_connected

@@ -14,7 +14,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
-from nasrepro.samplers import Uniform
+from nasrepro.samplers.nb201 import Uniform
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import TrainConfig, initialise, train
 

@@ -29,7 +29,8 @@ from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute as execute_with
 from nasrepro.runs.executors import THREAD_VARIABLES, LocalProcesses, check_versions, versions
 from nasrepro.runs.locks import failures, lock, locked, unlock
-from nasrepro.runs.run import peak_memory_mb, run
+from nasrepro.runs.machine import peak_memory_mb
+from nasrepro.runs.run import run
 from nasrepro.runs.store import Record, Store
 
 SEEDS = [seeded(seed) for seed in range(4)]

@@ -18,7 +18,7 @@ from nasrepro.metrics import spearman
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.samplers import StrictlyFair
+from nasrepro.samplers.nb201 import StrictlyFair
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.studies.correlations import PROFILES
 from nasrepro.train import initialise, train

@@ -30,7 +30,9 @@ from nasrepro.runs.config import (
     from_dict,
     to_dict,
 )
-from nasrepro.runs.run import check_device, random_cells, run, select_cells, top_cells
+from nasrepro.runs.machine import check_device
+from nasrepro.runs.nb201 import random_cells, select_cells, top_cells
+from nasrepro.runs.run import run
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.runs.store import supernets as store
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace

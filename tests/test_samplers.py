@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasrepro.errors import ConfigError
-from nasrepro.samplers import SAMPLERS, Fixed, StrictlyFair, Uniform, make_sampler
+from nasrepro.samplers import Fixed
+from nasrepro.samplers.nb201 import SAMPLERS, StrictlyFair, Uniform, make_sampler
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 
 # Any subspace with a connected cell, its operations in any order.

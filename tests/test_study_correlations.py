@@ -11,7 +11,7 @@ from nasrepro.benchmarks import Column, Table
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.runs.bench import BENCHES
-from nasrepro.runs.run import random_cells
+from nasrepro.runs.nb201 import random_cells, select_cells
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import mean_interval
@@ -122,8 +122,6 @@ def test_agreement_of_seeds_pairs_the_same_cells():
 def perfect_record(subspace: Subspace, table: Table, seed: int) -> Record:
     """A record whose proxy accuracy ranks every cell of the sample as the truth does."""
     config = replace(correlations.grid("cpu")[0], subspace=subspace, seed=seed)
-    from nasrepro.runs.run import select_cells
-
     codes = tuple(cell.code for cell in select_cells(subspace, config.cells))
     truth = table.accuracy(codes, correlations.COLUMN)
     correct = tuple(int(c) for c in truth.argsort().argsort() // 2)
@@ -145,8 +143,6 @@ def test_a_perfect_supernet_has_perfect_metrics_and_supports_what_it_can(table):
 
 
 def sample(subspace: Subspace) -> list[Cell]:
-    from nasrepro.runs.run import random_cells
-
     return random_cells(subspace, CELLS)
 
 

@@ -25,7 +25,9 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import CellsConfig, DataConfig, from_dict, to_dict
 from nasrepro.runs.execute import execute
-from nasrepro.runs.run import check_device, load_split, random_cells
+from nasrepro.runs.machine import check_device
+from nasrepro.runs.nb201 import random_cells
+from nasrepro.runs.run import load_split
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement, Store, write_atomically
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, check_operations, is_connected

@@ -10,7 +10,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.nets.nb101 import Network, supernet
 from nasrepro.runs.config import DrawnCells, RunConfig
 from nasrepro.samplers import Sampler
-from nasrepro.samplers_nb101 import make_sampler
+from nasrepro.samplers.nb101 import make_sampler
 from nasrepro.spaces.nb101 import MAX_VERTICES, Cell, Subspace
 
 

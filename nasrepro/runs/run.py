@@ -1,31 +1,25 @@
 """One run: from a config to a record."""
 
-import importlib.metadata
-import platform
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasrepro.benchmarks import load_table
 from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
 from nasrepro.nets.config import NetConfig
-from nasrepro.nets.nb201 import supernet
-from nasrepro.runs import nb101
-from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
+from nasrepro.runs import nb101, nb201
+from nasrepro.runs.config import DataConfig, RunConfig
+from nasrepro.runs.machine import check_device, machine
 from nasrepro.runs.store import Measurement, Record
-from nasrepro.samplers import Sampler, make_sampler
-from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.samplers import Sampler
+from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import initialise, train
 
 
@@ -95,13 +89,9 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
 
 def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Any], nn.Module, Sampler]:
     """The cells that a run evaluates, its supernet before initialisation, and its sampler."""
-    if not isinstance(config.subspace, Subspace):
-        return nb101.parts(config, shuffles)
-    return (
-        select_cells(config.subspace, config.cells),
-        supernet(config.net, config.subspace.operations),
-        make_sampler(config.sampler, config.subspace),
-    )
+    if isinstance(config.subspace, Subspace):
+        return nb201.parts(config)
+    return nb101.parts(config, shuffles)
 
 
 @contextmanager
@@ -133,88 +123,6 @@ def load_split(images: ImageSet, data: DataConfig, net: NetConfig, device: str) 
     return part
 
 
-def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """The cells a run evaluates, in ascending order of their code, each once.
-
-    Sorted, so that the list tells nothing of how the table ranks its best cells.
-    """
-    return sorted(
-        set(random_cells(subspace, config)) | set(top_cells(subspace, config)),
-        key=lambda cell: cell.code,
-    )
-
-
-def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """Distinct cells drawn uniformly from a subspace, connected or not; all if it has fewer."""
-    if subspace.size <= config.random:
-        return list(subspace.cells())
-    cells = list(subspace.cells())
-    chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
-    return [cells[i] for i in chosen]
-
-
-def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """The best cells of a subspace by the config's table, best first."""
-    if not config.top:
-        return []
-    table = load_table(config.table)
-    codes = table.subset(subspace.operations)
-    order = np.argsort(-table.accuracy(codes, config.column), kind="stable")
-    return [Cell.from_code(int(code)) for code in codes[order[: config.top]]]
-
-
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
     """A generator on the CPU, so that a GPU run draws the same numbers."""
     return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-
-
-def check_device(device: str) -> None:
-    """Raise a ConfigError unless this machine has the device."""
-    try:
-        torch.zeros(1, device=device).item()  # "meta" has no values
-    except (RuntimeError, AssertionError) as error:
-        have = ["cpu"]
-        have += ["cuda"] if torch.cuda.is_available() else []
-        have += ["mps"] if torch.backends.mps.is_available() else []
-        raise ConfigError(
-            f"cannot compute on {device!r}; this machine has {', '.join(have)}"
-        ) from error
-
-
-def machine(device: str) -> dict[str, Any]:
-    """The fields of `Measurement` that say where a run was computed, at its end."""
-    return {
-        "peak_memory_mb": round(peak_memory_mb(), 1),
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
-        "threads": torch.get_num_threads(),
-        "cpu": cpu_name(),
-        "versions": {
-            "python": platform.python_version(),
-            **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
-        },
-    }
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in units of 10^6 bytes.
-
-    On Linux `execute` lets it start anew with each run.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-    # Not ru_maxrss: a new process inherits it from the one that started it.
-    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return int(peak) * 1024 / 1e6
-
-
-def cpu_name() -> str:
-    """Model of the processor, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

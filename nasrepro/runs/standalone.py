@@ -18,7 +18,8 @@ from nasrepro.evaluate import EvaluateConfig, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import StandAlone
 from nasrepro.runs.config import SCHEMA, DataConfig, to_dict
-from nasrepro.runs.run import check_device, images_of, load_split, machine, torch_generator
+from nasrepro.runs.machine import check_device, machine
+from nasrepro.runs.run import images_of, load_split, torch_generator
 from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
 from nasrepro.spaces.nb201 import Cell

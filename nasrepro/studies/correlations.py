@@ -21,7 +21,7 @@ from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import num_parameters
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
-from nasrepro.runs.run import random_cells
+from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.store import Record
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import Interval, difference_interval, mean_interval

@@ -1,27 +1,16 @@
-"""Which paths one update of a supernet takes: small interchangeable objects.
+"""Which NAS-Bench-201 cells one update of a supernet takes.
 
-A sampler draws one group of cells at a time; the gradients of a group are accumulated into one
-update. Connected cells only: a group with a disconnected cell is drawn again as a whole. Laube
-does not say whether he does so.
+Connected cells only: a group with a disconnected cell is drawn again as a whole. Laube does not say
+whether he does so.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from nasrepro.errors import ConfigError
+from nasrepro.samplers import Sampler
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, is_connected
-
-
-class Sampler(Protocol):
-    """Draws the paths of one update."""
-
-    group_size: int
-
-    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
-        """The cells whose gradients make up one update."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -55,18 +44,6 @@ class StrictlyFair:
             group = tuple(Cell(tuple(map(str, row))) for row in zip(*columns, strict=True))
             if all(map(is_connected, group)):
                 return group
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """The same cell at every update: a network that is trained on its own."""
-
-    cell: Cell
-    group_size: int = 1
-
-    def draw(self, generator: np.random.Generator) -> tuple[Cell, ...]:
-        """The cell."""
-        return (self.cell,)
 
 
 SAMPLERS = {"uniform": Uniform, "strictly-fair": StrictlyFair}

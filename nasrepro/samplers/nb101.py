@@ -1,4 +1,4 @@
-"""Which NAS-Bench-101 cells one update of a supernet takes: samplers as in `samplers`.
+"""Which NAS-Bench-101 cells one update of a supernet takes.
 
 Architectures are drawn, not encodings: a cell that can be written down in more ways comes no more
 often than another, as in Pourchot's experiments.

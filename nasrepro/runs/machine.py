@@ -1,0 +1,64 @@
+"""The machine that computes a run: whether it has the device, and what a record says of it."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasrepro.errors import ConfigError
+
+
+def check_device(device: str) -> None:
+    """Raise a ConfigError unless this machine has the device."""
+    try:
+        torch.zeros(1, device=device).item()  # "meta" has no values
+    except (RuntimeError, AssertionError) as error:
+        have = ["cpu"]
+        have += ["cuda"] if torch.cuda.is_available() else []
+        have += ["mps"] if torch.backends.mps.is_available() else []
+        raise ConfigError(
+            f"cannot compute on {device!r}; this machine has {', '.join(have)}"
+        ) from error
+
+
+def machine(device: str) -> dict[str, Any]:
+    """The fields of `Measurement` that say where a run was computed, at its end."""
+    return {
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "threads": torch.get_num_threads(),
+        "cpu": cpu_name(),
+        "versions": {
+            "python": platform.python_version(),
+            **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
+        },
+    }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in units of 10^6 bytes.
+
+    On Linux `execute` lets it start anew with each run.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    # Not ru_maxrss: a new process inherits it from the one that started it.
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024 / 1e6
+
+
+def cpu_name() -> str:
+    """Model of the processor, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,34 @@
+"""Which paths one update of a network takes: small interchangeable objects.
+
+A sampler draws one group of cells at a time; the gradients of a group are accumulated into one
+update. Those of a search space are in the module of its name.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from nasrepro.spaces import nb101, nb201
+
+
+class Sampler(Protocol):
+    """Draws the paths of one update."""
+
+    group_size: int
+
+    def draw(self, generator: np.random.Generator) -> tuple[nb101.Cell | nb201.Cell, ...]:
+        """The cells whose gradients make up one update."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same cell at every update: a network that is trained on its own."""
+
+    cell: nb101.Cell | nb201.Cell
+    group_size: int = 1
+
+    def draw(self, generator: np.random.Generator) -> tuple[nb101.Cell | nb201.Cell, ...]:
+        """The cell."""
+        return (self.cell,)
