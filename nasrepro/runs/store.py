@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError, DataError
+from nasrepro.files import whole_file
 from nasrepro.paths import results_dir
 from nasrepro.runs.config import SCHEMA, RunConfig, from_dict, to_dict
 from nasrepro.train import Epoch
@@ -140,24 +139,7 @@ def supernets() -> Store:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: temporary file, flush to disk, rename."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror}; make room or set NASREPRO_RESULTS to a "
-            "folder that can be written, and run again"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file of the results whole or not at all; DataError if it cannot be written."""
+    mend = "make room or set NASREPRO_RESULTS to a folder that can be written, and run again"
+    with whole_file(path, mend) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
