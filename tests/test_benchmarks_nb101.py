@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.benchmarks import available_tables, load_table, macro, nb101
+from nasrepro.data import pourchot
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
 from nasrepro.spaces import macro as macro_space
@@ -136,9 +137,10 @@ def test_files_that_are_no_such_table(tmp_path, raw):
 
 def test_without_the_file_the_error_says_where_it_comes_from(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setattr(pourchot, "REPOSITORY", str(tmp_path / "repository"))
     with pytest.raises(DataError) as error:
         load_table("nb101-sample")
-    for part in ("210 public pickles", "538a506", "no checksum", SOURCES["nb101-sample"].filename):
+    for part in ("git failed", str(tmp_path / "repository"), SOURCES["nb101-sample"].filename):
         assert part in str(error.value)
 
 

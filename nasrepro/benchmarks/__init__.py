@@ -32,10 +32,10 @@ def load_table(name: str) -> Table:
     """Load a table from the cache, else from its source.
 
     Args:
-        name: "nb201-200epochs", "nb201-12epochs" and "nb-macro" are fetched if need be,
-            "nb101-sample" must be there; "nb201-official" and "nb101-official" are converted, once,
-            from a file that the user has; "nb201-selfmade" and what else was built by
-            `nasrepro bench build` comes from its packed file.
+        name: "nb201-200epochs", "nb201-12epochs", "nb101-sample" and "nb-macro" are fetched if need
+            be; "nb201-official" and "nb101-official" are converted, once, from a file that the user
+            has; "nb201-selfmade" and what else was built by `nasrepro bench build` comes from its
+            packed file.
 
     Raises:
         ConfigError: if the name is neither in `TABLES` nor that of a packed benchmark.

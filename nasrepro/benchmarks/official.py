@@ -22,17 +22,13 @@ from nasrepro import paths
 from nasrepro.benchmarks import compact
 from nasrepro.benchmarks.nb201 import MEAN, SETS, column, parse_cells, require
 from nasrepro.benchmarks.table import Column, Table, complete
-from nasrepro.data.pickles import ARRAYS, restricted_load
+from nasrepro.data.pickles import NUMBERS, restricted_load
 from nasrepro.data.sources import downloads_dir
 from nasrepro.errors import DataError
 
 NAME = "nb201-official"
 EPOCHS = 200
-NUMBERS = ARRAYS | {
-    ("collections", "OrderedDict"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-}
+ALLOWED = NUMBERS | {("collections", "OrderedDict")}
 
 
 def columns(source: str) -> tuple[Column, ...]:
@@ -196,6 +192,6 @@ def _load_bz2(path: Path) -> dict:
     """A compressed pickle that may hold only containers and NumPy numbers."""
     try:
         with bz2.open(path) as file:
-            return restricted_load(file, NUMBERS)
+            return restricted_load(file, ALLOWED)
     except (OSError, EOFError) as error:
         raise DataError(f"cannot read {path} ({error})") from None

@@ -22,6 +22,8 @@ ARRAYS = frozenset(
         ("numpy._core.multiarray", "_reconstruct"),
     ]
 )
+# The same with single NumPy numbers.
+NUMBERS = ARRAYS | {("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar")}
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -49,7 +51,8 @@ def restricted_load(
 
     Args:
         file: open binary file, read from its current position.
-        allowed: pairs (module, name), spelt as in the pickle; `ARRAYS` for plain NumPy arrays.
+        allowed: pairs (module, name), spelt as in the pickle; `ARRAYS` for plain NumPy
+            arrays.
         encoding: how byte strings of Python 2 become text; "bytes" leaves them as bytes.
 
     Returns:

@@ -5,10 +5,12 @@ Whichever way it came, it is checked before it is used.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasrepro import paths
+from nasrepro.data import pourchot
 from nasrepro.errors import DataError
 
 CONNECT_SECONDS = 5
@@ -27,6 +29,9 @@ class Source:
         licence: licence its authors state.
         bytes: exact size.
         description: what it is, and what reads it.
+        content_sha256: of a Parquet table that is made here, `pourchot.content_sha256`: the bytes
+            of its file depend on what wrote it.
+        make: writes the file, and perhaps others, into a folder.
     """
 
     name: str
@@ -36,13 +41,15 @@ class Source:
     licence: str
     bytes: int
     description: str
+    content_sha256: str = ""
+    make: Callable[[Path], None] | None = None
 
 
 _GITHUB = "https://raw.githubusercontent.com"
 _POURCHOT = (
-    "Derived from the 210 public pickles results_paper/*/*/*/eval_results.pkl of GitHub "
-    "apourchot/to_share_or_not_to_share, commit 538a50636c2d293215fe2cd9097ea72b50d843a0. "
-    "There is no direct address, and the pickles are not read here: no checksum of theirs is known."
+    f"Made from the 210 public pickles {pourchot.FOLDER}/*/*/*/{pourchot.PICKLE} of GitHub "
+    f"apourchot/to_share_or_not_to_share, commit {pourchot.COMMIT}: git fetches the commit, whose "
+    "name is its checksum, the restricted unpickler reads them, and the table is checked."
 )
 
 SOURCES: dict[str, Source] = {
@@ -93,7 +100,7 @@ SOURCES: dict[str, Source] = {
         ),
         Source(
             name="nb101-sample",
-            filename="nb101_pourchot_151644.parquet",
+            filename=pourchot.SAMPLE,
             urls=(),
             sha256="843827662f2fdda6af5d3fc98c22f13be37ab6c7749545b48ed0bc6b34a1f69e",
             licence="MIT",
@@ -102,10 +109,12 @@ SOURCES: dict[str, Source] = {
                 "NAS-Bench-101: 151,644 of the 423,624 cells with three runs of 108 epochs each. "
                 "A Parquet table. " + _POURCHOT
             ),
+            content_sha256=pourchot.CONTENTS[pourchot.SAMPLE],
+            make=pourchot.make,
         ),
         Source(
             name="nb101-supernets",
-            filename="pourchot_supernet_evaluations.parquet",
+            filename=pourchot.SUPERNETS,
             urls=(),
             sha256="a5ed83d5e9fd6d733ef6f2724c5e17670d8534c71c7b8dea39b732441968af85",
             licence="MIT",
@@ -114,6 +123,8 @@ SOURCES: dict[str, Source] = {
                 "Proxy validation accuracies of Pourchot et al.: 6 methods, 7 spaces, 5 seeds, "
                 "1,000 cells. A Parquet table. " + _POURCHOT
             ),
+            content_sha256=pourchot.CONTENTS[pourchot.SUPERNETS],
+            make=pourchot.make,
         ),
         Source(
             name="cifar10",
@@ -182,7 +193,7 @@ def locate(source: Source) -> Path | None:
 
 
 def verify(path: Path, source: Source) -> None:
-    """Check that a file is the one expected: its size, then its sha256.
+    """Check that a file is the one expected: its size, then its sha256; or its content's.
 
     Raises:
         DataError: if it is another file, truncated, or cannot be read.
@@ -202,6 +213,11 @@ def verify(path: Path, source: Source) -> None:
         if found
         else f"expected {source.bytes:,} bytes, found {size:,}"
     )
+    if source.content_sha256:
+        content = pourchot.content_of(path)
+        if content == source.content_sha256:
+            return
+        differs += f"; or any with content {source.content_sha256}, found {content}"
     raise DataError(
         f"{path} is not the file of {source.name}: {differs}; "
         "delete it and fetch it again (nasrepro data fetch)"
@@ -209,14 +225,14 @@ def verify(path: Path, source: Source) -> None:
 
 
 def fetch(source: Source) -> Path:
-    """The path of a checked file, downloaded into the cache if it is not on this machine.
+    """The path of a checked file, brought into the cache if it is not on this machine.
 
     Raises:
-        DataError: if a file is there but not the one expected, or it cannot be downloaded.
+        DataError: if a file is there but not the one expected, or it cannot be had.
     """
     path = locate(source)
     if path is None:
-        return _download(source)
+        return _make(source) if source.make else _download(source)
     verify(path, source)
     return path
 
@@ -228,6 +244,15 @@ def by_hand(source: Source) -> str:
         f"put the file in a folder under the name {source.filename}{address} "
         "and set $NASREPRO_DATA to that folder"
     )
+
+
+def _make(source: Source) -> Path:
+    """Make a file of others in the cache."""
+    try:
+        source.make(downloads_dir())
+    except DataError as error:
+        raise DataError(f"cannot make {source.name}: {error}; {by_hand(source)}") from None
+    return downloads_dir() / source.filename
 
 
 def _download(source: Source) -> Path:
