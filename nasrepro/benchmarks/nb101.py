@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasrepro.benchmarks.table import Column, Table
+from nasrepro.data.pourchot import EPOCHS, IMAGES, RUNS
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import DataError
 from nasrepro.spaces.nb101 import encode
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "nb101-sample"
-IMAGES = 9_984  # of 10,000: whole batches of 256
-RUNS = (0, 1, 2)
 MEAN = "mean of three runs"
-EPOCHS = 108
 SPLITS = {
     "validation": "on 9,984 of the 10,000 training images held out",
     "test": "on 9,984 of the 10,000 test images",
