@@ -73,10 +73,10 @@ def count_correct(
     counts = torch.zeros(len(paths), dtype=torch.int64, device=split.validation_labels.device)
     with _statistics(net, norms, config.batch_norm), autocast(counts.device, config.precision):
         if config.batch_norm == "calibrated":
-            for i, cell in enumerate(paths):
-                _calibrate(net, norms, cell, calibration)
-                for x, y in zip(validation, labels, strict=True):
-                    counts[i] += (net(x, cell).argmax(1) == y).sum()
+            evaluated = _calibrated_logits(net, norms, paths, calibration, validation)
+            for i, logits in enumerate(evaluated):
+                for one, y in zip(logits, labels, strict=True):
+                    counts[i] += (one.argmax(1) == y).sum()
         else:
             for x, y in zip(validation, labels, strict=True):
                 for i, logits in enumerate(_all_logits(net, x, paths)):
@@ -92,6 +92,28 @@ def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell | nb101.Cell]) -
     else:
         for start in range(0, len(cells), STACKED_PATHS):
             yield from forward_stacked(net, x, cells[start : start + STACKED_PATHS]).unbind(1)
+
+
+def _calibrated_logits(
+    net: nn.Module,
+    norms: list[nn.BatchNorm2d],
+    cells: Sequence[Cell | nb101.Cell],
+    calibration: list[Tensor],
+    validation: list[Tensor],
+) -> Iterator[list[Tensor]]:
+    """Logits of every path on each batch, normalised with statistics of its own.
+
+    All batches go through the paths in step, so they share the same things with the path before:
+    what is computed anew from validation images was computed anew from training images just
+    before, and that estimated its statistics.
+    """
+    calibrating = [net.forward_many(x, cells) for x in calibration]
+    evaluating = [net.forward_many(x, cells) for x in validation]
+    for _ in cells:
+        with _estimating(norms):
+            for logits in calibrating:
+                next(logits)
+        yield [next(logits) for logits in evaluating]
 
 
 @torch.inference_mode()
@@ -124,7 +146,9 @@ def loss_and_correct(
     )
     with _statistics(net, norms, config.batch_norm), autocast(labels.device, config.precision):
         if config.batch_norm == "calibrated":
-            _calibrate(net, norms, cell, calibration)
+            with _estimating(norms):
+                for x in calibration:
+                    net(x, cell)
         for x, y in batches:
             logits = net(x, cell).float()
             loss += F.cross_entropy(logits, y, reduction="sum")
@@ -188,15 +212,13 @@ def _statistics(net: nn.Module, norms: list[nn.BatchNorm2d], mode: str) -> Itera
         net.train(was_training)
 
 
-def _calibrate(
-    net: nn.Module, norms: list[nn.BatchNorm2d], cell: Cell, batches: list[Tensor]
-) -> None:
-    """Estimate the statistics of one path anew: the mean over some training batches."""
+@contextmanager
+def _estimating(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
+    """Estimate statistics anew, as the mean over the training batches that now go through."""
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
         norm.train()
-    for batch in batches:
-        net(batch, cell)
+    yield
     for norm in norms:
         norm.eval()

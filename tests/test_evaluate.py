@@ -158,6 +158,15 @@ def test_a_cells_count_does_not_depend_on_the_others(digits, net, mode):
     assert len(set(together)) > 1
 
 
+def test_calibrated_paths_in_step_are_each_calibrated_on_their_own(digits, net):
+    """Enough cells that the memo forgets: what is computed anew must be calibrated anew."""
+    generator = np.random.default_rng(2)
+    cells = [Subspace().sample(generator) for _ in range(60)]
+    together = count_correct(net, cells, digits, CONFIGS["calibrated"]).tolist()
+    alone = [count_correct(net, [cell], digits, CONFIGS["calibrated"]).item() for cell in cells]
+    assert together == alone
+
+
 def everything(net: nn.Module) -> list:
     """All of a net that an evaluation could leave changed."""
     return [

@@ -203,7 +203,7 @@ def test_counts_are_those_of_each_cells_own_network(mode):
     subspace = SUBSPACES["A_3"]
     net = supernet(TINY.net, subspace)
     initialise(net, torch_generator(np.random.SeedSequence(0)))
-    cells = nb101.select_cells(subspace, DrawnCells(count=10, table=None))
+    cells = nb101.select_cells(subspace, DrawnCells(count=50, table=None))
     config = EvaluateConfig(mode, 40, calibration_batches=1 if mode == "calibrated" else 0)
     found = count_correct(net, cells, part, config)
     for cell, count in zip(cells, found, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 Key = tuple  # names a value inside a cell: nested tuples of what leads to it
-MEMO_SIZE = 64  # tensors kept while many cells are evaluated
+MEMO_SIZE = 24  # tensors kept while many cells are evaluated: the values of two or three cells
 
 
 class Recent(dict):
@@ -18,7 +18,12 @@ class Recent(dict):
 
 
 def once(memo: dict[Key, Tensor], key: Key, compute: Callable[[], Tensor]) -> tuple[Tensor, Key]:
-    """The value of a key, computed if the memo lacks it, and the key."""
-    if (value := memo.get(key)) is None:
-        value = memo[key] = compute()
+    """The value of a key, computed if the memo lacks it, and the key; it is now the newest entry.
+
+    What is computed and what is not depends on the keys alone: evaluations of the same cells in the
+    same order go in step.
+    """
+    if (value := memo.pop(key, None)) is None:
+        value = compute()
+    memo[key] = value
     return value, key

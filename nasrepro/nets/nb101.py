@@ -10,6 +10,7 @@ Pourchot's code.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -161,12 +162,9 @@ class SearchedCell(nn.Module):
         for vertex, (sources, operation) in enumerate(vertices, 1):
             width = channels[vertex]
             key = (vertex, operation, width, *(keys[source] for source in sources))
-            if key not in memo:
-                terms = [first(values[source], width) for source in sources if source]
-                if 0 in sources:
-                    terms.append(self._project(str(vertex), x, width, memo))
-                memo[key] = self._operate(vertex, operation, sum(terms[1:], terms[0]))
-            values.append(memo[key])
+            compute = partial(self._operate, vertex, operation, sources, values, width, memo)
+            value, key = once(memo, key, compute)
+            values.append(value)
             keys.append(key)
         concatenated = [values[source] for source in inputs if source]
         terms = [torch.cat(concatenated, dim=1)] if concatenated else []
@@ -174,7 +172,20 @@ class SearchedCell(nn.Module):
             terms.append(self._project(OUTPUT, x, self.width, memo))
         return sum(terms[1:], terms[0])
 
-    def _operate(self, vertex: int, operation: str, x: Tensor) -> Tensor:
+    def _operate(
+        self,
+        vertex: int,
+        operation: str,
+        sources: Sequence[int],
+        values: Sequence[Tensor],
+        width: int,
+        memo: dict[Key, Tensor],
+    ) -> Tensor:
+        """What a vertex makes of the values of its sources; the cell's input is projected first."""
+        terms = [first(values[source], width) for source in sources if source]
+        if 0 in sources:
+            terms.append(self._project(str(vertex), values[0], width, memo))
+        x = sum(terms[1:], terms[0])
         if operation not in KERNEL_SIZES:
             return F.max_pool2d(x, 3, stride=1, padding=1)
         return self.vertices[vertex - 1][operation](x, x.shape[1], KERNEL_SIZES[operation])
