@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nasrepro.nets.config import NetConfig
+from nasrepro.nets.nb101 import max_pool
 from nasrepro.nets.nb201 import Network, average_pool, supernet
 from nasrepro.nets.stacked import forward_stacked
 from nasrepro.spaces.nb201 import Cell, Subspace
@@ -59,7 +60,8 @@ def entries() -> Iterable[dict]:
     for case in CASES:
         yield from training(case)
         yield from evaluation(case)
-    yield pooling()
+    yield average_pooling()
+    yield max_pooling()
     yield stacking()
 
 
@@ -107,7 +109,7 @@ def stacking() -> dict:
     return entry("stacked evaluation", what, in_turns(ways, case.turns), *ways, images=images)
 
 
-def pooling() -> dict:
+def average_pooling() -> dict:
     """3x3 average pooling forward and backward: PyTorch's against a depthwise convolution."""
     x = torch.randn(128, 16, 16, 16, dtype=torch.bfloat16)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -122,6 +124,23 @@ def pooling() -> dict:
     ways = {name: partial(work, pool) for name, pool in pools.items()}
     what = "forward and backward, 16 channels, 16x16 pixels, batch 128, bf16, channels last"
     return entry("average pooling", what, in_turns(ways, 7), *ways)
+
+
+def max_pooling() -> dict:
+    """3x3 max-pooling without gradients: PyTorch's against maxima of shifted images."""
+    x = torch.randn(250, 5, 16, 16, dtype=torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last)
+    usual = partial(F.max_pool2d, kernel_size=3, stride=1, padding=1)
+
+    def work(pool: Callable[[Tensor], Tensor]) -> None:
+        with torch.inference_mode():
+            for _ in range(50):
+                pool(x)
+
+    pools = {"max_pool2d": usual, "shifted maxima": max_pool}
+    ways = {name: partial(work, pool) for name, pool in pools.items()}
+    what = "without gradients, 5 channels, 16x16 pixels, batch 250, bf16, channels last"
+    return entry("max-pooling", what, in_turns(ways, 7), *ways)
 
 
 def random_cells(count: int) -> list[Cell]:

@@ -24,6 +24,7 @@ from nasrepro.nets.nb101 import (
     count_parameters,
     extract,
     interpolated,
+    max_pool,
     num_parameters,
     supernet,
     vertex_channels,
@@ -414,3 +415,21 @@ def test_what_cannot_be_is_refused(attempt, message):
 def test_slots_are_those_of_the_cell():
     assert [slot.projected for slot in cell_slots(THREE, 16)] == [True, False, True, False, True]
     assert canonical(THREE).vertices == 6
+
+
+shapes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
+
+
+@settings(deadline=None, max_examples=50)
+@given(shapes, st.sampled_from([torch.float32, torch.bfloat16]), st.booleans())
+def test_max_pool_without_gradients_is_the_one_with_them(shape, dtype, channels_last):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape))).to(dtype)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    before = x.clone()
+    expected = max_pool(x)
+    with torch.inference_mode():
+        found = max_pool(x)
+    assert torch.equal(found, expected) and torch.equal(x, before)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    assert found.is_contiguous(memory_format=layout)

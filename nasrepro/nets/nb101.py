@@ -187,7 +187,7 @@ class SearchedCell(nn.Module):
             terms.append(self._project(str(vertex), values[0], width, memo))
         x = sum(terms[1:], terms[0])
         if operation not in KERNEL_SIZES:
-            return F.max_pool2d(x, 3, stride=1, padding=1)
+            return max_pool(x)
         return self.vertices[vertex - 1][operation](x, x.shape[1], KERNEL_SIZES[operation])
 
     def _project(self, name: str, x: Tensor, width: int, memo: dict[Key, Tensor]) -> Tensor:
@@ -347,6 +347,24 @@ def extract(supernet: Network, cell: Cell, config: CellNetConfig) -> StandAlone:
         {key: _part(weights[key], own.shape) for key, own in alone.network.state_dict().items()}
     )
     return alone
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """3x3 max-pooling with stride 1.
+
+    PyTorch's also finds where each maximum lies, for gradients, and is slow where channels are few.
+    Without gradients, maxima of the shifted images are several times faster on the CPU.
+    """
+    if x.device.type != "cpu" or torch.is_grad_enabled():
+        return F.max_pool2d(x, 3, stride=1, padding=1)
+    for dimension in (2, 3):
+        pixels = x.shape[dimension] - 1
+        after, before = x.narrow(dimension, 1, pixels), x.narrow(dimension, 0, pixels)
+        x = x.clone()
+        for ours, theirs in ((0, after), (1, before)):
+            part = x.narrow(dimension, ours, pixels)
+            torch.maximum(part, theirs, out=part)
+    return x
 
 
 def vertex_channels(matrices: np.ndarray, width: int) -> np.ndarray:
