@@ -20,6 +20,7 @@ from nasrepro.train import autocast
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
 STACKED_PATHS = 64  # in one batch on a GPU
+CALIBRATED_MEMO = 120  # tensors of a batch kept while paths are calibrated, by all batches together
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,9 @@ def _calibrated_logits(
     what is computed anew from validation images was computed anew from training images just
     before, and that estimated its statistics.
     """
-    calibrating = [net.forward_many(x, cells) for x in calibration]
-    evaluating = [net.forward_many(x, cells) for x in validation]
+    keep = max(1, CALIBRATED_MEMO // (len(calibration) + len(validation)))
+    calibrating = [net.forward_many(x, cells, keep) for x in calibration]
+    evaluating = [net.forward_many(x, cells, keep) for x in validation]
     for _ in cells:
         with _estimating(norms):
             for logits in calibrating:

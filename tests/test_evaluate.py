@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nasrepro import evaluate
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
@@ -55,7 +56,7 @@ class Toy(nn.Module):
         x = self.mix(x.flatten(1) * self.paths[cell.code % 5])
         return self.classifier(self.bn(x[:, :, None, None])[:, :, 0, 0].tanh())
 
-    def forward_many(self, x: Tensor, cells: Iterable[Cell]) -> Iterator[Tensor]:
+    def forward_many(self, x: Tensor, cells: Iterable[Cell], keep: int = 1) -> Iterator[Tensor]:
         return (self(x, cell) for cell in cells)
 
 
@@ -158,8 +159,10 @@ def test_a_cells_count_does_not_depend_on_the_others(digits, net, mode):
     assert len(set(together)) > 1
 
 
-def test_calibrated_paths_in_step_are_each_calibrated_on_their_own(digits, net):
+@pytest.mark.parametrize("memo", [0, 30, 120])
+def test_calibrated_paths_in_step_are_each_calibrated_on_their_own(digits, net, memo, monkeypatch):
     """Enough cells that the memo forgets: what is computed anew must be calibrated anew."""
+    monkeypatch.setattr(evaluate, "CALIBRATED_MEMO", memo)
     generator = np.random.default_rng(2)
     cells = [Subspace().sample(generator) for _ in range(60)]
     together = count_correct(net, cells, digits, CONFIGS["calibrated"]).tolist()

@@ -9,11 +9,15 @@ MEMO_SIZE = 24  # tensors kept while many cells are evaluated: the values of two
 
 
 class Recent(dict):
-    """A dictionary that forgets its oldest entry when it grows beyond `MEMO_SIZE`."""
+    """A dictionary that forgets its oldest entry when it grows beyond a size."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
 
     def __setitem__(self, key: Key, value: Tensor) -> None:
         super().__setitem__(key, value)
-        if len(self) > MEMO_SIZE:
+        if len(self) > self.size:
             del self[next(iter(self))]
 
 

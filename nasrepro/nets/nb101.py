@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import CellNetConfig
-from nasrepro.nets.memo import Key, Recent, once
+from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
 from nasrepro.spaces.nb101 import MAX_VERTICES, OPERATIONS, Cell, Subspace, decode
 
 STAGES = 3
@@ -237,7 +237,9 @@ class Network(nn.Module):
         """
         return next(self.forward_many(x, [cell]))
 
-    def forward_many(self, x: Tensor, cells: Iterable[Cell]) -> Iterator[Tensor]:
+    def forward_many(
+        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
+    ) -> Iterator[Tensor]:
         """Logits of many paths on the same images, sharing what they have in common.
 
         The stem is computed once; in the first searched cell, so is every vertex that cells in a
@@ -246,6 +248,7 @@ class Network(nn.Module):
         Args:
             x: normalised images, (batch, 3, height, width).
             cells: the paths.
+            keep: tensors kept for later paths, at least 1.
 
         Yields:
             Logits of each cell, (batch, classes), equal to `forward`'s.
@@ -253,7 +256,7 @@ class Network(nn.Module):
         Raises:
             ConfigError: if the network lacks an operation, an input or channels of a cell.
         """
-        x, memo = self.stem(x, self.stem.conv.out_channels, 3), Recent()
+        x, memo = self.stem(x, self.stem.conv.out_channels, 3), Recent(keep)
         for cell in cells:
             self.check_offers(cell)
             yield self._after_stem(x, cell, memo)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
-from nasrepro.nets.memo import Key, Recent, once
+from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
 
 
@@ -141,7 +141,9 @@ class Network(nn.Module):
         """
         return self._after_stem(self.stem(x), cell, {})
 
-    def forward_many(self, x: Tensor, cells: Iterable[Cell]) -> Iterator[Tensor]:
+    def forward_many(
+        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
+    ) -> Iterator[Tensor]:
         """Logits of many paths on the same images, sharing what they have in common.
 
         The stem is computed once; in the first searched cell, so is every edge that cells in a row
@@ -150,6 +152,7 @@ class Network(nn.Module):
         Args:
             x: normalised images, (batch, 3, height, width).
             cells: the paths.
+            keep: tensors kept for later paths, at least 1.
 
         Yields:
             Logits of each cell, (batch, classes), equal to `forward`'s.
@@ -157,7 +160,7 @@ class Network(nn.Module):
         Raises:
             ConfigError: if the network lacks an operation of a cell.
         """
-        x, memo = self.stem(x), Recent()
+        x, memo = self.stem(x), Recent(keep)
         for cell in cells:
             yield self._after_stem(x, cell, memo)
 
