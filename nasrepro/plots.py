@@ -177,6 +177,9 @@ def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: st
         axes[0, column].axhline(0, color="grey", linewidth=0.8)
     axes[0, 0].set_ylabel("Kendall's tau-a")
     axes[1, 0].set_ylabel("mean proxy accuracy, percent")
+    lowest, highest = axes[0, 0].get_ylim()
+    # The interval of few runs can reach beyond what a correlation can be.
+    axes[0, 0].set_ylim(max(lowest, -1), min(highest, 1))
     figure.suptitle(f"by true top N, and over the random sample (size {size})", fontsize=10)
     return figure
 
@@ -199,7 +202,7 @@ def _curves(axis: Axes, rows: pd.DataFrame, value: str, subspaces: Sequence[str]
             elinewidth=0.8,
             label=f"{subspace} (n={line['n'].iloc[0]})",
         )
-        axis.set_xticks(range(len(line)), line["top"])
+        axis.set_xticks(range(len(line)), line["top"], fontsize=8)
 
 
 def metric_points(summary: pd.DataFrame, metrics: dict[str, str], size: str) -> Figure:
