@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from nasrepro.errors import DataError
 
+# How long any server may take, here and for single files.
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 FETCH_SECONDS = 1_800

@@ -100,8 +100,8 @@ def convert(pickles: Iterable[tuple[str, bytes]]) -> dict[str, "pd.DataFrame"]:
     found = pd.MultiIndex.from_frame(everything[["adj_upper", "ops"]])
     supernets["arch_row"] = row_of.loc[found].to_numpy(np.int32)
     supernets["supernet_val_acc"] = everything["proxy"].astype(np.float32)
-    order = supernets.sort_values(["method", "space", "seed"], kind="stable", ignore_index=True)
-    return {SAMPLE: sample, SUPERNETS: order}
+    supernets = supernets.sort_values(["method", "space", "seed"], kind="stable", ignore_index=True)
+    return {SAMPLE: sample, SUPERNETS: supernets}
 
 
 def content_sha256(frame: "pd.DataFrame") -> str:

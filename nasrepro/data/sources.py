@@ -11,10 +11,8 @@ from pathlib import Path
 
 from nasrepro import paths
 from nasrepro.data import pourchot
+from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
 
 
 @dataclass(frozen=True)
