@@ -2,7 +2,8 @@
 
 A notebook is executed away from the site and moved there whole, so that a failed one leaves what
 was there before. It is executed again when something it depends on changed: its source, the
-library, the lock file, the records, or which benchmark tables are here. A failure is never kept.
+library, the lock file, the records, or which benchmark tables and external files are here. A
+failure is never kept.
 
 Papermill, jupytext and Jupyter Book are needed only here and imported only where they are used.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nasrepro import benchmarks, book_pages, paths
-from nasrepro.data.sources import SOURCES
+from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import ConfigError, DataError, NasreproError
 
 NOTEBOOKS = paths.REPOSITORY / "notebooks"
@@ -41,7 +42,8 @@ def build(report: Callable[[str], None] = print) -> Path:
         The first page of the site.
 
     Raises:
-        NasreproError: if a cell of a notebook fails, or a page has a warning.
+        NasreproError: if the file of a table is damaged, a cell of a notebook fails, or a page has
+            a warning.
     """
     fetch_tables(report)
     outputs = {path: EXECUTED / f"{path.stem}.ipynb" for path in sorted(NOTEBOOKS.glob("*.py"))}
@@ -82,13 +84,19 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
 
 
 def fetch_tables(report: Callable[[str], None] = print) -> None:
-    """Get the benchmark tables that can be downloaded; say so if one cannot be had."""
+    """Get the benchmark tables that can be downloaded; say so if one cannot be had.
+
+    Raises:
+        DataError: if the file of a table is here, but damaged.
+    """
     for name in benchmarks.TABLES:
         if name not in SOURCES:
             continue
         try:
             benchmarks.load_table(name)
         except DataError as error:
+            if locate(SOURCES[name]):  # pages would fail on it
+                raise
             report(f"without the table {name}, pages show stored statistics: {error}")
 
 
@@ -202,7 +210,8 @@ def _tidy(node: Any) -> None:
 def cache_key(notebook: Path) -> str:
     """SHA-256 of all that a notebook's output depends on."""
     found = hashlib.sha256()
-    for part in (platform.python_version(), *benchmarks.available_tables()):
+    here = [name for name, source in SOURCES.items() if locate(source)]
+    for part in (platform.python_version(), *benchmarks.available_tables(), "sources", *here):
         found.update(f"{part}\n".encode())
     for name, path in _dependencies(notebook):
         with path.open("rb") as file:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nasrepro.errors import ConfigError, NasreproError
+from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.studies import NAMES
 
 # Commands import what they need themselves, so that help and short commands start at once.
@@ -36,13 +36,17 @@ for name, group in (
 Study = Annotated[
     str, typer.Argument(metavar="STUDY", help=f"Name of the study: {', '.join(NAMES)}.")
 ]
-Profile = Annotated[str, typer.Option(help="How large to run: smoke, digits, cpu or paper.")]
+Profile = Annotated[
+    str,
+    typer.Option(
+        help="How large to run: smoke, cpu or paper; correlations also has own and digits, which "
+        "need no table of others."
+    ),
+]
 Seeds = Annotated[
     int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
 ]
-
-
-Workers = Annotated[int, typer.Option(help="Local processes, one run each; 0: in this one.")]
+Workers = Annotated[int, typer.Option(help="Local processes, one run each; 0: in this one.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 
 
@@ -84,15 +88,22 @@ def data_fetch(
 
 @data.command("verify")
 def data_verify() -> None:
-    """Check the sha256 of every external file that is on this machine."""
+    """Check the sha256 of every external file that is on this machine; exit code 1 if one fails."""
     from nasrepro.data.sources import SOURCES, locate, verify
 
+    damaged = 0
     for source in SOURCES.values():
-        if path := locate(source):
+        if (path := locate(source)) is None:
+            print(f"{source.name}: not here")
+            continue
+        try:
             verify(path, source)
             print(f"{source.name}: {path} is whole")
-        else:
-            print(f"{source.name}: not here")
+        except DataError as error:
+            print(f"{source.name}: {error}")
+            damaged += 1
+    if damaged:
+        raise typer.Exit(1)
 
 
 def _source(name: str):
@@ -163,7 +174,7 @@ def runs_show(
 
 @study.command("plan")
 def study_plan(
-    name: Study, profile: Profile = "cpu", seeds: Seeds = None, workers: int = 1
+    name: Study, profile: Profile = "cpu", seeds: Seeds = None, workers: Workers = 1
 ) -> None:
     """How many runs a study has, how many are stored, how long the others will take."""
     from nasrepro.studies.results import plan
@@ -173,7 +184,8 @@ def study_plan(
     print(f"{name}, profile {profile}: {total} runs, {len(found.stored)} stored")
     seconds, unknown = found.seconds_missing()
     if known := len(found.missing) - unknown:
-        print(f"{known} to compute, about {_duration(seconds / workers)} with {workers} at a time")
+        at_once = max(workers, 1)
+        print(f"{known} to compute, about {_duration(seconds / at_once)} with {at_once} at a time")
     if unknown:
         print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
 

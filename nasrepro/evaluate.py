@@ -16,10 +16,12 @@ from nasrepro.nets import nb201
 from nasrepro.nets.stacked import forward_stacked
 from nasrepro.spaces import nb101
 from nasrepro.spaces.nb201 import Cell
-from nasrepro.train import autocast
+from nasrepro.train import autocast, check_precision
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
-STACKED_PATHS = 64  # in one batch on a GPU
+STACKED_PATHS = 64  # in one batch on a GPU, at most
+# Of all stacked paths' images in the first stage; a few such tensors are in memory at once.
+STACKED_ELEMENTS = 2**27
 CALIBRATED_MEMO = 120  # tensors of a batch kept while paths are calibrated, by all batches together
 
 
@@ -42,11 +44,39 @@ class EvaluateConfig:
                 "batch_norm='calibrated' needs calibration_batches >= 1, the others need 0; "
                 f"found {self.batch_norm!r} with {self.calibration_batches}"
             )
+        if self.batch_size < 1:
+            raise ConfigError(f"a batch has at least 1 image, found batch_size={self.batch_size}")
+        check_precision(self.precision)
+
+
+def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None:
+    """Raise a ConfigError if a network or its images lack what batch normalisation is to use.
+
+    Args:
+        config: how the network is evaluated.
+        tracked: whether it keeps running statistics.
+        train_images: how many there are to calibrate on.
+    """
+    if config.batch_norm != "batch" and not tracked:
+        raise ConfigError(
+            f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
+            "this one keeps none: evaluate it with batch_norm='batch'"
+        )
+    if config.calibration_batches * config.batch_size > train_images:
+        raise ConfigError(
+            f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
+            f"but there are only {train_images} training images"
+        )
 
 
 @torch.inference_mode()
 def count_correct(
-    net: nn.Module, cells: Sequence[Cell | nb101.Cell], split: Split, config: EvaluateConfig
+    net: nn.Module,
+    cells: Sequence[Cell | nb101.Cell],
+    split: Split,
+    config: EvaluateConfig,
+    *,
+    stacked: bool | None = None,
 ) -> np.ndarray:
     """Correctly classified validation images of each cell.
 
@@ -55,15 +85,19 @@ def count_correct(
         cells: the paths to evaluate.
         split: validation images (and training images for calibration), uint8, on the device.
         config: statistics of batch normalisation, batch size, precision.
+        stacked: whether many paths go through in one batch, as suits a GPU, or one after the
+            other, sharing what they can; None: as suits the device.
 
     Returns:
         Counts, int64, (cells,).
 
     Raises:
         ConfigError: if tracked statistics are wanted of a network that keeps none, or more
-            batches to calibrate on than there are training images.
+            batches to calibrate on than there are training images; or if paths are to be stacked
+            that cannot be.
     """
-    norms, calibration = _norms(net, config), _calibration(split, config)
+    norms, calibration = _norms(net, split, config), _calibration(split, config)
+    stacked = _stacks(net, split, config, stacked)
     validation = _prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
     # Cells that differ only in edges off every route to the output are one path. In this order
@@ -80,19 +114,34 @@ def count_correct(
                     counts[i] += (one.argmax(1) == y).sum()
         else:
             for x, y in zip(validation, labels, strict=True):
-                for i, logits in enumerate(_all_logits(net, x, paths)):
+                for i, logits in enumerate(_all_logits(net, x, paths, stacked)):
                     counts[i] += (logits.argmax(1) == y).sum()
     row = {path: i for i, path in enumerate(representatives)}
     return counts.cpu().numpy()[[row[path] for path in path_of_cell]]
 
 
-def _all_logits(net: nn.Module, x: Tensor, cells: Sequence[Cell | nb101.Cell]) -> Iterator[Tensor]:
-    """Logits of every path in the way that suits the device: sharing, or stacked in one batch."""
-    if x.device.type == "cpu" or not isinstance(net, nb201.Network):
+def _stacks(net: nn.Module, split: Split, config: EvaluateConfig, asked: bool | None) -> bool:
+    """Whether paths are stacked; ConfigError if they are to be and cannot."""
+    can = isinstance(net, nb201.Network) and config.batch_norm != "calibrated"
+    if asked and not can:
+        raise ConfigError(
+            "only paths of a NAS-Bench-201 network that are not calibrated can be stacked, "
+            f"found {type(net).__name__} with batch_norm={config.batch_norm!r}"
+        )
+    return can and split.validation_images.device.type != "cpu" if asked is None else asked
+
+
+def _all_logits(
+    net: nn.Module, x: Tensor, cells: Sequence[Cell | nb101.Cell], stacked: bool
+) -> Iterator[Tensor]:
+    """Logits of every path: many in one batch, or one after the other, sharing what they can."""
+    if not stacked:
         yield from net.forward_many(x, cells)
-    else:
-        for start in range(0, len(cells), STACKED_PATHS):
-            yield from forward_stacked(net, x, cells[start : start + STACKED_PATHS]).unbind(1)
+        return
+    of_one_path = len(x) * net.stem.conv.out_channels * x.shape[2] * x.shape[3]
+    together = max(1, min(STACKED_PATHS, STACKED_ELEMENTS // of_one_path))
+    for start in range(0, len(cells), together):
+        yield from forward_stacked(net, x, cells[start : start + together]).unbind(1)
 
 
 def _calibrated_logits(
@@ -140,7 +189,7 @@ def loss_and_correct(
     Raises:
         ConfigError: as `count_correct`.
     """
-    norms, calibration = _norms(net, config), _calibration(split, config)
+    norms, calibration = _norms(net, split, config), _calibration(split, config)
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
     batches = zip(
@@ -158,25 +207,17 @@ def loss_and_correct(
     return loss.item() / len(labels), int(correct)
 
 
-def _norms(net: nn.Module, config: EvaluateConfig) -> list[nn.BatchNorm2d]:
-    """The batch normalisations of a network; ConfigError if they lack what is to be used."""
+def _norms(net: nn.Module, split: Split, config: EvaluateConfig) -> list[nn.BatchNorm2d]:
+    """The batch normalisations of a network; ConfigError as `check_fits`."""
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    if config.batch_norm != "batch" and any(norm.running_mean is None for norm in norms):
-        raise ConfigError(
-            f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
-            "this one keeps none: evaluate it with batch_norm='batch'"
-        )
+    tracked = all(norm.running_mean is not None for norm in norms)
+    check_fits(config, tracked, len(split.train_images))
     return norms
 
 
 def _calibration(split: Split, config: EvaluateConfig) -> list[Tensor]:
-    """The batches to calibrate on, if any; ConfigError if there are fewer training images."""
+    """The batches to calibrate on, if any."""
     wanted = config.calibration_batches * config.batch_size
-    if wanted > len(split.train_images):
-        raise ConfigError(
-            f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
-            f"but there are only {len(split.train_images)} training images"
-        )
     return _prepared(split, split.train_images[:wanted], config.batch_size)
 
 

@@ -14,9 +14,7 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.samplers import Sampler
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
+PRECISIONS = ("float32", "bfloat16")
 GRADIENTS = ("sum", "mean")
 
 
@@ -47,10 +45,7 @@ class TrainConfig:
     rmsprop: RMSprop | None = None  # instead of SGD; it has the same momentum and weight decay
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ConfigError(
-                f"unknown precision {self.precision!r}; choose from {', '.join(PRECISIONS)}"
-            )
+        check_precision(self.precision)
         if self.gradients not in GRADIENTS:
             raise ConfigError(
                 f"unknown gradients {self.gradients!r}; choose from {', '.join(GRADIENTS)}"
@@ -61,6 +56,11 @@ class TrainConfig:
             raise ConfigError(
                 "training needs at least 1 epoch and 2 images a batch, "
                 f"found epochs={self.epochs}, batch_size={self.batch_size}"
+            )
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ConfigError(
+                f"the warm-up ends before the training: 0 to {self.epochs - 1} epochs of "
+                f"{self.epochs}, found warmup_epochs={self.warmup_epochs}"
             )
 
 
@@ -212,6 +212,12 @@ def train(
         yield Epoch(loss, 100 * correct.item() / (seen * config.batch_size))
         if not math.isfinite(loss):
             return
+
+
+def check_precision(precision: str) -> None:
+    """Raise a ConfigError unless `autocast` knows the precision."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"unknown precision {precision!r}; choose from {', '.join(PRECISIONS)}")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

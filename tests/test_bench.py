@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,13 +16,14 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from nasrepro import agreement, benchmarks, book_pages, cli
-from nasrepro.benchmarks import selfmade
+from nasrepro.benchmarks import compact, nb101_official, official, selfmade
 from nasrepro.benchmarks.selfmade import Packed
 from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs import bench as bench_module
+from nasrepro.runs import run as run_module
 from nasrepro.runs.bench import (
     BENCHES,
     Bench,
@@ -282,11 +284,16 @@ def test_what_no_run_could_do_is_said_once_and_before(computed, changes, message
     assert computed == []
 
 
+def test_a_definition_that_no_run_could_evaluate_is_refused():
+    with pytest.raises(ConfigError, match="needs a network with tracked statistics"):
+        dataclasses.replace(TINY, net=NetConfig(2, 1, tracked_statistics=False))
+
+
 def test_images_that_cannot_be_had_are_said_once_and_before(computed, monkeypatch):
     def missing(name):
         raise DataError("no way leads to the images")
 
-    monkeypatch.setattr(bench_module, "load_images", missing)
+    monkeypatch.setattr(run_module, "load_images", missing)
     with pytest.raises(DataError, match="no way leads to the images"):
         build(TINY)
     assert computed == []
@@ -568,9 +575,10 @@ def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
     save_made_up()
     pack(TINY)
     text = book_pages.own_benchmark("tiny")
-    assert "Of its 6 runs, 6 are in the packed file, 0 of them diverged; 3 of 3 cells" in text
+    assert "So far 3 of 3 cells are complete" in text
+    assert "Of 6 runs, 6 are in the packed file, 0 of them diverged" in text
     assert "took 0.0 CPU hours, 3 seconds a run" in text
-    assert "| another seed of the same cells (the noise ceiling) | `digits-test-2` | 1.00 [" in text
+    assert "| another seed of the same cells: $r$ | `digits-test-2` | 1.00 [" in text
     assert "No table of others is on this machine" in text
     assert "Not compared with `nb201-200epochs`, `nb201-12epochs`, `nb201-official`" in text
 
@@ -581,6 +589,35 @@ def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
     assert "| `nb201-200epochs`, `cifar10-test-2` | its test accuracy | -1.00 [" in text
     assert "No table of others is on this machine" not in text
     assert "Not compared with `nb201-12epochs`, `nb201-official`: not at hand." in text
+
+
+def test_the_page_sets_the_settings_beside_those_of_the_supernets():
+    text = book_pages.own_benchmark(selfmade.NAME)
+    assert "| setting | a cell on its own | a supernet, profile `own` |" in text
+    assert "| sampling | – | strictly-fair |" in text
+    (training,) = (line for line in text.splitlines() if line.startswith("| training |"))
+    alone, supernet = (cell.split(", ") for cell in training.split(" | ")[1:])
+    assert alone[0] == f"{BENCHES[selfmade.NAME].train.epochs} epochs" != supernet[0]
+    assert "| setting | a cell on its own |\n" in book_pages.own_benchmark("tiny")
+
+
+def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
+    found = pd.DataFrame(
+        [
+            ("between seeds", "digits-test-2", 0.64, -0.04, 0.81, 9),
+            ("parameters", "digits-test-2", 0.25, 0.09, 0.36, 9),
+        ],
+        columns=["what", "column", "mean", "ci_low", "ci_high", "n"],
+    )
+    save_made_up()
+    pack(TINY)
+    monkeypatch.setattr(bench_module, "stored_statistics", lambda name: found)
+    lines = book_pages.own_benchmark("tiny").splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("| another seed"))
+    assert "0.64 [-0.04, 0.81]" in lines[at]
+    assert r"about $\sqrt{r}$ (noise ceiling)" in lines[at + 1]
+    assert "0.80 [0.00, 0.90]" in lines[at + 1]
+    assert "0.25 [0.09, 0.36]" in lines[at + 2]
 
 
 # ---- the one that comes with the project
@@ -604,7 +641,27 @@ def test_its_stored_statistics_are_those_of_its_runs(committed, monkeypatch):
     monkeypatch.undo()
     if not {"nb201-200epochs", "nb201-12epochs"} <= set(bench_module.others()):
         pytest.skip("the tables of others are not on this machine")
-    assert to_csv(stored_statistics(committed.name)) == to_csv(statistics(committed.name))
+    stored, found = stored_statistics(committed.name), statistics(committed.name)
+    # This machine may have more tables than the one that stored them.
+    assert to_csv(stored) == to_csv(found[found["what"].isin(stored["what"])])
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [(official.NAME, list(official.READERS)[1]), (nb101_official.NAME, nb101_official.FILES[0])],
+)
+def test_an_official_file_is_not_converted_by_the_way(tmp_path, monkeypatch, name, file):
+    """It is a table that is here, but waits until somebody asks for it."""
+    monkeypatch.undo()
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data" / file).mkdir(parents=True)
+    assert name in benchmarks.available_tables() and name not in benchmarks.ready_tables()
+    assert bench_module.others() == {}
+    converted = compact.location(name, file)
+    converted.parent.mkdir(parents=True)
+    converted.write_bytes(b"")
+    assert name in benchmarks.ready_tables()
 
 
 # ---- the command line

@@ -2,16 +2,21 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
+from test_runs import made_up
 
 from nasrepro import cli
+from nasrepro.data.sources import SOURCES
+from nasrepro.errors import DataError
 from nasrepro.paths import REPOSITORY
 from nasrepro.runs.locks import lock, note_failure, unlock
 from nasrepro.runs.store import Record, Store, supernets
-from nasrepro.studies import correlations
+from nasrepro.studies import appraisal, correlations, regret, results
 from nasrepro.studies.results import Plan
 
 
@@ -109,6 +114,69 @@ def test_the_time_left_follows_from_what_runs_took_and_how_many_run(results_fold
 def test_plan_says_what_is_not_known_yet(capsys, results_folder):
     _, out, _ = call(capsys, "study", "plan", "correlations", "--profile", "smoke")
     assert "24 runs, 0 stored" in out and "24 to compute of a kind not run yet" in out
+
+
+def test_a_plan_in_this_process_is_one_run_at_a_time(capsys, results_folder):
+    record = made_up(correlations.grid("smoke")[0])
+    slow = dataclasses.replace(record.measurement, train_seconds=120.0, evaluate_seconds=0.0)
+    supernets().save(dataclasses.replace(record, measurement=slow))
+    words = ["study", "plan", "correlations", "--profile", "smoke", "--workers"]
+    for workers, answer in (("0", "22 min with 1 at a time"), ("2", "11 min with 2 at a time")):
+        code, out, _ = call(capsys, *words, workers)
+        assert code == 0 and f"11 to compute, about {answer}" in out
+    assert call(capsys, *words, "-1")[0] == 2
+    assert call(capsys, "bench", "build", "nb201-digits", "--workers", "-1")[0] == 2
+
+
+def test_every_profile_is_named_in_the_help():
+    text = get_args(cli.Profile)[1].help
+    for profile in {**correlations.PROFILES, **appraisal.PROFILES, **regret.PROTOCOLS}:
+        assert re.search(rf"\b{profile}\b", text)
+
+
+def test_every_damaged_file_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    assert call(capsys, "data", "verify")[0] == 0
+    names = ("nb201-12epochs", "nb-macro")
+    for name in names:
+        (tmp_path / SOURCES[name].filename).write_text("cut")
+    code, out, _ = call(capsys, "data", "verify")
+    assert code == 1
+    for name in SOURCES:
+        answer = f"is not the file of {name}: expected" if name in names else "not here"
+        assert re.search(rf"^{name}: .*{answer}", out, re.MULTILINE)
+
+
+def test_without_the_table_the_runs_are_stored_and_other_profiles_are_named(
+    capsys, results_folder, monkeypatch
+):
+    def missing(name):
+        raise DataError(f"cannot download {name}: no answer")
+
+    for config in correlations.grid("smoke"):
+        supernets().save(made_up(config))
+    monkeypatch.setattr(results, "load_table", missing)
+    words = ["correlations", "--profile", "smoke"]
+    code, _, err = call(capsys, "study", "run", *words, "--workers", "0")
+    assert code == 1 and err.count("\n") == 1
+    assert err == (
+        "nasrepro: the runs of correlations are stored, but their statistics need the table "
+        "nb201-200epochs: cannot download nb201-200epochs: no answer; without that table: "
+        "nasrepro bench build nb201-selfmade, then nasrepro study run correlations --profile own "
+        "(only images: cifar10); or nasrepro bench build nb201-digits, then nasrepro study run "
+        "correlations --profile digits (only images: digits)\n"
+    )
+    monkeypatch.setattr(results, "available_tables", lambda: ("nb201-selfmade",))
+    _, _, err = call(capsys, "study", "collect", *words)
+    assert "without that table: nasrepro study run correlations --profile own" in err
+
+
+def test_a_table_of_ones_own_that_is_not_built_says_how_to_build_it(capsys, results_folder):
+    supernets().save(made_up(correlations.grid("digits")[0]))
+    code, _, err = call(capsys, "study", "collect", "correlations", "--profile", "digits")
+    assert code == 1 and "are stored" in err
+    assert err.endswith("; build it: nasrepro bench build nb201-digits\n")
 
 
 def test_tables_are_listed(capsys):

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from nasrepro.data.images import ImageSet, held_out_test, load_images, resize, split
 from nasrepro.errors import ConfigError
+from nasrepro.runs.bench import BENCHES
+from nasrepro.studies import NAMES, correlations, regret, study
 
 
 def numbered(count: int) -> ImageSet:
@@ -86,6 +88,37 @@ def test_the_split_is_the_one_of_the_published_runs():
     chosen = split(LARGE, 4, 4)
     assert chosen.validation_labels.tolist() == VALIDATION
     assert chosen.train_labels.tolist() == TRAINING
+
+
+def test_who_validates_on_more_holds_out_more():
+    """In the same order, so that the validation images of all other runs are part of them."""
+    usual, larger = split(LARGE, 25_000, 5_000), split(LARGE, 20_016, 9_984)
+    assert larger.validation_labels[:5_000].tolist() == usual.validation_labels.tolist()
+    assert larger.train_labels.tolist() == usual.train_labels[4_984:].tolist()
+    both = torch.cat([larger.train_labels, larger.validation_labels])
+    assert sorted(both.tolist()) == list(range(30_000))
+    with pytest.raises(ConfigError, match="numbered has 20,016 training images, asked for 20,017"):
+        split(LARGE, 20_017, 9_984)
+    with pytest.raises(ConfigError, match="30,000 validation images, asked for 30,001"):
+        split(LARGE, 0, 30_001)
+
+
+def test_every_profile_asks_for_images_that_there_are():
+    """Of as many images as CIFAR-10 has, of one pixel each."""
+    pixels, labels = torch.zeros(50_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(50_000).long()
+    cifar10 = dataclasses.replace(LARGE, name="cifar10", train_images=pixels, train_labels=labels)
+    sets = {"cifar10": cifar10, "digits": load_images("digits")}
+    profiles = {"correlations": correlations.PROFILES, "regret": regret.PROTOCOLS}
+    assert set(profiles) == set(NAMES)
+    wanted = {
+        config.data for name in NAMES for p in profiles[name] for config in study(name).grid(p)
+    }
+    wanted |= {bench.data for bench in BENCHES.values()}
+    assert len(wanted) > 5
+    for data in wanted:
+        chosen = split(sets[data.name], data.train_images, data.validation_images)
+        assert len(chosen.train_labels) == data.train_images
+        assert len(chosen.validation_labels) == data.validation_images
 
 
 def test_the_split_leaves_the_global_generator_alone():

@@ -15,6 +15,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
+from nasrepro.nets.stacked import forward_stacked
 from nasrepro.samplers.nb201 import Uniform
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import TrainConfig, initialise, train
@@ -170,6 +171,49 @@ def test_calibrated_paths_in_step_are_each_calibrated_on_their_own(digits, net, 
     assert together == alone
 
 
+@pytest.mark.parametrize("mode", ["batch", "tracked"])
+@pytest.mark.parametrize(
+    ("paths_in_budget", "together"),
+    [
+        (1_000, [8] * 3),
+        (3.5, [3, 3, 2] * 2 + [5, 3]),  # the last batch has 30 images instead of 50
+        (0.1, [1] * 24),
+    ],
+)
+def test_stacked_paths_count_as_paths_one_by_one(
+    digits, net, mode, paths_in_budget, together, monkeypatch
+):
+    """A path of 50 images, 4 channels and 8x8 pixels has 12,800 elements in the first stage."""
+    calls = []
+
+    def counting(net, x, cells):
+        calls.append(len(cells))
+        return forward_stacked(net, x, cells)
+
+    monkeypatch.setattr(evaluate, "STACKED_ELEMENTS", int(paths_in_budget * 12_800))
+    monkeypatch.setattr(evaluate, "forward_stacked", counting)
+    cells = [*CELLS, *(Cell.from_code(code) for code in (1_111, 5_555, 9_999, 14_321))]
+    expected = count_correct(net, cells, digits, CONFIGS[mode], stacked=False)
+    assert calls == [] and len(set(expected.tolist())) > 3
+    assert count_correct(net, cells, digits, CONFIGS[mode], stacked=True).tolist() == (
+        expected.tolist()
+    )
+    assert calls == together
+
+
+def test_no_more_paths_are_stacked_than_the_limit(digits, net, monkeypatch):
+    monkeypatch.setattr(evaluate, "STACKED_PATHS", 3)
+    found = count_correct(net, CELLS, digits, CONFIGS["batch"], stacked=True)
+    assert found.tolist() == count_correct(net, CELLS, digits, CONFIGS["batch"]).tolist()
+
+
+def test_paths_that_cannot_be_stacked_are_refused(digits, net):
+    with pytest.raises(ConfigError, match="found Network with batch_norm='calibrated'"):
+        count_correct(net, CELLS, digits, CONFIGS["calibrated"], stacked=True)
+    with pytest.raises(ConfigError, match="found Toy with batch_norm='batch'"):
+        count_correct(Toy(), CELLS, digits, CONFIGS["batch"], stacked=True)
+
+
 def everything(net: nn.Module) -> list:
     """All of a net that an evaluation could leave changed."""
     return [
@@ -241,6 +285,8 @@ def test_loss_and_count_of_one_path(digits, mode):
         ),
         ({"batch_norm": "batch", "calibration_batches": 2}, "others need 0; found 'batch' with 2"),
         ({"calibration_batches": 2}, "others need 0; found 'tracked' with 2"),
+        ({"batch_size": 0}, "at least 1 image, found batch_size=0"),
+        ({"precision": "float16"}, "unknown precision 'float16'; choose from float32, bfloat16"),
     ],
 )
 def test_impossible_settings_are_refused(values, message):

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_info
 
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.runs import executors
+from nasrepro.runs import run as run_module
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute as execute_with
 from nasrepro.runs.executors import THREAD_VARIABLES, LocalProcesses, check_versions, versions
@@ -32,6 +33,9 @@ from nasrepro.runs.locks import failures, lock, locked, unlock
 from nasrepro.runs.machine import peak_memory_mb
 from nasrepro.runs.run import run
 from nasrepro.runs.store import Record, Store
+from nasrepro.studies import correlations
+from nasrepro.studies import results as results_module
+from nasrepro.studies.results import compute_missing
 
 SEEDS = [seeded(seed) for seed in range(4)]
 SERIAL = [made_up(config) for config in SEEDS]
@@ -512,6 +516,43 @@ def test_a_record_cut_in_half_is_named_and_nothing_is_computed():
     path.unlink()
     assert execute(compute) == SERIAL
     assert calls() == {0: 1, 1: 2, 2: 1, 3: 1}
+
+
+# ---- studies
+
+
+@pytest.fixture
+def study(monkeypatch) -> list[RunConfig]:
+    """A study of four runs; computing them is to be noted only."""
+    monkeypatch.setattr(correlations, "grid", lambda profile, seeds: SEEDS)
+    monkeypatch.setattr(results_module, "run", compute)
+    return SEEDS
+
+
+def test_what_a_study_lacks_is_said_once_and_before_any_run_is_given_out(study, monkeypatch):
+    def missing(name):
+        raise DataError("no way leads to the images")
+
+    monkeypatch.setattr(run_module, "load_images", missing)
+    with pytest.raises(DataError) as caught:
+        compute_missing("correlations", "smoke")
+    assert str(caught.value) == "no way leads to the images"
+    with pytest.raises(ConfigError, match="cannot compute on 'gpu'"):
+        compute_missing("correlations", "smoke", device="gpu")
+    assert not note("calls").exists() and failures(store()) == {}
+
+
+def test_a_study_that_is_stored_needs_nothing(study, monkeypatch):
+    assert compute_missing("correlations", "smoke") == SERIAL
+    monkeypatch.setattr(results_module, "check_inputs", mistaken)
+    assert compute_missing("correlations", "smoke", device="gpu") == SERIAL
+
+
+def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(study, monkeypatch):
+    asked = []
+    monkeypatch.setattr(results_module, "execute", lambda *args, **more: asked.append(more))
+    compute_missing("correlations", "smoke", device="gpu", scheduler="tcp://host:8786")
+    assert asked == [{"scheduler": "tcp://host:8786"}]
 
 
 # ---- what a terminal shows

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import plain
 import pytest
+import search
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,21 @@ def test_single_precision_differs_from_the_plain_way_by_rounding_only():
     cells = np.random.default_rng(0).choice(NUM_CELLS, 20, replace=False)
     for cell in map(Cell.from_code, cells.tolist()):
         assert distance(fast(y, cell), plain.forward(usual, x, cell)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("loop", "library"),
+    [
+        (search.loop_random, search.library_random),
+        (search.loop_greedy, search.library_greedy),
+    ],
+)
+def test_searches_are_those_of_the_loop_over_evaluations(loop, library):
+    """To the bit: the same cells in the same order, their costs added in that order."""
+    cells = search.landscape()
+    curves = library(cells, 1_500, 2)
+    assert np.array_equal(np.array(loop(cells, 1_500, 2)), np.stack(curves, axis=-1))
+    assert (curves.regret[:, 0] > curves.regret[:, -1]).all()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
-from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
+from nasrepro.nets.config import DEPTHS, MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.memo import MEMO_SIZE
 from nasrepro.nets.nb201 import (
     Network,
@@ -87,7 +87,13 @@ def test_parameters_are_those_of_the_real_network(cell, channels, depth, classes
 
 
 @pytest.mark.parametrize(
-    ("preset", "channels", "depth"), [(SMALL, 32, 2), (MEDIUM, 64, 4), (WIDE, 96, 2)]
+    ("preset", "channels", "depth"),
+    [
+        (SMALL, 32, 2),
+        (MEDIUM, 64, 4),
+        (WIDE, 96, 2),
+        *((preset, 32, depth) for preset, depth in zip(DEPTHS, range(1, 6), strict=True)),
+    ],
 )
 def test_presets_are_the_papers_sizes(preset, channels, depth):
     with torch.device("meta"):

@@ -17,26 +17,30 @@ from hypothesis import strategies as st
 
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.canonical import canonical_json, digest
+from nasrepro.data.images import load_images, split
 from nasrepro.errors import ConfigError, DataError, NasreproError
-from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import NetConfig
+from nasrepro.evaluate import EvaluateConfig, count_correct
+from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.runs import execute as execute_module
 from nasrepro.runs import run as run_module
 from nasrepro.runs.config import (
     SCHEMA,
     CellsConfig,
     DataConfig,
+    DrawnCells,
     RunConfig,
     from_dict,
     to_dict,
 )
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.nb201 import random_cells, select_cells, top_cells
-from nasrepro.runs.run import run
+from nasrepro.runs.run import check_inputs, run, watch_finite
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.runs.store import supernets as store
-from nasrepro.spaces.nb201 import OPERATIONS, Subspace
-from nasrepro.train import Epoch, RMSprop, TrainConfig, batches
+from nasrepro.spaces import nb101
+from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
+from nasrepro.train import Epoch, RMSprop, TrainConfig, batches, initialise
 
 TINY = RunConfig(
     data=DataConfig("digits", train_images=64, validation_images=100, size=8),
@@ -156,6 +160,7 @@ CHANGES = {
 }
 # Fields that are only possible together with others.
 TOGETHER = {
+    "net.tracked_statistics": {"evaluate.batch_norm": "batch"},
     "evaluate.calibration_batches": {"evaluate.batch_norm": "calibrated"},
     "cells.top": {"cells.table": "nb201-200epochs", "cells.column": "cifar10-test-200"},
 }
@@ -198,10 +203,13 @@ def with_changes(names: set[str]) -> RunConfig:
     return changed(RunConfig(), values)
 
 
-EXCLUSIVE = {"train.nesterov", "train.rmsprop"}
+EXCLUSIVE = (
+    {"train.nesterov", "train.rmsprop"},
+    {"net.tracked_statistics", "evaluate.calibration_batches"},
+)
 some_configs = (
     st.sets(st.sampled_from(sorted(CHANGES)))
-    .filter(lambda names: not names >= EXCLUSIVE)
+    .filter(lambda names: not any(names >= pair for pair in EXCLUSIVE))
     .map(with_changes)
 )
 
@@ -689,12 +697,103 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
         ({"data.train_images": 10**6}, "asked for 1,000,000"),
         ({"data.size": 9}, "can be shrunk to 1..8"),
         ({"sampler": "fairnas"}, "unknown sampler 'fairnas'"),
-        ({"net.tracked_statistics": False, "evaluate.batch_norm": "tracked"}, "tracked statistics"),
     ],
 )
 def test_configs_that_do_not_fit_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         run(changed(TINY, values))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"net.tracked_statistics": False, "evaluate.batch_norm": "tracked"}, "tracked statistics"),
+        (
+            {"evaluate.batch_norm": "calibrated", "evaluate.calibration_batches": 2},
+            "2 batches of 50, but there are only 64 training images",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_it_is_trained(values, message):
+    with pytest.raises(ConfigError, match=message):
+        changed(TINY, values)
+
+
+def test_what_all_runs_lack_is_said_at_once():
+    with pytest.raises(ConfigError, match="cannot compute on 'gpu'"):
+        check_inputs([TINY], "gpu")
+    with pytest.raises(ConfigError, match="asked for 1,000,000"):
+        check_inputs([TINY, changed(TINY, {"data.train_images": 10**6})], "cpu")
+    with pytest.raises(ConfigError, match="digits has 10 classes, the network 7"):
+        check_inputs([TINY, changed(TINY, {"net.num_classes": 7})], "cpu")
+
+
+def test_only_the_tables_that_runs_need_are_brought(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(run_module, "load_table", loaded.append)
+    top = CellsConfig(random=5, top=10, table="nb201-200epochs", column="cifar10-test-200")
+    configs = [
+        dataclasses.replace(seeded(seed), cells=cells)
+        for seed, cells in enumerate([top, dataclasses.replace(top, top=0), top])
+    ]
+    sample = dataclasses.replace(
+        TINY, subspace=nb101.SUBSPACES["A_1"], net=CellNetConfig(), cells=DrawnCells()
+    )
+    check_inputs([TINY], "cpu")
+    assert loaded == []
+    check_inputs([sample, *configs], "cpu")
+    assert loaded == ["nb101-sample", "nb201-200epochs"]
+
+
+# ---- what is watched while a run computes
+
+
+def test_each_path_is_finite_or_not_on_its_own():
+    classifier = torch.nn.Linear(3, 4)
+    inputs = torch.ones(6, 5, 3)
+    inputs[2, 1, 0], inputs[0, 3, 2] = float("nan"), float("inf")
+    with watch_finite(classifier) as stacked:
+        classifier(inputs)
+    with watch_finite(classifier) as one_by_one:
+        for path in inputs.unbind(1):
+            classifier(path)
+    classifier(inputs)  # is watched no more
+    assert torch.cat(stacked).tolist() == [True, False, True, False, True]
+    assert torch.cat(one_by_one).tolist() == torch.cat(stacked).tolist()
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_a_broken_operation_breaks_the_paths_that_take_it(stacked):
+    """One of four, in each of two batches, however many go through at once."""
+    net = supernet(NetConfig(2, 1))
+    initialise(net, torch.Generator().manual_seed(0))
+    net.stages[0][0].edges[3]["nor_conv_1x1"].conv.weight.data.fill_(float("inf"))
+    part = split(load_images("digits"), 10, 20)
+    cells = [Cell(("none", "none", "none", op, "none", "none")) for op in OPERATIONS[1:]]
+    with watch_finite(net.classifier) as finite:
+        count_correct(net, cells, part, EvaluateConfig("batch", batch_size=10), stacked=stacked)
+    assert sorted(torch.cat(finite).tolist()) == [False] * 2 + [True] * 6  # of two batches
+
+
+def test_convolutions_are_deterministic_in_training_and_evaluation(monkeypatch):
+    cudnn, seen = torch.backends.cudnn, []
+
+    def watching(work):
+        def watched(*args):
+            flags = (cudnn.enabled, cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32)
+            seen.append((work.__name__, flags))
+            return work(*args)
+
+        return watched
+
+    monkeypatch.setattr(run_module, "count_correct", watching(count_correct))
+    monkeypatch.setattr(Network, "forward", watching(Network.forward))
+    with cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False):
+        run(TINY)
+        assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (True, False, False)
+    assert set(seen) == {
+        (name, (True, True, False, False)) for name in ("forward", "count_correct")
+    }
 
 
 def test_an_interrupt_keeps_what_is_done_and_goes_on_later(results, monkeypatch):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, num_parameters
+from nasrepro.runs import standalone as standalone_module
 from nasrepro.runs.config import DataConfig, from_dict, to_dict
 from nasrepro.runs.execute import execute
 from nasrepro.runs.run import torch_generator
@@ -166,7 +168,6 @@ def test_a_diverged_run_is_kept_without_a_test(tmp_path):
         ("data", {"name": "mnist"}, "unknown data set 'mnist'"),
         ("data", {"size": 9}, "can be shrunk to 1..8"),
         ("net", {"num_classes": 7}, "digits has 10 classes, the network 7"),
-        ("net", {"tracked_statistics": False}, "tracked statistics"),
         ("train", {"batch_size": 65}, "batches of 65 images"),
     ],
 )
@@ -176,3 +177,39 @@ def test_configs_that_do_not_fit_are_refused(part, values, message):
         run_standalone(dataclasses.replace(TINY, **{part: changed}))
     with pytest.raises(ConfigError, match="cannot compute on 'gpu'"):
         run_standalone(TINY, "gpu")
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        ("net", {"tracked_statistics": False}, "needs a network with tracked statistics"),
+        (
+            "evaluate",
+            {"batch_norm": "calibrated", "calibration_batches": 1},
+            "1 batches of 100, but there are only 64 training images",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_it_is_trained(part, values, message):
+    changed = dataclasses.replace(getattr(TINY, part), **values)
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(TINY, **{part: changed})
+
+
+def test_convolutions_are_deterministic_in_training_and_evaluation(monkeypatch):
+    seen = []
+
+    def watching(look):
+        def watched(*args):
+            seen.append((look.__name__, torch.backends.cudnn.deterministic))
+            return look(*args)
+
+        return watched
+
+    monkeypatch.setattr(standalone_module, "loss_and_correct", watching(loss_and_correct))
+    monkeypatch.setattr(Network, "forward", watching(Network.forward))
+    monkeypatch.setattr(standalone_module, "count_flops", lambda *args: 0)  # computes nothing
+    with torch.backends.cudnn.flags(enabled=True, deterministic=False):
+        run_standalone(TINY)
+        assert not torch.backends.cudnn.deterministic
+    assert set(seen) == {("loss_and_correct", True), ("forward", True)}

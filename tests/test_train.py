@@ -146,6 +146,8 @@ def test_defaults_are_the_papers_table():
     ("change", "message"),
     [
         ({"precision": "half"}, "unknown precision 'half'; choose from float32, bfloat16"),
+        ({"epochs": 5, "warmup_epochs": 5}, "0 to 4 epochs of 5, found warmup_epochs=5"),
+        ({"warmup_epochs": -1}, "found warmup_epochs=-1"),
         ({"gradients": "median"}, "unknown gradients 'median'; choose from sum, mean"),
         ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),

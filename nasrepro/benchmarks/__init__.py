@@ -11,7 +11,7 @@ from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.sources import SOURCES, fetch, locate
 from nasrepro.errors import ConfigError
 
-__all__ = ["OTHERS", "TABLES", "Column", "Table", "available_tables", "load_table"]
+__all__ = ["OTHERS", "TABLES", "Column", "Table", "available_tables", "load_table", "ready_tables"]
 
 _READERS = {  # by the name of the source: how to read it, its columns, its space
     "nb201-200epochs": (nb201.read_csv, tuple(nb201.CSV.values()), "nb201"),
@@ -63,3 +63,14 @@ def available_tables() -> tuple[str, ...]:
     ]
     owned = [name for name, module in _OFFICIAL.items() if module.preferred()]
     return (*here, *owned, *selfmade.available())
+
+
+def ready_tables() -> tuple[str, ...]:
+    """Those of `available_tables` that do not wait for the conversion of an official file."""
+    return tuple(name for name in available_tables() if name not in _OFFICIAL or _converted(name))
+
+
+def _converted(name: str) -> bool:
+    """Whether an official table comes from its converted file."""
+    file = _OFFICIAL[name].preferred()
+    return file is not None and compact.location(name, file).exists()

@@ -117,8 +117,9 @@ def split(
     """Choose the training and validation images of a run; test images are never among them.
 
     The same 5,000 training images (a fifth of a set with fewer than 25,000) are held out in every
-    run, as in Laube's table 1. Validation takes the first of them, training the first of the
-    others, in one fixed random order: a smaller set is part of a larger one, whatever the device.
+    run, as in Laube's table 1; as many as are asked for in a run that validates on more. Validation
+    takes the first of them, training the first of the others, in one fixed random order: a smaller
+    set is part of a larger one, whatever the device.
 
     Args:
         images: the data set.
@@ -131,9 +132,9 @@ def split(
         ConfigError: if more images are asked for than there are, or a larger size.
     """
     total = len(images.train_labels)
-    held_out = min(HELD_OUT, total // 5)
+    held_out = max(HELD_OUT, validation_images) if total >= 5 * HELD_OUT else total // 5
+    _check_count("validation", validation_images, min(held_out, total), images.name)
     _check_count("training", train_images, total - held_out, images.name)
-    _check_count("validation", validation_images, held_out, images.name)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(SPLIT_SEED))
     train = order[held_out : held_out + train_images]
     validation = order[:validation_images]

@@ -1,6 +1,6 @@
 """How large a network is, how it normalises and what its paths share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nasrepro.errors import ConfigError
 
@@ -42,3 +42,5 @@ class CellNetConfig:
 SMALL = NetConfig(channels=32, cells_per_stage=2)
 MEDIUM = NetConfig(channels=64, cells_per_stage=4)
 WIDE = NetConfig(channels=96, cells_per_stage=2)
+# Figure 14: 1 to 5 cells a stage. It names no channels; these are those of a small network.
+DEPTHS = tuple(replace(SMALL, cells_per_stage=cells) for cells in range(1, 6))

@@ -16,18 +16,16 @@ from typing import Any
 import pandas as pd
 
 from nasrepro import agreement
-from nasrepro.benchmarks import OTHERS, Table, available_tables, load_table, selfmade
+from nasrepro.benchmarks import OTHERS, Table, load_table, ready_tables, selfmade
 from nasrepro.benchmarks.selfmade import CURVES, Packed
 from nasrepro.canonical import canonical_json, to_csv
-from nasrepro.data.images import load_images
 from nasrepro.errors import ConfigError, DataError
-from nasrepro.evaluate import EvaluateConfig
+from nasrepro.evaluate import EvaluateConfig, check_fits
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import CellsConfig, DataConfig, from_dict, to_dict
 from nasrepro.runs.execute import execute
-from nasrepro.runs.machine import check_device
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.run import load_split
+from nasrepro.runs.run import check_inputs
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement, Store, write_atomically
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, check_operations, is_connected
@@ -97,6 +95,7 @@ class Bench:
                 "a benchmark has at least 1 cell and 1 seed, "
                 f"found cells={self.cells}, seeds={self.seeds}"
             )
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     def __str__(self) -> str:
         """The sentence for the command line."""
@@ -253,9 +252,8 @@ def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str =
     missing = [config for config in bench.configs() if config.key not in done]
     if runs is not None:
         missing = [c for c in missing if not folder.path(c.key).exists()][:runs]
-    if missing:  # what all runs need: one sentence, and not one from each of them
-        check_device(device)
-        load_split(load_images(bench.data.name), bench.data, bench.net, device)
+    if missing:
+        check_inputs(missing, device)
     try:
         execute(missing, run_standalone, folder, workers, device)
     finally:
@@ -389,10 +387,11 @@ def _number(value: float | None) -> float:
 
 
 def others() -> dict[str, Table]:
-    """The tables of others that are on this machine, by their name."""
-    return {
-        name: load_table(name) for name in available_tables() if OTHERS.get(name) == selfmade.SPACE
-    }
+    """The tables of others on the same space that are on this machine, by their name.
+
+    An official file counts once `load_table` has converted it, which can take a quarter of an hour.
+    """
+    return {name: load_table(name) for name in ready_tables() if OTHERS.get(name) == selfmade.SPACE}
 
 
 def statistics(name: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import EvaluateConfig
+from nasrepro.evaluate import EvaluateConfig, check_fits
 from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.spaces import nb101
 from nasrepro.spaces.nb201 import Subspace
@@ -45,6 +45,11 @@ class CellsConfig:
         if self.top and not (self.table and self.column):
             raise ConfigError("cells.top needs a table and a column that rank the cells")
 
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the cells are not known."""
+        return self.table if self.top else None
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnCells:
@@ -53,6 +58,11 @@ class DrawnCells:
     count: int = 1_000
     seed: int = 0  # of the sample; the same cells in every run
     table: str | None = "nb101-sample"  # only cells that it has; None: any
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the cells are not known."""
+        return self.table
 
 
 # What a run of each space is made of.
@@ -79,6 +89,7 @@ class RunConfig:
                 f"a run of the subspace {self.subspace} takes a {net.__name__} and "
                 f"{cells.__name__}, found {type(self.net).__name__} and {type(self.cells).__name__}"
             )
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     @property
     def key(self) -> str:

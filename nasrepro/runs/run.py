@@ -1,8 +1,8 @@
 """One run: from a config to a record."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasrepro.benchmarks import load_table
 from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
@@ -46,24 +47,25 @@ def run(config: RunConfig, device: str = "cpu") -> Record:
     initialise(net, torch_generator(weights))
     net.to(device)
     start, start_cpu = time.perf_counter(), time.process_time()
-    history = list(
-        train(
-            net,
-            part,
-            sampler,
-            config.train,
-            np.random.default_rng(paths),
-            torch_generator(order),
-        )
-    )
-    trained = time.perf_counter()
-    diverged = not np.isfinite(history[-1].loss)
     correct = []
-    if not diverged:
-        with watch_finite(net.classifier) as finite:
-            correct = count_correct(net, cells, part, config.evaluate).tolist()
-        # Most and not all: what no convolution leads to stays finite.
-        diverged = bool(torch.stack(finite).float().mean() < 0.5)
+    with deterministic_convolutions():
+        history = list(
+            train(
+                net,
+                part,
+                sampler,
+                config.train,
+                np.random.default_rng(paths),
+                torch_generator(order),
+            )
+        )
+        trained = time.perf_counter()
+        diverged = not np.isfinite(history[-1].loss)
+        if not diverged:
+            with watch_finite(net.classifier) as finite:
+                correct = count_correct(net, cells, part, config.evaluate).tolist()
+            # Most and not all: what no convolution leads to stays finite.
+            diverged = bool(torch.cat(finite).float().mean() < 0.5)
     evaluated = time.perf_counter()
     batches = len(part.train_labels) // config.train.batch_size
     return Record(
@@ -94,12 +96,45 @@ def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Any], nn.M
     return nb101.parts(config, shuffles)
 
 
+def check_inputs(configs: Iterable[Any], device: str) -> None:
+    """Bring to this machine what some runs need, or raise at once what each of them would.
+
+    Args:
+        configs: of supernets or of networks trained on their own.
+        device: where they will be computed.
+
+    Raises:
+        ConfigError: if the device, the images or the network of a run do not fit.
+        DataError: if images or a table cannot be had.
+    """
+    check_device(device)
+    configs = list(configs)
+    for config in {(config.data, config.net.num_classes): config for config in configs}.values():
+        load_split(load_images(config.data.name), config.data, config.net, "cpu")
+    cells = (config.cells for config in configs if isinstance(config, RunConfig))
+    for table in sorted({chosen.needed_table for chosen in cells} - {None}):
+        load_table(table)
+
+
+def deterministic_convolutions() -> AbstractContextManager[None]:
+    """Within it, cuDNN takes algorithms that give the same bits each time; a CPU has no others."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32
+    )
+
+
 @contextmanager
 def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect, for each output of a module from now on, whether all of it is finite."""
+    """Collect, for each output of a module from now on, whether each path's part is finite.
+
+    Outputs are (batch, classes) of one path or (batch, paths, classes): one flag, or one a path.
+    """
     finite: list[Tensor] = []
     hook = module.register_forward_hook(
-        lambda module, inputs, output: finite.append(output.isfinite().all())
+        lambda module, inputs, output: finite.append(
+            output.isfinite().all(dim=-1).all(dim=0).reshape(-1)
+        )
     )
     try:
         yield finite

@@ -14,12 +14,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.canonical import digest
 from nasrepro.data.images import held_out_test
-from nasrepro.evaluate import EvaluateConfig, loss_and_correct
+from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import StandAlone
 from nasrepro.runs.config import SCHEMA, DataConfig, to_dict
 from nasrepro.runs.machine import check_device, machine
-from nasrepro.runs.run import images_of, load_split, torch_generator
+from nasrepro.runs.run import (
+    deterministic_convolutions,
+    images_of,
+    load_split,
+    torch_generator,
+)
 from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
 from nasrepro.spaces.nb201 import Cell
@@ -36,6 +41,9 @@ class StandaloneConfig:
     train: TrainConfig
     evaluate: EvaluateConfig
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     @property
     def key(self) -> str:
@@ -103,14 +111,15 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
     start_cpu, mark = time.process_time(), time.perf_counter()
     train_seconds = evaluate_seconds = 0.0
     history, validation = [], (part.validation_images, part.validation_labels)
-    for epoch in epochs:
-        trained = time.perf_counter()
-        loss, correct = loss_and_correct(net, config.cell, *validation, part, config.evaluate)
-        history.append(StandaloneEpoch(epoch.loss, epoch.accuracy, loss, correct))
-        train_seconds += trained - mark
-        mark = time.perf_counter()
-        evaluate_seconds += mark - trained
-    tested = loss_and_correct(net, config.cell, *test, part, config.evaluate)
+    with deterministic_convolutions():
+        for epoch in epochs:
+            trained = time.perf_counter()
+            loss, correct = loss_and_correct(net, config.cell, *validation, part, config.evaluate)
+            history.append(StandaloneEpoch(epoch.loss, epoch.accuracy, loss, correct))
+            train_seconds += trained - mark
+            mark = time.perf_counter()
+            evaluate_seconds += mark - trained
+        tested = loss_and_correct(net, config.cell, *test, part, config.evaluate)
     evaluate_seconds += time.perf_counter() - mark
     losses = [loss for epoch in history for loss in (epoch.train_loss, epoch.validation_loss)]
     ok = all(map(math.isfinite, [*losses, tested[0]]))

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.benchmarks import Table, available_tables, load_table
 from nasrepro.canonical import to_csv
-from nasrepro.errors import ConfigError, DataError
+from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.paths import results_dir
+from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute
 from nasrepro.runs.locks import failures, locked
-from nasrepro.runs.run import run
+from nasrepro.runs.run import check_inputs, run
 from nasrepro.runs.store import Record, supernets, write_atomically
 from nasrepro.studies import study
 
@@ -87,9 +88,17 @@ def compute_missing(
     device: str = "cpu",
     scheduler: str | None = None,
 ) -> list[Record]:
-    """The records of a study's grid, after computing those that the store lacks; see `execute`."""
-    grid = study(name).grid(profile, seeds)
-    return execute(grid, run, supernets(), workers, device, scheduler=scheduler)
+    """The records of a study's grid, after computing those that the store lacks; see `execute`.
+
+    Raises:
+        NasreproError: as `check_inputs` before anything is computed, unless a scheduler's workers
+            compute; as `execute`.
+    """
+    grid, store = study(name).grid(profile, seeds), supernets()
+    missing = [config for config in grid if not store.path(config.key).exists()]
+    if missing and scheduler is None:
+        check_inputs(missing, device)
+    return execute(grid, run, store, workers, device, scheduler=scheduler)
 
 
 def statistics_dir(name: str, profile: str) -> Path:
@@ -109,8 +118,34 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
-    truth = load_table(module.table_of(profile))
-    return module.statistics(supernets().records(), profile, truth)
+    return module.statistics(supernets().records(), profile, _truth(name, profile))
+
+
+def _truth(name: str, profile: str) -> Table:
+    """The table that is the truth of a profile; DataError that says what works without it."""
+    table = study(name).table_of(profile)
+    try:
+        return load_table(table)
+    except NasreproError as error:
+        mend = f"build it: nasrepro bench build {table}" if table in BENCHES else _without_others()
+        raise DataError(
+            f"the runs of {name} are stored, but their statistics need the table {table}: {error}; "
+            f"{mend}"
+        ) from None
+
+
+def _without_others() -> str:
+    """Which profiles need no table of others, and what they need."""
+    ways = []
+    for profile, chosen in study("correlations").PROFILES.items():
+        if chosen.table in BENCHES:
+            built = chosen.table in available_tables()
+            before = "" if built else f"nasrepro bench build {chosen.table}, then "
+            ways.append(
+                f"{before}nasrepro study run correlations --profile {profile} "
+                f"(only images: {chosen.base.data.name})"
+            )
+    return f"without that table: {'; or '.join(ways)}"
 
 
 def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> None:
