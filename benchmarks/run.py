@@ -16,7 +16,7 @@ from nasrepro.paths import results_dir
 from nasrepro.runs.machine import cpu_name
 from nasrepro.runs.store import write_atomically
 
-FILES = ("supernet", "workers", "loading")
+FILES = ("supernet", "search", "workers", "loading")
 
 
 def main(names: list[str]) -> None:
