@@ -8,18 +8,6 @@ from nasrepro.benchmarks.selfmade import Curves
 from nasrepro.stats import Interval, spearman_interval
 
 
-def noise_ceiling(accuracy: np.ndarray, generator: np.random.Generator) -> Interval:
-    """How well one training of a cell ranks as another does: Spearman correlation between seeds.
-
-    A predictor that agrees better with one seed than another seed does would predict its noise.
-
-    Args:
-        accuracy: [cells, seeds], at least two seeds; with more, the mean over their pairs.
-        generator: draws the bootstrap's resamples of cells.
-    """
-    return spearman_interval(accuracy, generator)
-
-
 def agreement(
     one: Table, column: str, other: Table, its_column: str, generator: np.random.Generator
 ) -> Interval:
@@ -53,7 +41,7 @@ def statistics(found: Curves, others: dict[str, Table]) -> pd.DataFrame:
     rows = []
     if found.bench["seeds"] > 1:
         for split, accuracy in final.items():
-            interval = noise_ceiling(accuracy, generator)
+            interval = spearman_interval(accuracy, generator)
             rows.append(("between seeds", selfmade.column(found, split).name, *interval))
     for what in ("parameters", "flops"):
         pairs = np.column_stack([getattr(found, what), own.values[test]])

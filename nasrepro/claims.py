@@ -6,7 +6,7 @@ if the claim holds. The verdict compares the quantity's 95% interval with that r
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -53,6 +53,7 @@ class Claim:
     reported: str  # what the paper shows for it
     quantity: str  # what we compute
     region: Region
+    counted: bool = False  # in complete tables, without any training: exact
 
 
 def read_claims(paper: str) -> dict[str, Claim]:
@@ -109,10 +110,29 @@ def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]
                 "quantity": claim.quantity,
                 "holds if": str(claim.region),
                 **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
+                "counted": claim.counted,
                 "verdict": verdict(found, claim.region) if found.n else "not run",
             }
         )
     return rows
+
+
+def count_positive(quantities: Sequence[Interval]) -> Interval:
+    """How many quantities are above zero: by their means, and by what their intervals leave open.
+
+    The lower bound counts those whose whole interval is above zero, the upper one all whose
+    interval reaches above it; one without an interval is open.
+
+    >>> nan = float("nan")
+    >>> count_positive([Interval(2, 1, 3, 5), Interval(2, -1, 5, 5), Interval(-1, nan, nan, 1)])
+    Interval(mean=2, low=1, high=3, n=3)
+    """
+    return Interval(
+        sum(q.mean > 0 for q in quantities),
+        sum(q.low > 0 for q in quantities),
+        sum(not q.high <= 0 for q in quantities),
+        len(quantities),
+    )
 
 
 def exact(value: float, n: int) -> Interval:

@@ -1,5 +1,6 @@
 """Figures of the studies: tidy tables in, matplotlib figures out."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -49,8 +50,18 @@ def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
     return figure
 
 
-def scatter(observations: pd.DataFrame, subspaces: Sequence[str], seed: int, size: str) -> Figure:
-    """Laube's figure 2: proxy against stand-alone accuracy, a row a subspace, a column a group."""
+def scatter(
+    observations: pd.DataFrame, subspaces: Sequence[str], seed: int, size: str, truth: str
+) -> Figure:
+    """Laube's figure 2: proxy against stand-alone accuracy, a row a subspace, a column a group.
+
+    Args:
+        observations: what `observe` of study 1 gives.
+        subspaces: the rows.
+        seed: of the run that is shown.
+        size: of its network.
+        truth: which stand-alone accuracy it is.
+    """
     groups = {"true top 50": 50, "true top 250": 250, "random sample": None}
     figure, axes = plt.subplots(
         len(subspaces), len(groups), figsize=(9, 3 * len(subspaces)), layout="constrained"
@@ -66,17 +77,18 @@ def scatter(observations: pd.DataFrame, subspaces: Sequence[str], seed: int, siz
             axis.scatter(cells["predicted"], cells["truth"], s=6, alpha=0.5, color=COLOURS[1])
             axis.set_title(f"{subspace}: {name}", fontsize=9)
     figure.supxlabel("proxy accuracy, percent of the validation images", fontsize=10)
-    figure.supylabel("stand-alone test accuracy, percent", fontsize=10)
+    figure.supylabel(textwrap.fill(f"stand-alone: {truth}", 60), fontsize=10)
     return figure
 
 
-def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
+def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int, truth: str) -> Figure:
     """Pourchot's figures 3 and 4: proxy against stand-alone accuracy with their distributions.
 
     Args:
         panels: title and evaluations of one supernet: proxy, validation, both in percent; where
             some cells are to stand out, chosen (bool).
         columns: of panels.
+        truth: which stand-alone accuracy it is.
     """
     rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(
@@ -103,7 +115,7 @@ def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
         above.set_title(title, fontsize=9)
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
-    figure.supxlabel("stand-alone validation accuracy, percent", fontsize=10)
+    figure.supxlabel(textwrap.fill(f"stand-alone: {truth}", 25 * columns), fontsize=10)
     figure.supylabel("proxy accuracy, percent", fontsize=10)
     return figure
 
@@ -314,7 +326,7 @@ def effect_sizes(table4: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(8, 0.5 * len(table4) + 1.2), layout="constrained")
     places = np.arange(len(table4))
     series = {
-        "printed, 25 supernets": ("printed_d", "printed_ci_low", "printed_ci_high"),
+        "printed, 25 runs": ("printed_d", "printed_ci_low", "printed_ci_high"),
         "the published supernets": ("d", "d_low", "d_high"),
     }
     for i, (label, (value, low, high)) in enumerate(series.items()):

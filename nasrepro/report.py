@@ -27,8 +27,6 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
         return "–"
     if math.isnan(low):
         return f"{mean:.{digits}f} [no interval]"
-    if low == high:
-        return f"{mean:.{digits}f} (exact)"
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
@@ -44,18 +42,31 @@ def markdown_table(frame: pd.DataFrame, caption: str, name: str) -> str:
     return f"```{{table}} {caption}\n:name: {name}\n\n{body}\n```"
 
 
-def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """The columns a reader of a claims table wants, as text."""
+def claims_table(claims: pd.DataFrame, whose: str) -> pd.DataFrame:
+    """The columns a reader of a claims table wants, as text.
+
+    Args:
+        claims: what `claims.judge` gives.
+        whose: head of the column of what was found.
+    """
     return pd.DataFrame(
         {
             **_stated(claims),
-            "ours, 95% interval": [
-                with_interval(row.ours, row.ci_low, row.ci_high) for row in claims.itertuples()
-            ],
+            f"{whose}, 95% interval": _found(claims),
             "n": claims["n"].astype(str),
             "verdict": claims["verdict"],
         }
     )
+
+
+def _found(claims: pd.DataFrame) -> list[str]:
+    """The quantity of each claim, with its interval unless it is an exact count."""
+    return [
+        f"{row.ours:.2f} (exact)"
+        if row.counted and row.n
+        else with_interval(row.ours, row.ci_low, row.ci_high)
+        for row in claims.itertuples()
+    ]
 
 
 def _stated(claims: pd.DataFrame) -> dict[str, pd.Series]:
@@ -76,10 +87,8 @@ def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
     columns = _stated(next(iter(judged.values())))
     for source, claims in judged.items():
         columns[f"{source}: 95% interval, verdict"] = [
-            f"{with_interval(row.ours, row.ci_low, row.ci_high)}, n = {row.n}: {row.verdict}"
-            if row.n
-            else row.verdict
-            for row in claims.itertuples()
+            f"{found}, n = {row.n}: {row.verdict}" if row.n else row.verdict
+            for found, row in zip(_found(claims), claims.itertuples(), strict=True)
         ]
     return pd.DataFrame(columns)
 
@@ -103,34 +112,73 @@ def plus_minus(row: Any) -> str:
 
 
 def with_count(row: Any) -> str:
-    """A cell of ours: mean, Student's interval, n; an asterisk for each supernet that failed."""
+    """A mean, its interval, n; an asterisk for each supernet that failed."""
     return f"{with_interval(row.mean, row.ci_low, row.ci_high)}, n = {row.n}{'*' * row.failed}"
 
 
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Searches with and without weight sharing, as text; `rows` is of `comparisons` of study 3."""
+    """Regret of searches with and without weight sharing, as text.
+
+    Args:
+        rows: of `comparisons` of study 3; where all supernets failed, there are only counts.
+    """
+
+    def text(column: str, digits: int) -> list[str]:
+        return ["–" if math.isnan(value) else f"{value:.{digits}f}" for value in rows[column]]
+
     return pd.DataFrame(
         {
             "space": rows["space"],
             "without": rows["baseline"],
             "supernets × searches": [
-                f"{row.supernets}{'*' * row.failed} × {row.guided_runs // row.supernets}"
+                f"{row.supernets}{'*' * row.failed} × {row.guided_runs // max(row.supernets, 1)}"
                 for row in rows.itertuples()
             ],
-            "trainings without": [f"{value:.1f}" for value in rows["baseline_trainings"]],
-            "regret without": [f"{value:.2f}" for value in rows["baseline_regret"]],
-            "regret with": [f"{value:.2f}" for value in rows["guided_regret"]],
+            "trainings without": text("baseline_trainings", 1),
+            "regret without": text("baseline_regret", 2),
+            "regret with": text("guided_regret", 2),
             "difference": [
                 with_interval(row.difference, row.ci_low, row.ci_high) for row in rows.itertuples()
             ],
-            "d": [with_interval(row.d, row.d_low, row.d_high) for row in rows.itertuples()],
-            "P(with is better)": [f"{value:.2f}" for value in rows["superiority"]],
             "trainings to match": [
-                f"{value:.0f}" if value > 0 else "more than searched"
-                for value in rows["trainings_to_match"]
+                "–"
+                if not row.supernets
+                else f"{row.trainings_to_match:.0f}"
+                if row.trainings_to_match > 0
+                else "more than searched"
+                for row in rows.itertuples()
             ],
         }
     )
+
+
+def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Effect sizes with every interval and p, as text, in the form of Pourchot's tables 4 and 5.
+
+    Args:
+        rows: of `comparisons` of study 3, with at least one supernet each.
+    """
+    cells = [
+        {
+            "space": row.space,
+            "column": f"{row.baseline} - RS_ws",
+            "n": f"{row.supernets}{'*' * row.failed}",
+            "difference ± deviation": f"{row.difference:.2f} ± {row.deviation:.2f}",
+            "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
+            "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
+            "p, Welch": _p_value(row.p_welch),
+            "p, Student": _p_value(row.p_student),
+            "P(with is better)": f"{row.superiority:.2f}",
+        }
+        for row in rows.itertuples()
+    ]
+    return pd.DataFrame(cells)
+
+
+def _p_value(p: float) -> str:
+    if math.isnan(p):
+        return "–"
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def greedy_table(searches: pd.DataFrame) -> pd.DataFrame:
@@ -207,6 +255,12 @@ def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 
         count = f"{by_metric.loc['diverged', 'n'] - diverged}{'*' * diverged}"
         rows.append({"subspace": subspace, "size": size, "n": count, **cells})
     return pd.DataFrame(rows)
+
+
+def pooled_tau_a_column(pooled: pd.DataFrame) -> pd.DataFrame:
+    """Laube's tau_a of the mean over seeds, as text; `pooled` is the table tau_a of study 1."""
+    texts = [f"{value:.2f}" for value in pooled["tau_a"]]
+    return pooled[["subspace", "size"]].assign(**{"Laube's tau_a, of the mean": texts})
 
 
 def own_truth_grid(rows: pd.DataFrame) -> pd.DataFrame:
@@ -289,11 +343,13 @@ def describe_bench(bench: Bench) -> pd.DataFrame:
 
 def machine(records: list[Record]) -> str:
     """Where and with what the runs were computed, and how long one took."""
-    first = records[0].measurement
-    seconds = [r.measurement.train_seconds + r.measurement.evaluate_seconds for r in records]
-    versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
-    return (
-        f"{len(records)} runs on {first.device} ({first.cpu}, {first.threads} thread each; "
-        f"{versions}), {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} minutes a run, "
-        f"{sum(seconds) / 3600:.1f} hours in all"
+    places: dict[str, list[float]] = {}
+    for found in (record.measurement for record in records):
+        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+        place = f"{found.device} ({found.cpu}, {found.threads} thread(s) each; {versions})"
+        places.setdefault(place, []).append(found.train_seconds + found.evaluate_seconds)
+    return "; ".join(
+        f"{len(seconds)} runs on {place}, {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} "
+        f"minutes a run, {sum(seconds) / 3600:.1f} hours in all"
+        for place, seconds in places.items()
     )

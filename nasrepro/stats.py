@@ -8,7 +8,7 @@ ValueError: leave diverged runs out beforehand, and say so.
 import math
 import warnings
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,51 +57,6 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         return Interval(mean, math.nan, math.nan, 1)
     half = float(stats.t.ppf((1 + confidence) / 2, v.size - 1) * stats.sem(v))
     return Interval(mean, mean - half, mean + half, v.size)
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    statistic: Callable[..., float],
-    generator: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 9999,
-) -> Interval:
-    """Percentile bootstrap interval for any statistic of independent values.
-
-    The bounds are the (1 ± confidence) / 2 quantiles of the statistic over resamples drawn with
-    replacement. Percentile, not BCa: BCa's corrections for bias and skew are undefined where all
-    values agree. Either is too narrow for few values: use `mean_interval` for a mean of runs.
-
-    Args:
-        values: shape (n,).
-        statistic: from an array of shape (n,) to a number; faster if it takes `axis`, as NumPy's.
-        generator: source of randomness; its state advances.
-        confidence: between 0 and 1.
-        resamples: number of resamples.
-
-    Returns:
-        the statistic of the values themselves as `mean`, and its interval.
-
-    >>> interval = bootstrap_interval([0, 0, 1, 1], np.mean, np.random.default_rng(0))
-    >>> interval == (0.5, 0.0, 1.0, 4)
-    True
-    """
-    _check_confidence(confidence)
-    v = finite_vector(values, "values", at_least=1)
-    estimate = float(statistic(v))
-    if v.size == 1:
-        return Interval(estimate, math.nan, math.nan, 1)
-    result = stats.bootstrap(
-        (v,),
-        statistic,
-        n_resamples=resamples,
-        batch=max(1, 1_000_000 // v.size),  # bounds the memory, not the result
-        confidence_level=confidence,
-        method="percentile",
-        rng=generator,
-    )
-    low, high = result.confidence_interval
-    return Interval(estimate, float(low), float(high), v.size)
 
 
 def spearman_interval(
@@ -157,8 +112,8 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
     """Welch's interval for mean(a) - mean(b), two independent groups of runs.
 
     d ± t sqrt(va / na + vb / nb) with the groups' own variances, and Welch's and Satterthwaite's
-    degrees of freedom for t. The groups may differ in spread and size; runs that share seeds
-    belong in `paired_difference_interval`.
+    degrees of freedom for t. The groups may differ in spread and size. Where each run of
+    one has its counterpart in the other, take `mean_interval` of their differences.
 
     Args:
         a: one number a run, shape (na,).
@@ -182,6 +137,52 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
         warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
         low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
     return Interval(difference, float(low), float(high), n)
+
+
+def share_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval for the share of a kind in what a random sample was drawn from.
+
+    Args:
+        successes: members of the sample that are of the kind.
+        n: size of the sample.
+        confidence: between 0 and 1.
+
+    With z = 1.96 and all of ten, the bounds are 10 / (10 + z^2) and 1:
+
+    >>> interval = share_interval(10, 10)
+    >>> interval.mean, round(interval.low, 4), interval.high, interval.n
+    (1.0, 0.7225, 1.0, 10)
+    """
+    _check_confidence(confidence)
+    found = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Interval(successes / n, float(found.low), float(found.high), n)
+
+
+def stratified_mean_interval(groups: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
+    """Welch's interval for the mean over strata of a mean over runs, all groups independent.
+
+    m ± t sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and sizes
+    n, and Satterthwaite's degrees of freedom for t. With one stratum, `mean_interval`.
+
+    Args:
+        groups: for each stratum (e.g. a search space), one number a run, each of shape (n,).
+        confidence: between 0 and 1.
+
+    Returns:
+        The mean, its interval (NaN if a group has one run), and n, all runs together.
+
+    Means of 2 and 4, variances of 2 in groups of two, so the error is sqrt(2) / 2 with 2 degrees of
+    freedom, and t is 4.303:
+
+    >>> interval = stratified_mean_interval([[1, 3], [3, 5]])
+    >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
+    (3.0, -0.042, 6.042, 4)
+    """
+    _check_confidence(confidence)
+    if not groups:
+        raise ValueError("expected at least one stratum, found none")
+    x = [finite_vector(group, "a group", at_least=1) for group in groups]
+    return _over_strata(float(np.mean([g.mean() for g in x])), x, len(x), confidence)
 
 
 def stratified_difference_interval(
@@ -212,17 +213,24 @@ def stratified_difference_interval(
         raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
     x, y = ([finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b))
     difference = float(np.mean([g.mean() - h.mean() for g, h in zip(x, y, strict=True)]))
-    n = sum(group.size for group in (*x, *y))
-    if min(group.size for group in (*x, *y)) == 1:
-        return Interval(difference, math.nan, math.nan, n)
-    errors = np.array([group.var(ddof=1) / group.size for group in (*x, *y)]) / len(a) ** 2
+    return _over_strata(difference, [*x, *y], len(a), confidence)
+
+
+def _over_strata(
+    estimate: float, groups: Sequence[np.ndarray], strata: int, confidence: float
+) -> Interval:
+    """The interval of a mean over strata of sums of the groups' means, or of differences."""
+    n = sum(group.size for group in groups)
+    if min(group.size for group in groups) == 1:
+        return Interval(estimate, math.nan, math.nan, n)
+    errors = np.array([group.var(ddof=1) / group.size for group in groups]) / strata**2
     if not errors.any():  # all runs of each group agree exactly
-        return Interval(difference, difference, difference, n)
+        return Interval(estimate, estimate, estimate, n)
     freedom = errors.sum() ** 2 / sum(
-        error**2 / (group.size - 1) for error, group in zip(errors, (*x, *y), strict=True)
+        error**2 / (group.size - 1) for error, group in zip(errors, groups, strict=True)
     )
     half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(errors.sum()))
-    return Interval(difference, difference - half, difference + half, n)
+    return Interval(estimate, estimate - half, estimate + half, n)
 
 
 def deviation_ratio_interval(
@@ -259,27 +267,6 @@ def deviation_ratio_interval(
     tails = [(1 + confidence) / 2, (1 - confidence) / 2]
     low, high = np.sqrt(ratio / stats.f.ppf(tails, *freedom))
     return Interval(math.sqrt(ratio), float(low), float(high), n)
-
-
-def paired_difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Student's t interval for the mean of a - b over pairs of runs that share a seed.
-
-    `mean_interval` of the n differences: what the two runs of a seed have in common cancels.
-
-    Args:
-        a: one number a seed, shape (n,).
-        b: the same seeds in the same order, shape (n,).
-        confidence: between 0 and 1.
-
-    The differences are 1, 2, 3:
-
-    >>> paired_difference_interval([11, 22, 33], [10, 20, 30]) == mean_interval([1, 2, 3])
-    True
-    """
-    x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
-    if x.size != y.size:
-        raise ValueError(f"expected pairs of runs, found {x.size} in a and {y.size} in b")
-    return mean_interval(x - y, confidence)
 
 
 class TTest(NamedTuple):
@@ -351,7 +338,7 @@ def fisher_interval(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Int
         confidence: between 0 and 1.
 
     Returns:
-        The correlation and its interval: NaN for fewer than four pairs, or if x or y is constant.
+        The correlation and its interval; NaN for fewer than four pairs, or if x or y is constant.
 
     The ranks agree as much as they disagree: rho = 0, and with n = 4 the bounds are ± tanh(2.018).
 
@@ -487,27 +474,35 @@ def bootstrap_effect_interval(
 
     The bounds are the (1 ± confidence) / 2 quantiles of d over resamples drawn with replacement
     (Efron & Tibshirani 1993). It assumes neither normal runs nor one variance, but is too narrow
-    for few runs. NaN bounds where a resample has no spread at all.
+    for few runs. Runs that belong together, as searches with one supernet do, are drawn together.
 
     Args:
         a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), at least two.
+        b: one number a run, shape (nb,), or together, shape (nb, members).
         generator: source of randomness; its state advances.
         confidence: between 0 and 1.
         resamples: number of resamples.
 
-    Only the first group varies. Its resamples (1, 1) and (3, 3) have no spread, so no bounds:
+    Returns:
+        d, its interval, and the number of runs; NaN bounds where b has one row, or a resample has
+        no spread at all.
 
-    >>> bootstrap_effect_interval([1, 3], [0, 0], np.random.default_rng(0))[:3]
-    (2.0, nan, nan)
+    Two supernets with the same searches: whichever are drawn, the means differ by 4, and squares of
+    4 have 2 + 4 - 2 degrees of freedom, so the deviation is 1:
+
+    >>> together = [[0, 2], [0, 2]]
+    >>> interval = bootstrap_effect_interval([5, 5], together, np.random.default_rng(0))
+    >>> interval.mean, interval.low, interval.high, interval.n
+    (4.0, 4.0, 4.0, 6)
     """
     _check_confidence(confidence)
-    x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    drawn = [v[generator.integers(v.size, size=(resamples, v.size))] for v in (x, y)]
+    x, y = finite_vector(a, "a"), finite_vector(np.ravel(b), "b")
+    rows = y.reshape(len(b), -1)
+    drawn = [v[generator.integers(len(v), size=(resamples, len(v)))] for v in (x, rows)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        effects = _effect(*drawn)
+        effects = _effect(drawn[0], drawn[1].reshape(resamples, -1))
     bounds = np.array([math.nan, math.nan])
-    if np.isfinite(effects).all():
+    if len(rows) > 1 and np.isfinite(effects).all():
         bounds = np.quantile(effects, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(cohens_d(x, y), float(bounds[0]), float(bounds[1]), x.size + y.size)
 

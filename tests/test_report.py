@@ -38,7 +38,7 @@ def test_a_diverged_run_is_an_asterisk_and_not_counted():
     ("interval", "text"),
     [
         ((0.123, 0.1, 0.15), "0.12 [0.10, 0.15]"),
-        ((1.0, 1.0, 1.0), "1.00 (exact)"),
+        ((1.0, 1.0, 1.0), "1.00 [1.00, 1.00]"),  # runs that agree are no exact count
         ((0.5, math.nan, math.nan), "0.50 [no interval]"),
         ((math.nan,) * 3, "–"),
     ],

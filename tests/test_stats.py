@@ -18,13 +18,8 @@ DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 
 INTERVALS = [
     stats.mean_interval,
-    lambda values, confidence=0.95: stats.bootstrap_interval(
-        values, np.mean, np.random.default_rng(0), confidence, resamples=500
-    ),
     lambda values, confidence=0.95: stats.difference_interval(values, [1, 2, 4], confidence),
-    lambda values, confidence=0.95: stats.paired_difference_interval(
-        values, [0.5] * len(values), confidence
-    ),
+    lambda values, confidence=0.95: stats.stratified_mean_interval([values, [1, 2, 4]], confidence),
 ]
 
 
@@ -35,8 +30,8 @@ def test_mean_interval_by_hand():
     assert interval == pytest.approx((3, 3 - half, 3 + half, 5), abs=1e-6)
 
 
-def test_paired_interval_of_students_sleep_data():
-    interval = stats.paired_difference_interval(DRUG_1, DRUG_2)
+def test_the_interval_of_paired_differences_is_that_of_students_sleep_data():
+    interval = stats.mean_interval(np.subtract(DRUG_1, DRUG_2))
     assert interval == pytest.approx((-1.58, -2.4598858, -0.7001142, 10), abs=1e-7)
 
 
@@ -67,55 +62,50 @@ def test_difference_changes_sign_with_the_order_of_groups(a, b):
     assert (ab.mean, ab.low, ab.high) == pytest.approx((-ba.mean, -ba.high, -ba.low), abs=1e-9)
 
 
+# Strata
+
+
 @quick
-@given(groups, st.integers(-1000, 1000))
-def test_pairs_that_differ_by_a_constant_have_no_width(a, shift):
-    interval = stats.paired_difference_interval(np.array(a) + shift, a)
-    assert interval == (shift, shift, shift, len(a))
+@given(groups)
+def test_one_stratum_is_a_plain_mean(values):
+    assert stats.stratified_mean_interval([values]) == pytest.approx(
+        stats.mean_interval(values), abs=1e-9
+    )
 
 
-# Bootstrap
+@quick
+@given(st.lists(groups, min_size=1, max_size=4), st.lists(groups, min_size=1, max_size=4))
+def test_a_difference_of_strata_is_the_mean_over_twice_as_many(a, b):
+    # Half of the mean difference is the mean over all groups, those of b with the other sign.
+    k = min(len(a), len(b))
+    both = [*a[:k], *(np.negative(group) for group in b[:k])]
+    difference, mean = (
+        stats.stratified_difference_interval(a[:k], b[:k]),
+        stats.stratified_mean_interval(both),
+    )
+    assert difference[:3] == pytest.approx(np.multiply(2, mean[:3]), abs=1e-9)
 
 
-def test_bootstrap_of_two_values_by_hand():
-    # The mean of a resample of {0, 1} is 0, 1/2 or 1 with probability 1/4, 1/2, 1/4: its central
-    # 95 % reach from 0 to 1, its central 40 % are 1/2.
-    for confidence, low, high in ((0.95, 0, 1), (0.4, 0.5, 0.5)):
-        generator = np.random.default_rng(0)
-        interval = stats.bootstrap_interval([0, 1], np.mean, generator, confidence)
-        assert interval == (0.5, low, high, 2)
+def test_no_strata_are_an_error():
+    with pytest.raises(ValueError, match="at least one stratum"):
+        stats.stratified_mean_interval([])
 
 
-def test_bootstrap_of_many_values_agrees_with_the_normal_approximation():
-    values = np.random.default_rng(2).normal(size=400)
-    interval = stats.bootstrap_interval(values, np.mean, np.random.default_rng(3))
-    half = 1.96 * values.std() / math.sqrt(400)
-    assert interval.low == pytest.approx(values.mean() - half, abs=0.06 * half)
-    assert interval.high == pytest.approx(values.mean() + half, abs=0.06 * half)
+# Shares
 
 
-def test_bootstrap_depends_on_the_seed_alone():
-    values = np.random.default_rng(4).normal(size=30)
-
-    def interval(seed):
-        return stats.bootstrap_interval(values, np.mean, np.random.default_rng(seed), resamples=200)
-
-    assert interval(0) == interval(0)
-    assert interval(0) != interval(1)
+def test_a_share_by_hand():
+    # Wilson's bounds of 4 in 10 at z = 1.959964: (4 + z^2 / 2 ± z sqrt(2.4 + z^2 / 4)) / (10 + z^2)
+    interval = stats.share_interval(4, 10)
+    assert interval == pytest.approx((0.4, 0.168180, 0.687326, 10), abs=1e-6)
 
 
-def test_bootstrap_advances_its_generator():
-    values, generator = np.random.default_rng(4).normal(size=30), np.random.default_rng(0)
-    first = stats.bootstrap_interval(values, np.mean, generator, resamples=200)
-    assert first != stats.bootstrap_interval(values, np.mean, generator, resamples=200)
-
-
-def test_bootstrap_takes_a_statistic_without_axis():
-    def spread(values):
-        return values.max() - values.min()
-
-    interval = stats.bootstrap_interval([1, 2, 4], spread, np.random.default_rng(0))
-    assert interval == (3, 0, 3, 3)
+@quick
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_share_of_the_others_is_the_rest(counts):
+    k, n = counts
+    share, rest = stats.share_interval(k, n), stats.share_interval(n - k, n)
+    assert (share.low, share.high) == pytest.approx((1 - rest.high, 1 - rest.low), abs=1e-12)
 
 
 # What all intervals share
@@ -129,7 +119,12 @@ def test_one_run_has_a_mean_and_no_interval(interval):
 
 
 @pytest.mark.parametrize(
-    "interval", [stats.mean_interval, INTERVALS[1], lambda v: stats.difference_interval(v, [0, 0])]
+    "interval",
+    [
+        stats.mean_interval,
+        lambda v: stats.difference_interval(v, [0, 0]),
+        lambda v: stats.stratified_mean_interval([v, v]),
+    ],
 )
 def test_runs_that_agree_have_an_interval_of_no_width(interval):
     result = interval([7, 7, 7])
@@ -162,11 +157,6 @@ def test_confidence_is_a_probability(interval, confidence):
 def test_errors_say_what_was_expected_and_found(interval, values, message):
     with pytest.raises(ValueError, match=message):
         interval(values)
-
-
-def test_pairs_need_both_halves():
-    with pytest.raises(ValueError, match="pairs of runs, found 3 in a and 2 in b"):
-        stats.paired_difference_interval([1, 2, 3], [1, 2])
 
 
 # ---- rankings
@@ -278,6 +268,29 @@ def test_bootstrap_of_an_effect_depends_on_the_seed_alone():
         )
 
     assert interval(0) == interval(0) != interval(1)
+
+
+def test_bootstrap_resamples_supernets_whole_and_runs_one_by_one():
+    """Searches 0 and 2 of either supernet: only the runs, 5 and 9, make d vary.
+
+    Their means are 5, 7 or 9, less 1; squares 0, 8 or 0, and 4 of the searches, by 2 + 4 - 2.
+    """
+    found = np.array([[0.0, 2.0], [0.0, 2.0]])
+    interval = stats.bootstrap_effect_interval(
+        np.array([5.0, 9.0]), found, np.random.default_rng(0), resamples=999
+    )
+    assert interval == pytest.approx((6 / 3**0.5, 6 / 3**0.5, 8.0, 6))  # 4 lies between
+
+
+def test_bootstrap_is_wider_where_searches_of_a_supernet_agree():
+    """The same twelve regrets: by supernet they agree, or each supernet has one of each."""
+    regrets = np.array([[0.0] * 4, [1.0] * 4, [2.0] * 4])
+    without = np.random.default_rng(0).normal(3, 1, 50)
+    alike, mixed = (
+        stats.bootstrap_effect_interval(without, found, np.random.default_rng(1), resamples=999)
+        for found in (regrets, regrets.T)
+    )
+    assert alike.high - alike.low > 1.5 * (mixed.high - mixed.low)
 
 
 def test_superiority_of_normal_runs_is_the_share_of_pairs():

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro import benchmarks
+from nasrepro import benchmarks, claims
 from nasrepro.benchmarks import Column, Table
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.runs.bench import BENCHES
+from nasrepro.runs.config import CellsConfig, DataConfig
 from nasrepro.runs.nb201 import random_cells, select_cells
+from nasrepro.runs.run import run
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import mean_interval
@@ -61,6 +63,122 @@ def test_a_profile_changes_numbers_only(profile):
     config = correlations.nb201_grid(profile)[0]
     assert config.sampler in ("uniform", "strictly-fair")
     assert {c.data for c in correlations.nb201_grid(profile)} == {config.data}
+    # What is done is the same in every profile: only sizes differ.
+    likeness = correlations.nb201_grid("cpu")[0]
+    assert config.evaluate.batch_norm == likeness.evaluate.batch_norm
+    for name in ("affine", "tracked_statistics"):
+        found = {getattr(c.net, name) for c in correlations.nb201_grid(profile)}
+        assert found == {getattr(likeness.net, name)}
+    assert type(config.train.rmsprop) is type(likeness.train.rmsprop)
+    assert config.train.gradients == likeness.train.gradients
+
+
+def runs_of(subspace: Subspace, size: str = "S", **metrics: list[float]) -> pd.DataFrame:
+    """The rows of `measure_runs`: a metric's value in each run, seed by seed."""
+    rows = [
+        (str(subspace), size, seed, metric, value)
+        for metric, values in metrics.items()
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=["subspace", "size", "seed", "metric", "value"])
+
+
+@pytest.mark.parametrize(
+    ("without", "full", "verdict"),
+    [
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], "undecided"),  # no such cell anywhere
+        ([0.0, 0.0, 0.0], [0.2, 0.3, 0.25], "supported"),
+        ([0.2, 0.3, 0.25], [0.0, 0.0, 0.0], "contradicted"),
+    ],
+)
+def test_cells_wrongly_at_chance_need_to_exist_before_they_can_be_fewer(without, full, verdict):
+    runs = pd.concat(
+        [
+            runs_of(correlations.FULL, share_wrongly_at_chance=full),
+            runs_of(correlations.NO_ZERO, share_wrongly_at_chance=without),
+        ]
+    )
+    rows = pd.DataFrame(claims.judge("laube", correlations.run_quantities(runs)))
+    assert rows.set_index("claim")["verdict"]["mask-zero-chance"] == verdict
+
+
+def test_a_cell_at_chance_on_its_own_is_not_wrongly_predicted_so():
+    """Three cells predicted at chance: disconnected, connected but at chance, and a good one."""
+    zero, skip = Cell(("none",) * 6), Cell(("skip_connect",) * 6)
+    others = [Cell(("nor_conv_3x3", *("skip_connect",) * i, *("none",) * (5 - i))) for i in (4, 5)]
+    run = pd.DataFrame(
+        {
+            "code": [cell.code for cell in (zero, skip, *others)],
+            "predicted": [10.0, 10.0, 11.0, 60.0],
+            "truth": [10.0, 11.0, 90.0, 91.0],
+            "random": True,
+        }
+    )
+    metrics = correlations.run_metrics(pd.concat([run] * 3), ())  # ten are the least
+    assert metrics["share_wrongly_at_chance"] == 1 / 4
+    # Without the disconnected cell, the three others are in order, as they are with it.
+    assert metrics["spearman_connected"] == pytest.approx(1)
+    assert metrics["pearson_connected"] != pytest.approx(metrics["pearson"])
+
+
+@pytest.mark.parametrize(
+    ("taus", "expected", "verdict"),
+    [
+        ([0.0, 0.1, -0.1], (0, 0, 6), "undecided"),
+        ([-0.2, -0.3, -0.25], (0, 0, 0), "supported"),
+        ([0.2, 0.3, 0.25], (6, 6, 6), "contradicted"),
+    ],
+)
+def test_subspaces_of_which_the_runs_cannot_tell_are_counted_both_ways(taus, expected, verdict):
+    tops = {f"tau_top_{n}": taus for n in correlations.TOP_NS}
+    runs = pd.concat([runs_of(subspace, **tops) for subspace in SINGLES])
+    quantities = correlations.run_quantities(runs)
+    assert quantities["tau-within-top"][:3] == expected
+    rows = pd.DataFrame(claims.judge("laube", quantities)).set_index("claim")
+    assert rows["verdict"]["tau-within-top"] == verdict
+
+
+def test_one_supernet_of_size_m_decides_nothing_about_its_subspace():
+    runs = pd.concat(
+        [runs_of(subspace, "M", mean_prediction=[10.0, 10.0, 10.0]) for subspace in SINGLES[:2]]
+        + [runs_of(subspace, "M", mean_prediction=[50.0, 51.0, 52.0]) for subspace in SINGLES[2:5]]
+        + [runs_of(SINGLES[5], "M", mean_prediction=[10.0])]
+    )
+    # Two are at chance for sure; the last one by its only run.
+    assert correlations.run_quantities(runs)["medium-fails"] == (3, 2, 3, 6)
+
+
+def test_a_correlations_interval_ends_where_correlations_do():
+    runs = runs_of(correlations.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
+    summary = correlations.summarise(runs).set_index("metric")
+    assert summary["ci_high"]["tau_a"] == 1 and summary["ci_low"]["tau_a"] < 0.9
+    assert summary["ci_high"]["mean_prediction"] > 100  # no correlation: as Student has it
+
+
+def test_the_floor_is_beaten_by_whole_intervals_only():
+    baseline = pd.DataFrame(
+        {
+            "ci_low": [0.5, 0.1, 0.3, np.nan],
+            "ci_high": [0.7, 0.2, 0.5, np.nan],
+            "parameter_count": [0.4, 0.4, 0.4, 0.4],
+        }
+    )
+    assert correlations.against_floor(baseline) == {"above": 1, "below": 1, "open": 2}
+
+
+@pytest.mark.parametrize("size", correlations.PROFILES["paper"].nets)
+def test_the_paper_profile_takes_a_few_steps(size):
+    """Its networks, sampler, schedule and way of evaluation, on few and small images."""
+    chosen = correlations.PROFILES["paper"]
+    config = replace(
+        chosen.base,
+        net=chosen.nets[size],
+        data=DataConfig("digits", train_images=100, validation_images=20, size=8),
+        train=replace(chosen.base.train, epochs=1, batch_size=10),
+        cells=CellsConfig(random=2),
+    )
+    record = run(config)
+    assert (record.status, len(record.correct), len(record.history)) == ("ok", 2, 1)
 
 
 def test_unknown_names_answer_with_the_possible_ones():
@@ -93,7 +211,7 @@ def test_summary_has_the_mean_and_interval_over_runs():
             "subspace": "no Zero",
             "size": "S",
             "seed": [0, 1, 2, 3],
-            "metric": "spearman",
+            "metric": "mean_prediction",
             "value": [1.0, 2.0, 3.0, np.nan],
         }
     )

@@ -14,7 +14,6 @@ from scipy import stats
 
 from nasrepro import claims
 from nasrepro.benchmarks import Table, nb101
-from nasrepro.claims import exact
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
@@ -29,7 +28,9 @@ from nasrepro.stats import (
     difference_interval,
     fisher_interval,
     mean_interval,
+    share_interval,
     stratified_difference_interval,
+    stratified_mean_interval,
 )
 from nasrepro.train import RMSprop, TrainConfig
 
@@ -46,7 +47,6 @@ class Profile:
     """How large the part runs: numbers only."""
 
     base: RunConfig  # a run of BNS-FT
-    average_epochs: int  # of AVG-3, whose every update takes three paths, each with a batch
     seeds: int
     spaces: tuple[str, ...] = SPACES
 
@@ -62,7 +62,6 @@ PROFILES = {
             evaluate=EvaluateConfig("calibrated", batch_size=100, calibration_batches=1),
             cells=DrawnCells(count=30, table=None),
         ),
-        average_epochs=1,
         seeds=1,
         spaces=("A_4", "A_1"),
     ),
@@ -87,7 +86,6 @@ PROFILES = {
             ),
             cells=DrawnCells(),
         ),
-        average_epochs=20,  # as many images as the others, and a third of their updates
         seeds=3,
     ),
     "paper": Profile(
@@ -107,7 +105,6 @@ PROFILES = {
             evaluate=EvaluateConfig("calibrated", batch_size=256, calibration_batches=1),
             cells=DrawnCells(),
         ),
-        average_epochs=3 * 432,  # as many updates as the others
         seeds=5,
     ),
 }
@@ -144,8 +141,10 @@ def settings(profile: str, seeds: int | None = None) -> dict[RunConfig, tuple[st
 
 
 def _averaged(profile: Profile) -> RunConfig:
-    train = replace(profile.base.train, gradients="mean", epochs=profile.average_epochs)
-    return replace(profile.base, sampler="uniform-3", train=train)
+    base = profile.base
+    # As many updates as the others, each with three paths and a batch for each.
+    train = replace(base.train, gradients="mean", epochs=3 * base.train.epochs)
+    return replace(base, sampler="uniform-3", train=train)
 
 
 def _single_kernel(profile: Profile) -> RunConfig:
@@ -285,7 +284,7 @@ def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
         residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
         found["residual-better"] = difference_interval(accuracy[residual], accuracy[~residual])
-        found["residual-best"] = exact(float(residual[best].mean()), len(best))
+        found["residual-best"] = share_interval(int(residual[best].sum()), len(best))
     rows = [(claim, *interval) for claim, interval in found.items()]
     return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
 
@@ -377,6 +376,20 @@ def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> str:
+    """In how many spaces a method's mean rank correlation is above the parameter count's: "4 of 7".
+
+    Args:
+        statistics: what `statistics` gives.
+        source: whose supernets; without them, a dash.
+    """
+    if source not in statistics:
+        return "–"
+    best = summarise(statistics[source]).groupby("space")["mean"].max()
+    floor = statistics[f"{source}_parameters"].set_index("space")["spearman"]
+    return f"{int((best > floor[best.index]).sum())} of {len(best)}"
+
+
 def judge(ranks: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """The claims of Pourchot's sections 5.1 and 5.3 about rankings, with their verdicts.
 
@@ -404,13 +417,14 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         for claim, spaces in pairs.items()
         if all((space, BASELINE) in values for space in spaces)
     }
-    improvements = {"fine-tuning": (BASELINE, "NO FT")}
-    improvements |= {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
+    improvements = {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
     complete = {
         method: [values[space, method] for space in SPACES]
         for method in METHODS
         if all((space, method) in values for space in SPACES)
     }
+    if gains := fine_tuning_gains(ranks):
+        found["fine-tuning"] = stratified_mean_interval(gains)
     for claim, (better, worse) in improvements.items():
         if better in complete and worse in complete:
             found[claim] = stratified_difference_interval(complete[better], complete[worse])
@@ -421,6 +435,21 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         means = [group.mean() for group in complete[BASELINE]]
         found["size-hint"] = fisher_interval([SUBSPACES[space].size for space in SPACES], means)
     return found
+
+
+def fine_tuning_gains(ranks: pd.DataFrame) -> list[np.ndarray]:
+    """What BNS-FT adds to NO FT, one array a space, one number a supernet; none unless for all.
+
+    Both evaluate the same supernet, so they are paired by its seed; failed ones are left out.
+    """
+    methods = [BASELINE, "NO FT"]
+    chosen = ranks[ranks["method"].isin(methods)].dropna()
+    both = chosen.pivot(index=["space", "seed"], columns="method", values="spearman").dropna()
+    if set(both.columns) != set(methods):
+        return []
+    gains = dict(list((both[BASELINE] - both["NO FT"]).groupby("space")))
+    complete = all(space in gains for space in SPACES)
+    return [gains[space].to_numpy() for space in SPACES] if complete else []
 
 
 def published_table3() -> pd.DataFrame:

@@ -5,16 +5,17 @@
 NAS-Bench-101, is in `appraisal`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101, selfmade
-from nasrepro.claims import exact
+from nasrepro.claims import count_positive, exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
@@ -23,8 +24,13 @@ from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
 from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.store import Record
-from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
-from nasrepro.stats import Interval, difference_interval, mean_interval
+from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace, is_connected
+from nasrepro.stats import (
+    Interval,
+    deviation_ratio_interval,
+    difference_interval,
+    mean_interval,
+)
 from nasrepro.studies import appraisal
 from nasrepro.train import TrainConfig
 
@@ -42,9 +48,17 @@ TABLES = (
 OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
 CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
 SUMMARY_KEYS = ["subspace", "size", "metric"]
+CORRELATIONS = (  # metrics between -1 and 1, as `tau_top_N` is
+    *("kendall_tau_a", "kendall_tau_b", "sparse_kendall_tau", "spearman", "pearson"),
+    *("spearman_connected", "pearson_connected", "tau_a"),
+)
 
 # Figure 4's left column: everything, and each operation masked on its own.
-SINGLES = (Subspace(), *(Subspace.without(operation) for operation in OPERATIONS))
+FULL, NO_ZERO, NO_SKIP, NO_POOL = (
+    Subspace(),
+    *map(Subspace.without, ("none", "skip_connect", "avg_pool_3x3")),
+)
+SINGLES = (FULL, *(Subspace.without(operation) for operation in OPERATIONS))
 # Its other columns and figure 7's: Zero or Pool masked together with another operation.
 DOUBLES = tuple(
     Subspace.without(*pair)
@@ -109,9 +123,13 @@ PROFILES = {
     "paper": Profile(
         base=RunConfig(
             data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
+            evaluate=EvaluateConfig("batch"),
             cells=CELLS,
         ),
-        nets={"S": SMALL, "M": MEDIUM, "W": WIDE},
+        nets={
+            size: replace(net, tracked_statistics=False)
+            for size, net in {"S": SMALL, "M": MEDIUM, "W": WIDE}.items()
+        },
         seeds={(size, group): 5 for size in ("S", "M", "W") for group in ("singles", "doubles")},
     ),
     # What "cpu" is to the published table, to our own: it needs none.
@@ -292,8 +310,10 @@ def measure_runs(
 def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
     """Every metric of one run.
 
-    The rank metrics are over the random sample. `tau_top_N` (Laube's tau-a) and `mean_top_N` are
-    over the true top N of the subspace; `tau_a` is Laube's, of this run alone.
+    The rank metrics are over the random sample, or its connected cells. `tau_top_N` (Kendall's
+    tau-a) and `mean_top_N` are over the true top N of the subspace; `tau_a` is Laube's, of this run
+    alone. `tau_rise` is tau-a over the sample less that within the smallest top N,
+    `top_above_sample` the mean prediction of that top N less the sample's.
 
     Args:
         run: the rows of `observe` of one run.
@@ -310,7 +330,13 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
         "top_10_accuracy": metrics.top_k_accuracy(predicted, truth, k=10),
         "mean_prediction": float(predicted.mean()),
         "std_prediction": float(predicted.std(ddof=1)),
-        "share_at_chance": float((predicted <= CHANCE).mean()),
+        "share_wrongly_at_chance": float(((predicted <= CHANCE) & (truth > CHANCE)).mean()),
+    }
+    # Connected by their own accuracy would be circular: by their edges.
+    connected = np.array([is_connected(Cell.from_code(code)) for code in sample["code"].tolist()])
+    values |= {
+        "spearman_connected": metrics.spearman(predicted[connected], truth[connected]),
+        "pearson_connected": metrics.pearson(predicted[connected], truth[connected]),
     }
     if not top_ns:
         return values
@@ -318,7 +344,11 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
     values |= {f"tau_top_{n}": float(tau) for n, tau in zip(top_ns, curve.tau, strict=True)}
     means = zip(top_ns, curve.mean_prediction, strict=True)
     values |= {f"mean_top_{n}": float(mean) for n, mean in means}
-    return values | {"tau_a": metrics.tau_a(top_ns, curve.mean_prediction)}
+    return values | {
+        "tau_a": metrics.tau_a(top_ns, curve.mean_prediction),
+        "tau_rise": values["kendall_tau_a"] - values[f"tau_top_{top_ns[0]}"],
+        "top_above_sample": values[f"mean_top_{top_ns[0]}"] - values["mean_prediction"],
+    }
 
 
 def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
@@ -473,7 +503,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "tau_a": pooled_tau_a(summary),
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
-        "claims": judge(statistics, summary),
+        "claims": judge(statistics),
         **({"own_truth": own_truth(statistics["own"])} if "own" in statistics else {}),
         **nb101_tables(statistics),
         **statistics,
@@ -492,12 +522,19 @@ def nb101_tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95% interval over the runs of a subspace and size; NaN values are left out."""
+    """Mean and 95% interval over the runs of a subspace and size; NaN values are left out.
+
+    The interval of a correlation ends where correlations do.
+    """
     rows = [
         (*key, *mean_interval(group["value"]))
         for key, group in runs.dropna().groupby(["subspace", "size", "metric"], sort=False)
     ]
-    return pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
+    summary = pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
+    of_rank = summary["metric"].isin(CORRELATIONS) | summary["metric"].str.startswith("tau_top_")
+    bounds = ["ci_low", "ci_high"]
+    summary.loc[of_rank, bounds] = summary.loc[of_rank, bounds].clip(-1, 1)
+    return summary
 
 
 def top_groups(summary: pd.DataFrame) -> pd.DataFrame:
@@ -527,6 +564,17 @@ def pooled_tau_a(summary: pd.DataFrame) -> pd.DataFrame:
         means = [by_metric["mean"][f"mean_top_{n}"] for n in TOP_NS]
         rows.append((subspace, size, metrics.tau_a(TOP_NS, means), by_metric["n"]["tau_a"]))
     return pd.DataFrame(rows, columns=["subspace", "size", "tau_a", "n"])
+
+
+def against_floor(baseline: pd.DataFrame) -> dict[str, int]:
+    """In how many rows of `against_parameters` supernets rank better than the parameter count.
+
+    Returns:
+        above, below: by the whole interval over seeds; open: all others.
+    """
+    above = int((baseline["ci_low"] > baseline["parameter_count"]).sum())
+    below = int((baseline["ci_high"] < baseline["parameter_count"]).sum())
+    return {"above": above, "below": below, "open": len(baseline) - above - below}
 
 
 def against_parameters(
@@ -570,9 +618,9 @@ def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["subspace", "in_grid", "mean"], ignore_index=True)
 
 
-def judge(statistics: dict[str, pd.DataFrame], summary: pd.DataFrame) -> pd.DataFrame:
+def judge(statistics: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The claims of Laube's section 4.1: quantity, interval and verdict of those we can compute."""
-    quantities = run_quantities(statistics["runs"], summary)
+    quantities = run_quantities(statistics["runs"])
     if len(statistics["usage"]):
         quantities |= usage_quantities(statistics["usage"])
     return pd.DataFrame(claims.judge("laube", quantities))
@@ -597,53 +645,81 @@ def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
     }
 
 
-def run_quantities(runs: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Interval]:
+def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
     """The quantities of the claims about supernets, as far as there are runs for them."""
-    groups = runs.dropna().groupby(["metric", "size", "subspace"])["value"]
+    groups = runs.dropna().groupby(["metric", "size", "subspace"], sort=False)["value"]
     values = {key: group.to_numpy() for key, group in groups}
-    names = {"full": Subspace(), "zero": Subspace.without("none")}
-    names |= {
-        "pool": Subspace.without("avg_pool_3x3"),
-        "skip": Subspace.without("skip_connect"),
-        "conv1": Subspace.without("nor_conv_1x1"),
-        "conv3": Subspace.without("nor_conv_3x3"),
-        "both": Subspace.without("none", "avg_pool_3x3"),
+
+    def of(metric: str, subspace: Subspace, size: str = "S") -> np.ndarray:
+        return values.get((metric, size, str(subspace)), np.array([]))
+
+    found = mask_quantities(of) | medium_quantities(of)
+    alone = {
+        "baseline-tau_a": of("tau_a", FULL),
+        "tau-rises": of("tau_rise", FULL),
+        "mask-skip-below-random": of("top_above_sample", NO_SKIP),
     }
-
-    def of(metric: str, subspace: str, size: str = "S") -> np.ndarray:
-        return values.get((metric, size, str(names[subspace])), np.array([]))
-
-    def difference(metric: str, subspace: str, other: str = "full") -> tuple:
-        return of(metric, subspace), of(metric, other)
-
-    tau = "kendall_tau_a"
-    better = max("zero", "pool", key=lambda name: of(tau, name).mean() if len(of(tau, name)) else 0)
-    differences = {
-        "mask-zero-tau": difference(tau, "zero"),
-        "mask-zero-chance": difference("share_at_chance", "zero"),
-        "mask-both": difference(tau, "both", better),
-        "medium-baseline": (of("tau_a", "full", "M"), of("tau_a", "full")),
-        **{f"mask-{m}-tau_a": difference("tau_a", m) for m in ("zero", "pool", "skip")},
-        **{f"mask-{m}-tau_a": difference("tau_a", m) for m in ("conv1", "conv3")},
-    }
-    found = {
-        claim: difference_interval(a, b) for claim, (a, b) in differences.items() if len(a) * len(b)
-    }
-    if len(of("tau_a", "full")):
-        found["baseline-tau_a"] = mean_interval(of("tau_a", "full"))
-    return found | top_quantities(summary)
-
-
-def top_quantities(summary: pd.DataFrame) -> dict[str, Interval]:
-    """Quantities that count subspaces: they need the runs of all six of figure 4's left column."""
-    singles = [str(subspace) for subspace in SINGLES]
-    rows = summary[summary["subspace"].isin(singles)]
-    found = {}
-    small = rows[(rows["size"] == "S") & rows["metric"].str.startswith("tau_top_")]
-    if small["subspace"].nunique() == len(singles) and small["ci_low"].notna().all():
-        above = small.groupby("subspace")["ci_low"].min() > 0
-        found["tau-within-top"] = exact(above.mean(), len(singles))
-    medium = rows[(rows["size"] == "M") & (rows["metric"] == "mean_prediction")]
-    if medium["subspace"].nunique() == len(singles):
-        found["medium-fails"] = exact(float((medium["mean"] <= CHANCE).sum()), len(singles))
+    found |= {claim: mean_interval(group) for claim, group in alone.items() if len(group)}
+    curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
+    if all(len(group) for curve in curves for group in curve):
+        intervals = [[mean_interval(group) for group in curve] for curve in curves]
+        lowest = [Interval(*np.min([i[:3] for i in curve], axis=0), 0) for curve in intervals]
+        found["tau-within-top"] = count_positive(lowest)
     return found
+
+
+Values = Callable[..., np.ndarray]  # metric, subspace and size -> one number a run, in seed order
+
+
+def mask_quantities(of: Values) -> dict[str, Interval]:
+    """Small supernets of one subspace against those of another."""
+    tau = "kendall_tau_a"
+    better = max(NO_ZERO, NO_POOL, key=lambda s: of(tau, s).mean() if len(of(tau, s)) else 0)
+    pairs = {
+        "mask-zero-tau": (tau, NO_ZERO, FULL),
+        "mask-zero-chance": ("share_wrongly_at_chance", NO_ZERO, FULL),
+        "mask-both": (tau, Subspace.without("none", "avg_pool_3x3"), better),
+        "mask-zero-skip": (tau, Subspace.without("none", "skip_connect"), NO_ZERO),
+        "mask-zero-tau_a": ("tau_a", NO_ZERO, FULL),
+        "mask-pool-tau_a": ("tau_a", NO_POOL, FULL),
+        "mask-skip-tau_a": ("tau_a", NO_SKIP, FULL),
+        "mask-conv1-tau_a": ("tau_a", Subspace.without("nor_conv_1x1"), FULL),
+        "mask-conv3-tau_a": ("tau_a", Subspace.without("nor_conv_3x3"), FULL),
+    }
+    found = differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
+    chance = [of("share_wrongly_at_chance", subspace) for subspace in (FULL, NO_ZERO)]
+    if "mask-zero-chance" in found and not np.concatenate(chance).any():
+        # Nothing is wrongly predicted in either: where there is no such cell, none can be fewer.
+        found["mask-zero-chance"] = found["mask-zero-chance"]._replace(low=np.nan, high=np.nan)
+    with_pool = differences(
+        {
+            other: (of("tau_a", Subspace.without("avg_pool_3x3", other)), of("tau_a", NO_POOL))
+            for other in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+        }
+    )
+    if len(with_pool) == 3:
+        found["mask-pool-combinations"] = count_positive(list(with_pool.values()))
+    return found
+
+
+def medium_quantities(of: Values) -> dict[str, Interval]:
+    """Supernets of size M, by themselves and against those of size S."""
+    found = differences({"medium-baseline": (of("tau_a", FULL, "M"), of("tau_a", FULL))})
+    if any(len(of("mean_prediction", subspace, "M")) == 0 for subspace in SINGLES):
+        return found
+    means = [of("mean_prediction", subspace, "M") for subspace in SINGLES]
+    found["medium-fails"] = count_positive([mean_interval(CHANCE - mean) for mean in means])
+    above = [of("top_above_sample", subspace, "M") for subspace in SINGLES]
+    if all(len(group) for group in above):
+        found["medium-below-random"] = count_positive([mean_interval(-group) for group in above])
+    small = [of("mean_prediction", subspace) for subspace in SINGLES]
+    if all(len(group) for group in small):
+        found["medium-deviation"] = deviation_ratio_interval(means, small)
+        worse = {s: (of("tau_a", s, "M"), of("tau_a", s)) for s in SINGLES[1:]}
+        found["medium-harmful"] = count_positive(list(differences(worse).values()))
+    return found
+
+
+def differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Interval]:
+    """Welch's interval of each pair of groups of runs, of which both have one."""
+    return {name: difference_interval(a, b) for name, (a, b) in pairs.items() if len(a) * len(b)}
