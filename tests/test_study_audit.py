@@ -2,9 +2,11 @@
 
 import re
 
+import pandas as pd
 import pytest
 
-from nasrepro.stats import p_of_effect
+from nasrepro import claims
+from nasrepro.stats import Interval, p_of_effect
 from nasrepro.studies import audit
 from nasrepro.studies.appraisal import published
 
@@ -50,6 +52,28 @@ def test_a_wrong_printed_number_is_found(monkeypatch):
     found = audit.effects()
     assert found["d_agrees"].tolist() == [False, *[True] * 27]
     assert not found["p_agrees"][1]
+
+
+def test_greedy_search_against_random_search_from_tables_4_and_5():
+    """A_4: -0.68 - 0.30; A_2, the worst: 0.36 - 1.67; A_FULL^RES, the best: 0.33 - 0.78."""
+    found = audit.greedy_against_random()
+    assert found[["A_4", "A_2", "A_FULL^RES"]].tolist() == pytest.approx([-0.98, -1.31, -0.45])
+    assert (found.min(), found.max()) == (found["A_2"], found["A_FULL^RES"])
+    assert len(found) == 7 and (found < 0).all()
+
+
+def test_claims_of_small_quantities_need_narrow_intervals():
+    """Intervals of d of half widths 0.9 and 0.4; no correlation: tanh(1.96 sqrt(1.06 / 4))."""
+    quantities = {
+        "effect-A_3": Interval(0.1, -0.8, 1.0, 5),
+        "effect-A_2": Interval(0.7, 0.3, 1.1, 25),
+        "no-link": Interval(0.9, 0.4, 1.0, 7),
+        "oneshot-A_1": Interval(1.0, 0.5, 1.5, 5),
+    }
+    found = audit.precision(pd.DataFrame(claims.judge("pourchot_search", quantities)))
+    assert found["n"].tolist() == [5, 25, 7]
+    assert found["half"].tolist() == pytest.approx([0.9, 0.4, 0.766], abs=1e-3)
+    assert found["room"].tolist() == pytest.approx([-0.4, 0.1, -0.266], abs=1e-3)
 
 
 def test_only_one_printed_probability_of_superiority_follows_from_its_effect():

@@ -4,16 +4,19 @@ A printed number stands for all that round to it. It agrees if one of them can b
 give: the printed inputs are varied by half a unit of their last digit, too.
 """
 
+import math
 from itertools import product
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from nasrepro import claims
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import (
     detectable_effect,
     effect_interval,
+    fisher_interval,
     p_of_effect,
     power,
     runs_needed,
@@ -65,6 +68,17 @@ def effects() -> pd.DataFrame:
     return published("effects").join(pd.DataFrame(rows))
 
 
+def greedy_against_random() -> pd.Series:
+    """Regret of random less that of greedy search, both without weight sharing, by space.
+
+    The paper does not print it: it is the left column of table 4 less that of table 5, from which
+    the random search with weight sharing cancels.
+    """
+    guided = published("effects").query("guided == 'RS'")
+    means = guided.pivot(index="space", columns="baseline", values="mean")
+    return (means["RS"] - means["GS"]).reindex(guided["space"].unique())
+
+
 def superiorities() -> pd.DataFrame:
     """The probabilities that the text derives from effect sizes: 100 Phi(d / sqrt 2).
 
@@ -83,7 +97,7 @@ def design() -> pd.DataFrame:
 
     Returns:
         Columns question, value: the power for the effect that is promised; the smallest effect
-        found with the power that is promised; how many supernets that effect needs; and the
+        found with the power that is promised; how many runs that effect needs; and the
         smallest effect if both searches had as few runs, which explains the choice.
     """
     (plan,) = published("design").itertuples()
@@ -103,6 +117,36 @@ def design() -> pd.DataFrame:
         ),
     }
     return pd.DataFrame(values.items(), columns=["question", "value"])
+
+
+def precision(judged: pd.DataFrame) -> pd.DataFrame:
+    """Whether claims that a quantity is small can be supported with the n there is.
+
+    The interval of d keeps its width wherever it lies; both bounds of Fisher's interval rise with
+    the correlation. So if it reaches out of the region on both sides when it lies around zero, it
+    never lies within.
+
+    Args:
+        judged: what `claims.judge` gives of "pourchot_search".
+
+    Returns:
+        Of each claim with a region around zero that was run: quantity, `holds if`, n; half, half
+        the width of the interval that was found, of a correlation of that around zero; room, how
+        far from zero an estimate may lie so that such an interval is in the region: none, if below
+        zero.
+    """
+    known, rows = claims.read_claims("pourchot_search"), []
+    for row in judged[judged["n"] > 0].itertuples():
+        region = known[row.claim].region
+        if math.isinf(region.high - region.low):
+            continue
+        half = (row.ci_high - row.ci_low) / 2
+        if row.claim == "no-link":
+            places = np.arange(row.n) - (row.n - 1) / 2
+            half = fisher_interval(places, np.abs(places)).high  # falls as much as it rises
+        room = min(region.high, -region.low) - half
+        rows.append((row.quantity, str(region), row.n, half, room))
+    return pd.DataFrame(rows, columns=["quantity", "holds if", "n", "half", "room"])
 
 
 def texts() -> pd.DataFrame:

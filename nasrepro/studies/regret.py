@@ -2,15 +2,15 @@
 
 Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets,
 NAS-Bench-201 with the small supernets of study 1, and NAS-Bench-Macro without supernets. A search
-with weight sharing draws its candidates from the cells that a supernet evaluated at random; the
-cells chosen by their true rank, which study 1 evaluates too, are never candidates.
+with weight sharing draws its candidates from the cells that a supernet evaluated at random; those
+that study 1 evaluates for their true rank are candidates only if they were drawn, too.
 
 The supernet is the unit of replication: searches that share one are averaged before an interval is
-computed.
+computed. A failed supernet, diverged or constant, searches nothing and is counted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -36,12 +36,15 @@ from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import (
     Interval,
+    bootstrap_effect_interval,
     difference_interval,
+    effect_interval,
     fisher_interval,
     mean_interval,
     pooled_deviation,
     probability_of_superiority,
     student_test,
+    welch_test,
 )
 from nasrepro.studies import appraisal, audit, correlations
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
@@ -61,15 +64,30 @@ UNITS = {  # of search time
     "nb201": "stand-alone trainings of 200 epochs",
     "macro": "stand-alone trainings of 50 epochs",
 }
-AT = (5, 10, 25, 50, 100, 250, 500, 1_000)  # trainings after which two searches are compared
 
 # What weight sharing costs (Pourchot, section 4.3), in stand-alone trainings of 108 epochs: four
 # times as many epochs; and for each cell one forward pass, a third of a step, over the validation
 # images.
 SUPERNET = 432 / 108
 EVALUATION = nb101.IMAGES / (3 * nb101.EPOCHS * 40_000)
+EVALUATIONS = 10_000  # of each search of the paper
+# Trainings that end in the time of a one-shot search of the paper: supernet, evaluations, its pick.
+ONE_SHOT = int(SUPERNET + EVALUATIONS * EVALUATION + 1)
+# Trainings after which two searches are compared.
+AT = (5, 10, ONE_SHOT, 25, 50, 100, 250, 500, 1_000)
+
 OURS = f"{BASELINE}, ours"  # supernets of study 1, charged as the authors'
 PATHS = {"AVG-3": 3}  # paths of each update, where it is not one
+
+# What a comparison tells; see `compare` and `effect`.
+COMPARED = (
+    *("benchmark", "space", "method", "charge", "baseline"),
+    *("supernets", "failed", "guided_runs", "baseline_runs"),
+    *("budget", "baseline_trainings", "baseline_regret", "guided_regret"),
+    *("difference", "ci_low", "ci_high", "deviation", "d", "d_low", "d_high", "t_low", "t_high"),
+    *("bootstrap_low", "bootstrap_high", "p_welch", "p_student", "superiority"),
+    "trainings_to_match",
+)
 
 NB201_IMAGES = 200 * 50_000  # that a stand-alone training of NAS-Bench-201 sees
 AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
@@ -80,14 +98,15 @@ class Protocol:
     """How much is searched: numbers only."""
 
     runs: int = 100  # of each search without weight sharing
-    evaluations: int = 10_000  # of each of them
+    evaluations: int = EVALUATIONS  # of each of them
     guided: int = 5  # searches that share out the cells of a supernet
     points: int = 40  # of a curve
+    resamples: int = 9_999  # of a bootstrap
     seed: int = 0
 
 
 PROTOCOLS = {
-    "smoke": Protocol(runs=10, evaluations=200, points=8),
+    "smoke": Protocol(runs=10, evaluations=200, points=8, resamples=199),
     "cpu": Protocol(),
     "paper": Protocol(),
 }
@@ -150,28 +169,65 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ranks: space, method, seed, spearman of the authors' supernets.
     """
     protocol, wanted = PROTOCOLS[profile], set(grid(profile))
-    theirs = set(appraisal.grid(profile, methods=(BASELINE,)))
-    mine = [record for record in records if record.config in wanted - theirs]
+    appraised = set(appraisal.grid(profile, methods=(BASELINE,)))
+    mine = [record for record in records if record.config in wanted - appraised]
     frames = nb201_statistics(mine, profile, table, protocol)
     if macro.NAME in available_tables():
         frames |= macro_statistics(load_table(macro.NAME), protocol)
     if not missing_files():
         sample = nb101.read_sample(fetch(SOURCES[nb101.NAME]))
-        supernets = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
-        frames |= {"ranks_nb101": rank_correlations(supernets)}
-        if trained := [record for record in records if record.config in theirs]:
-            ours = appraisal.observe(trained, profile, load_table(nb101.NAME))
-            supernets = pd.concat([supernets, ours.assign(method=OURS)], ignore_index=True)
-        frames |= nb101_statistics(sample, supernets, protocol)
+        authors = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
+        trained = [record for record in records if record.config in appraised]
+        ours = evaluations_of(trained, profile, load_table(nb101.NAME)) if trained else None
+        frames |= {"ranks_nb101": rank_correlations(authors)}
+        frames |= nb101_statistics(sample, authors, protocol, ours)
     return frames
 
 
+def evaluations_of(records: Sequence[Record], profile: str, table: Table) -> pd.DataFrame:
+    """What `appraisal.observe` gives, and one row without cell for each supernet without any."""
+    about = appraisal.settings(profile)
+    found = appraisal.observe(records, profile, table)
+    trained = {(about[record.config][0], record.config.seed) for record in records}
+    lost = sorted(trained - set(zip(found["space"], found["seed"], strict=True)))
+    if lost:
+        found = pd.concat([found, pd.DataFrame(lost, columns=["space", "seed"])], ignore_index=True)
+    return found.assign(method=OURS)
+
+
 def nb101_statistics(
-    sample: pd.DataFrame, supernets: pd.DataFrame, protocol: Protocol
+    sample: pd.DataFrame,
+    authors: pd.DataFrame,
+    protocol: Protocol,
+    ours: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Pourchot's spaces, as far as a sample and supernets, the authors' and ours, tell.
 
-    The cells of a space that its own supernets evaluated are a uniform sample of it: baselines
+    The authors' comparisons do not depend on ours: each side has its own candidates and draws.
+
+    Args:
+        sample: what `nb101.read_sample` gives.
+        authors: evaluations; columns space, method, seed, code, proxy.
+        protocol: how much is searched.
+        ours: the same of our supernets.
+    """
+    generator = np.random.default_rng(protocol.seed)  # spawns the authors' first
+    comparisons, curves = nb101_searches(sample, authors, protocol, generator)
+    if ours is not None:
+        own, _ = nb101_searches(sample, ours, protocol, generator)
+        comparisons = pd.concat([comparisons, own], ignore_index=True)
+    return {"comparisons_nb101": comparisons, "curves_nb101": curves}
+
+
+def nb101_searches(
+    sample: pd.DataFrame,
+    supernets: pd.DataFrame,
+    protocol: Protocol,
+    generator: np.random.Generator,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Comparisons and curves of some supernets.
+
+    The cells of a space that its own supernets evaluated are a random sample of it: baselines
     search among them. The best cell is the best of the whole sample that lies in the space: where
     the sample misses a better one, all regrets are too small by the same amount. Validation and
     test accuracy are means of three runs, costs the mean seconds of one.
@@ -184,38 +240,34 @@ def nb101_statistics(
         best=np.nan,
     )
     comparisons, curves = [], []
-    generators = np.random.default_rng(protocol.seed).spawn(len(nb101.SPACES))
-    for space, generator in zip(nb101.SPACES.values(), generators, strict=True):
+    spaces = nb101.SPACES.values()
+    for space, own in zip(spaces, generator.spawn(len(spaces)), strict=True):
         mine = supernets[supernets["space"] == space]
+        if mine.empty:
+            continue
         inside = SUBSPACES[space].mask(sample["code"].to_numpy())
-        whole = Landscape(
-            everything.validation,
-            everything.test,
-            everything.cost,
-            best=float(everything.test[inside].max()),
-        )
-        candidates = whole.take(rows_of.get_indexer(mine["code"].unique()))
-        order = random_search(len(candidates.cost), protocol.evaluations, protocol.runs, generator)
+        whole = replace(everything, best=float(everything.test[inside].max()))
+        known = mine["code"].dropna().unique()
+        # If all supernets diverged, nothing is compared, and any cells of the space will do.
+        candidates = whole.take(rows_of.get_indexer(known) if len(known) else inside)
+        order = random_search(len(candidates.cost), protocol.evaluations, protocol.runs, own)
         baseline = candidates.curves(order)
         curves.append(baseline_curve("nb101", space, "RS", baseline, protocol.points))
         for method, evaluated in mine.groupby("method", sort=False):
             charge = Charge(PATHS.get(method, 1) * SUPERNET * candidates.cost.mean(), EVALUATION)
             guided = []
             for _, run in evaluated.groupby("seed"):
-                once = run.drop_duplicates("code")
-                if once["proxy"].nunique() > 1:  # else the supernet failed: it ranks nothing
-                    cells = whole.take(rows_of.get_indexer(once["code"]))
-                    proxy = once["proxy"].to_numpy()
-                    guided.append(guided_curves(cells, proxy, charge, protocol.guided, generator))
+                once = run.dropna(subset="proxy").drop_duplicates("code")
+                cells = whole.take(rows_of.get_indexer(once["code"]))
+                guided.append(
+                    guided_curves(cells, once["proxy"].to_numpy(), charge, protocol.guided, own)
+                )
             about = {"benchmark": "nb101", "space": space, "method": method}
-            about |= {"charge": AS_IN_PAPER, "failed": evaluated["seed"].nunique() - len(guided)}
-            comparisons.append({**about, "baseline": "RS", **compare(baseline, guided)})
+            about |= {"charge": AS_IN_PAPER, "baseline": "RS"}
+            comparisons.append({**about, **compare(baseline, guided, own, protocol.resamples)})
             if method == BASELINE:
-                curves.append(guided_curve("nb101", space, guided, protocol.points))
-    return {
-        "comparisons_nb101": pd.DataFrame(comparisons),
-        "curves_nb101": pd.concat(curves, ignore_index=True),
-    }
+                curves += guided_curve("nb101", space, guided, protocol.points)
+    return pd.DataFrame(comparisons, columns=COMPARED), pd.concat(curves, ignore_index=True)
 
 
 def nb201_statistics(
@@ -240,22 +292,20 @@ def nb201_statistics(
         about = {"benchmark": "nb201", "space": str(space)}
         searches.append(pd.DataFrame(against_greedy(baselines, len(codes))).assign(**about))
         curves += [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()]
-        ranked = [r for r in by_space.get(space, []) if len(set(r.correct)) > 1]
-        for charge in (AS_RUN, AS_IN_PAPER) if ranked else ():
+        for charge in (AS_RUN, AS_IN_PAPER) if space in by_space else ():
             guided = [
                 guided_search(record, profile, table, landscape.best, charge, protocol)
-                for record in ranked
+                for record in by_space[space]
             ]
-            failed = len(by_space[space]) - len(ranked)
-            run = {**about, "method": "S", "charge": charge, "failed": failed}
+            run = {**about, "method": "S", "charge": charge}
             comparisons += [
-                {**run, "baseline": name, **compare(baseline, guided)}
+                {**run, "baseline": name} | compare(baseline, guided, generator, protocol.resamples)
                 for name, baseline in baselines.items()
             ]
             if charge == AS_IN_PAPER:
-                curves.append(guided_curve(*about.values(), guided, protocol.points))
+                curves += guided_curve(*about.values(), guided, protocol.points)
     return {
-        "comparisons_nb201": pd.DataFrame(comparisons),
+        "comparisons_nb201": pd.DataFrame(comparisons, columns=COMPARED),
         "searches_nb201": pd.concat(searches, ignore_index=True),
         "curves_nb201": pd.concat(curves, ignore_index=True),
     }
@@ -306,8 +356,11 @@ def guided_search(
     best: float,
     charge: str,
     protocol: Protocol,
-) -> Curves:
-    """Searches with one of our supernets, among the random cells that it evaluated."""
+) -> Curves | None:
+    """Searches with one of our supernets, among the random cells that it evaluated.
+
+    None if it failed, see `guided_curves`.
+    """
     run = correlations.observe_run(record, profile, table).query("random")
     data, train = record.config.data, record.config.train
     charges = {
@@ -330,7 +383,7 @@ def guided_curves(
     charge: Charge,
     searches: int,
     generator: np.random.Generator,
-) -> Curves:
+) -> Curves | None:
     """Random searches with one supernet: they share out the cells that it evaluated.
 
     Each evaluates its share by proxy and trains from the best one down (Pourchot, section 4.3); as
@@ -343,51 +396,102 @@ def guided_curves(
         charge: what it costs.
         searches: number of searches.
         generator: shares out the cells; its state advances.
+
+    Returns:
+        One row a search; None if the supernet failed: without accuracies, or all the same.
     """
+    if len(np.unique(proxy)) < 2:
+        return None
     share = len(proxy) // searches
     order = generator.permutation(len(proxy))[: searches * share].reshape(searches, share)
     before = charge.supernet + charge.evaluation * cells.cost[order].sum(axis=1)
     return cells.curves(by_proxy(order, proxy), before)
 
 
-def compare(baseline: Curves, guided: Sequence[Curves]) -> dict[str, float]:
+def compare(
+    baseline: Curves,
+    supernets: Sequence[Curves | None],
+    generator: np.random.Generator,
+    resamples: int,
+) -> dict[str, float]:
     """A search without weight sharing less one with it, at the one-shot budget.
-
-    The interval of the difference is Welch's, of the baseline's runs and the supernets' means. d
-    is that difference in units of the pooled deviation of single runs, its interval that of the
-    difference in the same units. p is the paper's: Student's test of all runs, as if searches with
-    one supernet were independent.
 
     Args:
         baseline: one row a run.
-        guided: one for each supernet, one row a search.
+        supernets: the searches with each, one row a search; None for one that failed.
+        generator: spawns that of the bootstrap; its own draws stay what they are.
+        resamples: of the bootstrap.
+
+    Returns:
+        The entries of `COMPARED` after "baseline"; of failed supernets alone, only the counts.
     """
+    guided = [curves for curves in supernets if curves is not None]
+    counts = {
+        "supernets": len(guided),
+        "failed": len(supernets) - len(guided),
+        "guided_runs": sum(len(curves.regret) for curves in guided),
+        "baseline_runs": len(baseline.regret),
+    }
+    if not guided:
+        return counts
     budget = float(np.mean([one_shot_budget(curves) for curves in guided]))
     without = regret_at(baseline, budget)
-    found = [curves.regret[:, 0] for curves in guided]
-    means = np.array([regret.mean() for regret in found])
-    difference = difference_interval(without, means)
-    singles = np.concatenate(found)
-    deviation = pooled_deviation(without, singles)
-    as_good = np.flatnonzero(baseline.regret.mean(axis=0) <= means.mean())
+    found = np.array([curves.regret[:, 0] for curves in guided])
+    as_good = np.flatnonzero(baseline.regret.mean(axis=0) <= found.mean())
     return {
-        "supernets": len(guided),
-        "guided_runs": len(singles),
-        "baseline_runs": len(without),
+        **counts,
         "budget": budget,
         "baseline_trainings": float((baseline.time <= budget).sum(axis=1).mean()),
         "baseline_regret": float(without.mean()),
-        "guided_regret": float(means.mean()),
-        "difference": float(without.mean() - means.mean()),
+        "guided_regret": float(found.mean()),
+        **effect(without, found, generator.spawn(1)[0], resamples),
+        "trainings_to_match": float(as_good[0] + 1) if len(as_good) else np.nan,
+    }
+
+
+def effect(
+    without: np.ndarray, found: np.ndarray, generator: np.random.Generator, resamples: int
+) -> dict[str, float]:
+    """How far two groups of regrets lie apart, in every way in which it can be said.
+
+    Args:
+        without: of runs without weight sharing, shape (runs,).
+        found: of searches with it, shape (supernets, searches).
+        generator: of the bootstrap; its state advances.
+        resamples: of the bootstrap.
+
+    Returns:
+        difference: of the means, with Welch's interval (`ci_low`, `ci_high`) and Welch's p, of the
+            runs and the means of the supernets; NaN with one supernet.
+        deviation: pooled, of single runs. d: the difference in its units; `d_low` and `d_high` are
+            Welch's bounds in the same units, as if the deviation were known.
+        t_low, t_high: bounds of d by the noncentral t distribution, p_student: Student's p; both as
+            the paper has them, as if searches with one supernet were independent.
+        bootstrap_low, bootstrap_high: bounds of d, runs and whole supernets resampled.
+        superiority: how often a search with weight sharing has the smaller regret.
+    """
+    means, singles = found.mean(axis=1), found.ravel()
+    difference = difference_interval(without, means)
+    deviation = pooled_deviation(without, singles)
+    unit = deviation or np.nan  # where no run differs, there is no d
+    d = difference.mean / unit
+    noncentral = effect_interval(d, len(without), len(singles))
+    drawn = bootstrap_effect_interval(without, found, generator, resamples=resamples)
+    return {
+        "difference": difference.mean,
         "ci_low": difference.low,
         "ci_high": difference.high,
         "deviation": deviation,
-        "d": difference.mean / deviation,
-        "d_low": difference.low / deviation,
-        "d_high": difference.high / deviation,
-        "p": student_test(without, singles).p,
+        "d": d,
+        "d_low": difference.low / unit,
+        "d_high": difference.high / unit,
+        "t_low": noncentral.low,
+        "t_high": noncentral.high,
+        "bootstrap_low": drawn.low,
+        "bootstrap_high": drawn.high,
+        "p_welch": welch_test(without, means).p if len(means) > 1 else np.nan,
+        "p_student": student_test(without, singles).p,
         "superiority": probability_of_superiority(without, singles),
-        "trainings_to_match": float(as_good[0] + 1) if len(as_good) else np.nan,
     }
 
 
@@ -397,7 +501,7 @@ def paper_trainings(size: int) -> int:
     >>> paper_trainings(15_625)
     369
     """
-    return round(10_000 / NUM_CELLS * size)
+    return round(EVALUATIONS / NUM_CELLS * size)
 
 
 def against_greedy(baselines: dict[str, Curves], size: int) -> list[dict[str, float]]:
@@ -427,15 +531,17 @@ def baseline_curve(
     )
 
 
-def guided_curve(benchmark: str, space: str, guided: Sequence[Curves], points: int) -> pd.DataFrame:
-    """Mean regret over time of the searches of each supernet, over supernets."""
+def guided_curve(
+    benchmark: str, space: str, supernets: Sequence[Curves | None], points: int
+) -> list[pd.DataFrame]:
+    """Mean regret over time of the searches of each supernet, over supernets; none of none."""
+    guided = [curves for curves in supernets if curves is not None]
 
     def means(time: float) -> np.ndarray:
         return np.array([regret_at(curves, time).mean() for curves in guided])
 
-    return _curve(guided, means, points).assign(
-        benchmark=benchmark, space=space, search="RS with weight sharing"
-    )
+    about = {"benchmark": benchmark, "space": space, "search": "RS with weight sharing"}
+    return [_curve(guided, means, points).assign(**about)] if guided else []
 
 
 def _curve(
@@ -479,7 +585,7 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
         found |= greedy_quantities(searches)
     if len(ranks):
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
-        found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"])
+        found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"].dropna())
         for row in chosen.itertuples():
             found[f"oneshot-{row.space}"] = Interval(
                 row.difference, row.ci_low, row.ci_high, row.supernets
@@ -489,7 +595,7 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
 
 
 def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
-    """Random less greedy search, early and late, on the two complete benchmarks."""
+    """Random less greedy search, one-shot and late, on the two complete benchmarks."""
     found = {}
     sizes = {
         ("nb201", str(Subspace())): Subspace().size,
@@ -497,7 +603,7 @@ def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
     }
     for ((benchmark, space), size), when in product(sizes.items(), ("first", "last")):
         rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
-        wanted = AT[0] if when == "first" else paper_trainings(size)
+        wanted = ONE_SHOT if when == "first" else paper_trainings(size)
         for row in rows[rows["trainings"] == wanted].itertuples():
             bounds = (row.difference, row.ci_low, row.ci_high, row.runs)
             found[f"greedy-{when}-{benchmark}"] = Interval(*bounds)
