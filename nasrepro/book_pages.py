@@ -5,16 +5,21 @@ Each function returns the text of one file, which a page of `book/` includes.
 
 import importlib.metadata
 import json
+import math
 import platform
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from nasrepro import benchmarks, studies
+from nasrepro import benchmarks, spaces, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
 from nasrepro.claims import CONTRADICTED, SUPPORTED, UNDECIDED
 from nasrepro.data.sources import SOURCES, Source
@@ -34,6 +39,7 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
     texts = {
         "sources.md": sources(SOURCES.values()),
         "columns.md": columns(),
+        "counts.md": counts(),
         "verdicts.md": verdicts(executions),
         "notebooks.md": notebooks(executions),
         "machines.md": machines(executions),
@@ -112,22 +118,58 @@ def columns() -> str:
     return markdown_table(["table", "column", "what it is"], rows)
 
 
+def counts() -> str:
+    """Every size of NAS-Bench-101 and its subspaces: as papers print it, and as counted here."""
+    ours, seconds = _counted()
+    printed: dict[str, list[str]] = {name: [] for name in ours}
+    for row in published_counts().itertuples():
+        number = f"{row.published:,}" if row.unit == 1 else f"about {row.published:,}"
+        printed[row.name].append(f"{number} ({row.paper}, {row.where})")
+    rows = [
+        [plain(name), "; ".join(printed[name]) or "–", f"{count:,}"] for name, count in ours.items()
+    ]
+    table = markdown_table(["what", "published", "ours"], rows)
+    (alone,) = spaces.nb101.Subspace(outputs=0).codes().tolist()
+    parts = sum(ours[f"A_{outputs}"] for outputs in (1, 2, 3, 4))
+    return (
+        f"{table}\nEnumerating all cells and counting all of this took less than "
+        f"{math.ceil(seconds)} seconds of one core when this book was built.\n\n"
+        f"A\\_1 to A\\_4 have {parts:,} cells together. The whole space has one more: "
+        f"`{spaces.nb101.Cell.from_code(alone)}`, the input joined to the output alone, without an "
+        "inner vertex.\n"
+    )
+
+
+@cache
+def _counted() -> tuple[dict[str, int], float]:
+    """The sizes that `nasrepro space counts nb101` prints, and the CPU seconds that they took."""
+    spaces.nb101.unique_codes.cache_clear()  # else the enumeration is counted only where it is new
+    start = time.process_time()
+    found = dict(spaces.counts("nb101"))
+    return found, time.process_time() - start
+
+
+def published_counts() -> pd.DataFrame:
+    """Sizes that papers print: columns name, published, unit, paper, where."""
+    file = resources.files("nasrepro.published") / "nb101_counts.csv"
+    with file.open(encoding="utf-8") as text:
+        return pd.read_csv(text, comment="#")
+
+
 def own_benchmark(name: str) -> str:
     """What a benchmark of this project is, how much of it there is, and how far it can be trusted.
 
     Its agreement with the tables of others is computed where one of them is here, else it is what
     was stored when the benchmark was packed.
     """
-    from nasrepro import report  # imports torch: slow
-    from nasrepro.runs import bench
+    from nasrepro.runs import bench  # imports torch: slow
 
     definition = bench.find(name)
-    settings = report.describe_bench(definition)
     found = bench.progress(definition)
     parts = [
-        markdown_table(settings.columns, settings.to_numpy().tolist()),
-        f"Of its {found.runs:,} runs, {found.packed:,} are in the packed file, {found.diverged} of "
-        f"them diverged; {found.complete:,} of {found.cells:,} cells are complete.",
+        f"**So far {found.complete:,} of {found.cells:,} cells are complete.** Of {found.runs:,} "
+        f"runs, {found.packed:,} are in the packed file, {found.diverged} of them diverged.",
+        _settings(definition),
     ]
     if found.packed == 0:
         parts.append(f"It is not built yet: `nasrepro bench build {name} --workers 2` builds it.")
@@ -144,12 +186,31 @@ def own_benchmark(name: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _settings(definition: Any) -> str:
+    """The settings of a self-made benchmark, beside those of the supernets judged by it, if any."""
+    from nasrepro import report  # imports torch: slow
+    from nasrepro.studies.correlations import PROFILES
+
+    alone = dict(report.describe_bench(definition).to_numpy().tolist())
+    columns = {"a cell on its own": alone}
+    for name, profile in PROFILES.items():
+        if profile.table == definition.name:
+            shared = dict(report.describe_runs([profile.base], profile.nets).to_numpy().tolist())
+            shared["cells"] = f"evaluates {shared.pop('cells evaluated')}"
+            shared["seeds"] = f"{sum(profile.seeds.values())} supernets"
+            columns[f"a supernet, profile `{name}`"] = shared
+    settings = dict.fromkeys(setting for column in columns.values() for setting in column)
+    rows = [[s, *(column.get(s, "–") for column in columns.values())] for s in settings]
+    return markdown_table(["setting", *columns], rows)
+
+
 def _trust(statistics: pd.DataFrame) -> list[str]:
     """The statistics of a self-made benchmark as a table, and a word on what is missing."""
     from nasrepro.report import with_interval
 
     labels = {
-        "between seeds": "another seed of the same cells (the noise ceiling)",
+        "between seeds": "another seed of the same cells: $r$",
+        "ceiling": "a predictor without noise, at best: about $\\sqrt{r}$ (noise ceiling)",
         "parameters": "the number of parameters",
         "flops": "the number of floating-point operations",
     }
@@ -160,13 +221,26 @@ def _trust(statistics: pd.DataFrame) -> list[str]:
             with_interval(row.mean_, row.ci_low, row.ci_high),
             str(row.n),
         ]
-        for row in statistics.rename(columns={"mean": "mean_"}).itertuples()
+        for row in _with_ceilings(statistics).rename(columns={"mean": "mean_"}).itertuples()
     ]
     header = ["compared with", "of the benchmark", "Spearman, 95% interval over cells", "cells"]
     others = [name for name, space in benchmarks.OTHERS.items() if space == selfmade.SPACE]
     missing = [f"`{name}`" for name in others if name not in set(statistics["what"])]
     note = [f"Not compared with {', '.join(missing)}: not at hand."] if missing else []
     return [markdown_table(header, rows), *note]
+
+
+def _with_ceilings(statistics: pd.DataFrame) -> pd.DataFrame:
+    """The statistics, and after the agreement of seeds, r, its root: a noise ceiling.
+
+    What two trainings have in common correlates about sqrt(r) with either of them (the correction
+    for attenuation of Spearman 1904), where the noise of the two is independent.
+    """
+    numbers = ["mean", "ci_low", "ci_high"]
+    ceilings = statistics[statistics["what"] == "between seeds"].assign(what="ceiling")
+    ceilings[numbers] = np.sqrt(ceilings[numbers].clip(lower=0))
+    first = len(ceilings)  # the agreement of seeds comes first
+    return pd.concat([statistics[:first], ceilings, statistics[first:]])
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -257,7 +331,14 @@ def ratios(path: Path) -> str:
             for row in rows
             if row["machine"] == machine
         ]
-        header = ["work", "baseline", "compared", "times as fast", "turns", "images/s"]
+        header = [
+            "work",
+            "baseline",
+            "compared",
+            "times as fast: median [least, largest turn]",
+            "turns",
+            "images a second: baseline; compared",
+        ]
         parts.append(markdown_table(header, body))
     return "\n".join(parts)
 

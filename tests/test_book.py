@@ -1,12 +1,15 @@
 """Executing notebooks: parameters, failures, the cache; and what the book's sources promise."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
-from nasrepro import book, book_pages, metrics, paths
+from nasrepro import book, book_pages, cli, metrics, paths
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import ConfigError, DataError, NasreproError
 
@@ -120,6 +123,7 @@ def test_cache_key_changes_with_what_a_page_depends_on(workspace, monkeypatch):
     notebook = write_notebook("01_tiny", "print(number)\n")
     record = workspace / "results" / "records" / "0123.json"
     record.parent.mkdir()
+    monkeypatch.setattr(book, "locate", lambda source: None)
     keys = [book.cache_key(notebook)]
     record.write_text("{}")
     keys.append(book.cache_key(notebook))
@@ -128,6 +132,8 @@ def test_cache_key_changes_with_what_a_page_depends_on(workspace, monkeypatch):
     book.LOCK_FILE.write_text("numpy==2.4.7\n")
     keys.append(book.cache_key(notebook))
     monkeypatch.setattr(book.benchmarks, "available_tables", lambda: ("another",))
+    keys.append(book.cache_key(notebook))
+    monkeypatch.setattr(book, "locate", lambda source: source.name == "nb101-supernets")
     keys.append(book.cache_key(notebook))
     assert len(set(keys)) == len(keys)
     (record.parent / ".0123.json.half").write_text("{")
@@ -180,15 +186,51 @@ def test_every_metric_has_its_place_on_the_definitions_page():
         assert before.rpartition("\n##")[2].count("$$") == 2, f"{name} has no formula"
 
 
+def bash_blocks() -> list[str]:
+    """The commands that the README and the pages tell a reader to type, block by block."""
+    pages = [paths.REPOSITORY / "README.md", *(paths.REPOSITORY / "book").glob("*.md")]
+    texts = [path.read_text(encoding="utf-8").replace("\\\n", "") for path in pages]
+    return [block for text in texts for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("block", bash_blocks())
+def test_commands_on_pages_are_there(block):
+    makefile = (paths.REPOSITORY / "Makefile").read_text()
+    for line in block.splitlines():
+        program, *words = shlex.split(line, comments=True) or [""]
+        if program == "make":
+            assert f"\n{words[0]}:" in makefile, line
+        if Path(program).name != "nasrepro":
+            continue
+        assert program == ".venv/bin/nasrepro" or "conda activate" in block, line
+        command = typer.main.get_command(cli.app)
+        while hasattr(command, "commands"):
+            name, *words = words
+            command = command.commands[name]
+        command.make_context(name, words)  # raises where an option or an argument does not fit
+
+
 def test_a_table_that_cannot_be_had_is_told_and_no_error(monkeypatch):
     def load(name: str) -> None:
         raise DataError("no answer")
 
     monkeypatch.setattr(book.benchmarks, "load_table", load)
+    monkeypatch.setattr(book, "locate", lambda source: None)
     said: list[str] = []
     book.fetch_tables(said.append)
     assert len(said) == sum(name in SOURCES for name in book.benchmarks.TABLES) > 2
     assert all("pages show stored statistics: no answer" in line for line in said)
+
+
+def test_a_damaged_table_stops_the_book_with_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / SOURCES["nb201-200epochs"].filename
+    path.write_text("cut")
+    said: list[str] = []
+    with pytest.raises(DataError, match=f"{path} is not the file of nb201-200epochs.*delete it"):
+        book.build(said.append)
+    assert said == []
 
 
 def test_verdicts_are_what_the_notebook_glued(workspace):
@@ -203,6 +245,17 @@ def test_generated_tables_name_every_source_and_column():
     assert all(name in sources for name in SOURCES)
     assert "`cifar10-test-200`" in book_pages.columns()
     assert "no study" in book_pages.notebooks({})
+
+
+def test_counts_stand_beside_the_published_ones():
+    text = book_pages.counts()
+    assert (
+        "| cells | 423,624 (Yu, table 2); about 423,000 (SoTL, section 3.2.1) | 423,624 |" in text
+    )
+    assert "| 1Shot1 space 2 encodings | 29,160 (SoTL, table 3.1) | 29,160 |" in text
+    assert "| 1Shot1 space 2 without operations of loose ends | – | 16,632 |" in text
+    assert r"A\_1 to A\_4 have 423,623 cells together" in text
+    assert "one more: `output(0)`" in text
 
 
 def test_measured_ratios_become_a_table_for_each_machine(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasrepro.book_pages import published_counts
 from nasrepro.errors import ConfigError
 from nasrepro.spaces import counts, nb101
 from nasrepro.spaces.nb101 import (
@@ -111,6 +112,14 @@ def test_counts_of_the_papers():
         found["1Shot1 space 2 without operations of loose ends"] == 16_632
     )  # by that of the others
     assert found["A_FULL^RES"] + found["A_FULL^NRES"] == 423_624
+
+
+def test_every_published_count_comes_out():
+    found = dict(counts("nb101"))
+    published = published_counts()
+    assert set(published["paper"]) == {"Yu", "SoTL", "Pourchot", "Zhang"}
+    for row in published.itertuples():
+        assert abs(found[row.name] - row.published) < row.unit, row
 
 
 def test_the_cell_in_none_of_the_four_subspaces():
