@@ -172,27 +172,25 @@ for name, value in numbers.items():
     glue(f"regret-{name}", Markdown(str(value)), display=False)
 
 # %% [markdown]
-# **In short.** Of {glue:md}`regret-claims` claims, {glue:md}`regret-supported` are supported here,
-# {glue:md}`regret-contradicted` contradicted, {glue:md}`regret-undecided` undecided and
-# {glue:md}`regret-not-run` not run ({numref}`tab-regret-verdicts`); {glue:md}`regret-hopeless` could
-# not have been supported with so few supernets or spaces, wherever the estimate lay
-# ({numref}`tab-precision`). Supernet claims are judged on the authors' own published supernets: their
-# effect has the sign that the paper prints in {glue:md}`regret-same-sign` of
-# {glue:md}`regret-spaces` spaces, but its interval lies clear of zero in {glue:md}`regret-clear` of
-# them only, and leaves out the printed effect in {glue:md}`regret-outside` ({numref}`fig-effects`).
-# On NAS-Bench-201, our supernets win or lose by how they are charged ({numref}`tab-oneshot-201`): with
-# the paper's ratio, they do better than random search in {glue:md}`regret-better-paper` and worse in
-# {glue:md}`regret-worse-paper` of {glue:md}`regret-spaces-201` subspaces (intervals clear of zero; in
-# the full one, regret without less regret with is {glue:md}`regret-difference-paper` percent); by the images they saw,
-# better in {glue:md}`regret-better-run` and worse in {glue:md}`regret-worse-run`, against the
-# {glue:md}`regret-time-run` cell that random search has time for (in the full one
-# {glue:md}`regret-difference-run`). Of what the paper prints, {glue:md}`regret-d-agrees` of
-# {glue:md}`regret-printed` effects are their mean over their deviation and all but
-# {glue:md}`regret-odd-p` of as many p-values follow from them; {glue:md}`regret-odd-wins` of
-# {glue:md}`regret-wins` probabilities and {glue:md}`regret-texts-odd` of {glue:md}`regret-texts` numbers
-# of the text do not follow from the tables. Weight sharing is said to win only
-# {glue:md}`regret-printed-a4` of the time on A_4: the printed effect makes it
-# {glue:md}`regret-computed-a4` ({numref}`tab-superiority`).
+# **In short.**
+#
+# - Of {glue:md}`regret-claims` claims, {glue:md}`regret-supported` are supported here,
+#   {glue:md}`regret-contradicted` contradicted, {glue:md}`regret-undecided` undecided and
+#   {glue:md}`regret-not-run` not run ({numref}`tab-regret-verdicts`).
+# - With the **authors' published supernets**, on which claims about supernets are judged, the effect
+#   has the sign that the paper prints in {glue:md}`regret-same-sign` of {glue:md}`regret-spaces`
+#   spaces. Its interval lies clear of zero in {glue:md}`regret-clear` of them, and leaves out the
+#   printed effect in {glue:md}`regret-outside` ({numref}`fig-effects`).
+# - **Our supernets** on NAS-Bench-201 win or lose by how they are charged. By the images they saw,
+#   they do better than random search in {glue:md}`regret-better-run` of
+#   {glue:md}`regret-spaces-201` subspaces and worse in {glue:md}`regret-worse-run`; with the paper's
+#   ratio, better in {glue:md}`regret-better-paper` and worse in {glue:md}`regret-worse-paper`
+#   (intervals clear of zero; {numref}`tab-oneshot-201`).
+# - **What the paper prints**, computed again: all but {glue:md}`regret-odd-p` of
+#   {glue:md}`regret-printed` p-values follow from the printed effects, but
+#   {glue:md}`regret-odd-wins` of {glue:md}`regret-wins` probabilities do not. Weight sharing is said
+#   to win only {glue:md}`regret-printed-a4` of the time on A_4; the printed effect makes it
+#   {glue:md}`regret-computed-a4` ({numref}`tab-superiority`).
 #
 # ## How we ran it
 #
