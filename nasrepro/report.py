@@ -168,7 +168,7 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
             "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
             "p, Welch": _p_value(row.p_welch),
             "p, Student": _p_value(row.p_student),
-            "P(with is better)": f"{row.superiority:.2f}",
+            "P": f"{row.superiority:.2f}",
         }
         for row in rows.itertuples()
     ]

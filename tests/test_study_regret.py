@@ -134,7 +134,7 @@ def test_effects_as_text():
     assert shown["d, noncentral t"].startswith("2.45 [")
     # Welch: the means do not differ, so t = 3 / sqrt(2 / 2) with one degree of freedom.
     assert shown["p, Welch"] == "0.205"
-    assert shown["P(with is better)"] == "1.00"
+    assert shown["P"] == "1.00"
     (tiny,) = report.effects_table(pd.DataFrame([about | row | {"p_student": 1e-5}])).to_dict(
         "records"
     )

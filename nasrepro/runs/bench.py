@@ -134,7 +134,7 @@ BENCHES = {
         Bench(
             name=selfmade.NAME,
             data=DataConfig("cifar10", train_images=10_000, validation_images=2_500, size=16),
-            # The network and, but for its length, the training of study 1's cpu profile.
+            # The network and training of study 1's cpu profile, on fewer images and for less long.
             net=NetConfig(channels=16, cells_per_stage=1),
             train=TrainConfig(
                 epochs=10,
