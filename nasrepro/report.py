@@ -218,8 +218,10 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "subspace": tried["subspace"],
-            "sampler": tried["sampler"]
-            + [" (the grid's)" if row else "" for row in tried["in_grid"]],
+            "sampler": [
+                f"{row.sampler} (the grid's)" if row.in_grid else row.sampler
+                for row in tried.itertuples()
+            ],
             "batch": tried["batch_size"].astype(str),
             "rate": [f"{rate:g}" for rate in tried["learning_rate"]],
             "decay": [f"{decay:g}" for decay in tried["weight_decay"]],

@@ -169,7 +169,9 @@ tried = tables["tried"]
 varied = tried[~tried["in_grid"]]["subspace"]  # elsewhere only the grid's setting was run
 show_table(
     "tried",
-    report.settings_table(tried[tried["subspace"].isin(varied)]),
+    report.settings_table(tried[tried["subspace"].isin(varied)])
+    if len(varied)
+    else pd.DataFrame({"": ["only the grid's setting is stored"]}),
     "Settings tried with small supernets: Spearman correlation over the random sample, mean and "
     "95% interval over n seeds. The grid of this study uses the one marked so, in other subspaces "
     "that alone.",
