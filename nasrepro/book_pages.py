@@ -337,18 +337,18 @@ def ratios(path: Path) -> str:
             "compared",
             "times as fast: median [least, largest turn]",
             "turns",
-            "images a second: baseline; compared",
+            "images a second, or seconds of work without images: baseline; compared",
         ]
         parts.append(markdown_table(header, body))
     return "\n".join(parts)
 
 
 def _rates(row: Mapping[str, Any]) -> str:
-    """Images a second of the baseline and of the other way, where the work has images."""
-    if "images" not in row:
-        return "–"
-    slow, fast = (row["images"] / row["seconds"][row[way]] for way in ("baseline", "way"))
-    return f"{slow:,.0f}; {fast:,.0f}"
+    """Images a second of the baseline and of the other way; seconds of work without images."""
+    seconds = [row["seconds"][row[way]] for way in ("baseline", "way")]
+    if "images" in row:
+        return "; ".join(f"{row['images'] / each:,.0f}" for each in seconds)
+    return "; ".join(f"{each:.2g} s" for each in seconds)
 
 
 def versions() -> str:
