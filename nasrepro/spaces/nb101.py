@@ -34,6 +34,7 @@ LABELS = {"conv3x3-bn-relu": "3x3 Conv", "conv1x1-bn-relu": "1x1 Conv", "maxpool
 _OPERATION_BITS = 8
 _MATRIX_BITS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 _UNCONNECTED = -1
+_DOWNWARDS = 1 << _MATRIX_BITS  # above every matrix
 _BATCH = 16  # encodings drawn at once: most are valid, but few lie in the smaller subspaces
 
 
@@ -299,38 +300,46 @@ def canonical_codes(codes: np.ndarray) -> np.ndarray:
     Returns:
         Codes, int64 [n].
     """
-    best = np.full(codes.shape, np.iinfo(np.int64).max)
+    canonical = np.empty_like(codes)
     for vertices in range(2, MAX_VERTICES + 1):
         rows = np.flatnonzero(codes >> _OPERATION_BITS + _MATRIX_BITS == vertices)
         if not len(rows):
             continue
         _, bits, digits = _unpack(codes[rows])
         matrices, matrix_of_row = np.unique(bits, return_inverse=True)
-        smallest = best[rows]
-        for order in itertools.permutations(range(1, vertices - 1)):
-            renumbered = _renumber(vertices, matrices, (0, *order, vertices - 1))
-            possible = np.flatnonzero((renumbered >= 0)[matrix_of_row])
-            inverse = np.argsort(order)
-            found = _pack(
-                vertices,
-                renumbered[matrix_of_row[possible]],
-                _select_digits(vertices - 2, inverse)[digits[possible]],
-            )
-            smallest[possible] = np.minimum(smallest[possible], found)
-        best[rows] = smallest
-    return best
+        renumbered, labellings = _renumber(vertices, matrices)
+        smallest = renumbered.min(axis=0)  # codes sort by the matrix first
+        is_smallest = renumbered == smallest
+        labelling = np.full(len(rows), len(OPERATIONS) ** MAX_VERTICES)
+        for numbering in np.flatnonzero(is_smallest.any(axis=1)):
+            at = np.flatnonzero(is_smallest[numbering, matrix_of_row])
+            labelling[at] = np.minimum(labelling[at], labellings[numbering, digits[at]])
+        canonical[rows] = _pack(vertices, smallest[matrix_of_row], labelling)
+    return canonical
 
 
-def _renumber(vertices: int, bits: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
-    """Matrices in which vertex v is called order[v]; -1 where an edge would lead downwards."""
-    renumbered = np.zeros_like(bits)
-    downwards = np.zeros(len(bits), dtype=bool)
-    for a, b in _pairs(vertices):
-        if order[a] < order[b]:
-            renumbered |= (bits >> _bit(a, b) & 1) << _bit(order[a], order[b])
-        else:
-            downwards |= _edge(bits, a, b)
-    return np.where(downwards, -1, renumbered)
+def _renumber(vertices: int, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices in every numbering of the inner vertices, and what becomes of each labelling.
+
+    Returns:
+        Matrices, int64 [numberings, n], at least `_DOWNWARDS` where an edge would lead to a lower
+        vertex; and labellings, int64 [numberings, 3 ** (vertices - 2)].
+    """
+    weights, labellings = _numberings(vertices)
+    edges = bits >> np.arange(_bit(0, vertices))[:, None] & 1  # in the order of `_pairs`
+    return (weights @ edges).astype(np.int64), labellings
+
+
+@cache
+def _numberings(vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """The new bit of each edge, or `_DOWNWARDS`, and labellings, one row a numbering."""
+    weights, labellings = [], []
+    for order in itertools.permutations(range(1, vertices - 1)):
+        names = (0, *order, vertices - 1)  # vertex v is called names[v]
+        pairs = [(names[a], names[b]) for a, b in _pairs(vertices)]
+        weights.append([1 << _bit(a, b) if a < b else _DOWNWARDS for a, b in pairs])
+        labellings.append(_select_digits(vertices - 2, np.argsort(order)))
+    return np.array(weights, dtype=np.float64), np.array(labellings)  # exact, multiplied fast
 
 
 @cache
@@ -485,13 +494,11 @@ def _with_another_vertex(code: np.int64) -> np.ndarray:
     if vertices == MAX_VERTICES:
         return np.empty(0, dtype=np.int64)
     found = []
-    for order in itertools.permutations(range(1, int(vertices) - 1)):
-        # In another numbering the new vertex can come between others than in this one.
-        renumbered = _renumber(int(vertices), bits[None], (0, *order, int(vertices) - 1))
-        if renumbered[0] < 0:
-            continue
-        labels = _digits(len(order))[digits][np.argsort(order)]
-        found += [_insert_vertex(renumbered[0], labels, place) for place in range(1, vertices)]
+    # In another numbering the new vertex can come between others than in this one.
+    for renumbered, labelling in zip(*_renumber(int(vertices), bits[None]), strict=True):
+        if renumbered[0] < _DOWNWARDS:
+            labels = _digits(int(vertices) - 2)[labelling[digits]]
+            found += [_insert_vertex(renumbered[0], labels, place) for place in range(1, vertices)]
     return np.concatenate(found)
 
 

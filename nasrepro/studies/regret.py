@@ -1,9 +1,10 @@
 """Study 3: does weight sharing improve a search (Pourchot section 5.2)?
 
-Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets,
-NAS-Bench-201 with the small supernets of study 1, and NAS-Bench-Macro without supernets. A search
-with weight sharing draws its candidates from the cells that a supernet evaluated at random; those
-that study 1 evaluates for their true rank are candidates only if they were drawn, too.
+Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets (a
+sample of its cells; all of them where a user has its official file), NAS-Bench-201 with the small
+supernets of study 1, and NAS-Bench-Macro without supernets. A search with weight sharing draws its
+candidates from the cells that a supernet evaluated at random; those that study 1 evaluates for
+their true rank are candidates only if they were drawn, too.
 
 The supernet is the unit of replication: searches that share one are averaged before an interval is
 computed. A failed supernet, diverged or constant, searches nothing and is counted.
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import claims
-from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101
+from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101, nb101_official
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
 from nasrepro.runs.config import RunConfig
@@ -61,6 +62,7 @@ TABLES = (*KINDS, "table4", "claims", *AUDITS)
 
 UNITS = {  # of search time
     "nb101": "seconds of training, as the benchmark measured them",
+    nb101_official.NAME: "stand-alone trainings of 108 epochs",
     "nb201": "stand-alone trainings of 200 epochs",
     "macro": "stand-alone trainings of 50 epochs",
 }
@@ -88,6 +90,12 @@ COMPARED = (
     *("bootstrap_low", "bootstrap_high", "p_welch", "p_student", "superiority"),
     "trainings_to_match",
 )
+
+WHOLE = {  # the spaces on which random and greedy search are compared, and their sizes
+    (nb101_official.NAME, str(SUBSPACES["A_FULL"])): NUM_CELLS,
+    ("nb201", str(Subspace())): Subspace().size,
+    ("macro", "all networks"): macro.NUM_CELLS,
+}
 
 NB201_IMAGES = 200 * 50_000  # that a stand-alone training of NAS-Bench-201 sees
 AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
@@ -181,6 +189,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ours = evaluations_of(trained, profile, load_table(nb101.NAME)) if trained else None
         frames |= {"ranks_nb101": rank_correlations(authors)}
         frames |= nb101_statistics(sample, authors, protocol, ours)
+        if nb101_official.NAME in available_tables():
+            frames |= whole_nb101_statistics(load_table(nb101_official.NAME), authors, protocol)
     return frames
 
 
@@ -255,19 +265,64 @@ def nb101_searches(
         curves.append(baseline_curve("nb101", space, "RS", baseline, protocol.points))
         for method, evaluated in mine.groupby("method", sort=False):
             charge = Charge(PATHS.get(method, 1) * SUPERNET * candidates.cost.mean(), EVALUATION)
-            guided = []
-            for _, run in evaluated.groupby("seed"):
-                once = run.dropna(subset="proxy").drop_duplicates("code")
-                cells = whole.take(rows_of.get_indexer(once["code"]))
-                guided.append(
-                    guided_curves(cells, once["proxy"].to_numpy(), charge, protocol.guided, own)
-                )
+            guided = guided_by(evaluated, whole, rows_of.get_indexer, charge, protocol.guided, own)
             about = {"benchmark": "nb101", "space": space, "method": method}
             about |= {"charge": AS_IN_PAPER, "baseline": "RS"}
             comparisons.append({**about, **compare(baseline, guided, own, protocol.resamples)})
             if method == BASELINE:
                 curves += guided_curve("nb101", space, guided, protocol.points)
     return pd.DataFrame(comparisons, columns=COMPARED), pd.concat(curves, ignore_index=True)
+
+
+def whole_nb101_statistics(
+    table: Table, supernets: pd.DataFrame, protocol: Protocol
+) -> dict[str, pd.DataFrame]:
+    """Pourchot's spaces, complete: random and greedy search, and the authors' supernets (BNS-FT).
+
+    It takes minutes, nearly all of them for the neighbours that greedy search asks for. A training
+    costs one whatever the cell: the converted table has no times. Searches train as large a share
+    of a space as the paper's do of the whole, or 1,000 cells if that is more.
+
+    Args:
+        table: all cells of NAS-Bench-101, their validation and test accuracy.
+        supernets: evaluations; columns space, method, seed, code, proxy.
+        protocol: how much is searched.
+    """
+    validation, test = (table.values[column.name] for column in table.columns)
+    everything = Landscape(validation, test, np.ones(len(table)), best=np.nan)
+    comparisons, searches, curves = [], [], []
+    generators = np.random.default_rng(protocol.seed).spawn(len(SUBSPACES))
+    for (space, subspace), generator in zip(SUBSPACES.items(), generators, strict=True):
+        inside = np.flatnonzero(subspace.mask(table.codes))
+        whole = replace(everything, best=float(test[inside].max()))
+        most = min(protocol.evaluations, max(*AT, paper_trainings(len(inside))))
+        baselines = both_searches(
+            whole.take(inside),
+            "nb101",
+            table.codes[inside],
+            replace(protocol, evaluations=most),
+            generator,
+        )
+        about = {"benchmark": nb101_official.NAME, "space": space}
+        searches.append(pd.DataFrame(against_greedy(baselines, len(inside))).assign(**about))
+        curves += [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()]
+        evaluated = supernets.query("space == @space and method == @BASELINE")
+        charge = Charge(SUPERNET, EVALUATION)
+        guided = guided_by(evaluated, whole, table.rows, charge, protocol.guided, generator)
+        about |= {"method": BASELINE, "charge": AS_IN_PAPER}
+        comparisons += [
+            {**about, "baseline": name} | compare(baseline, guided, generator, protocol.resamples)
+            for name, baseline in baselines.items()
+        ]
+        curves += guided_curve(nb101_official.NAME, space, guided, protocol.points)
+    return {
+        f"{kind}_{nb101_official.NAME}": frame
+        for kind, frame in {
+            "comparisons": pd.DataFrame(comparisons, columns=COMPARED),
+            "searches": pd.concat(searches, ignore_index=True),
+            "curves": pd.concat(curves, ignore_index=True),
+        }.items()
+    }
 
 
 def nb201_statistics(
@@ -406,6 +461,32 @@ def guided_curves(
     order = generator.permutation(len(proxy))[: searches * share].reshape(searches, share)
     before = charge.supernet + charge.evaluation * cells.cost[order].sum(axis=1)
     return cells.curves(by_proxy(order, proxy), before)
+
+
+def guided_by(
+    evaluations: pd.DataFrame,
+    landscape: Landscape,
+    rows: Callable[[pd.Series], np.ndarray],
+    charge: Charge,
+    searches: int,
+    generator: np.random.Generator,
+) -> list[Curves | None]:
+    """`guided_curves` of each supernet of NAS-Bench-101, by its seed.
+
+    Args:
+        evaluations: columns seed, code, proxy; a row without proxy is a supernet without any.
+        landscape: of all cells that can be met.
+        rows: where cells stand in it, by their codes.
+        charge: what each supernet costs.
+        searches: of each supernet.
+        generator: shares out the cells; its state advances.
+    """
+    found = []
+    for _, run in evaluations.groupby("seed"):
+        once = run.dropna(subset="proxy").drop_duplicates("code")
+        cells, proxy = landscape.take(rows(once["code"])), once["proxy"].to_numpy()
+        found.append(guided_curves(cells, proxy, charge, searches, generator))
+    return found
 
 
 def compare(
@@ -595,13 +676,9 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
 
 
 def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
-    """Random less greedy search, one-shot and late, on the two complete benchmarks."""
+    """Random less greedy search, one-shot and late, on the complete benchmarks."""
     found = {}
-    sizes = {
-        ("nb201", str(Subspace())): Subspace().size,
-        ("macro", "all networks"): macro.NUM_CELLS,
-    }
-    for ((benchmark, space), size), when in product(sizes.items(), ("first", "last")):
+    for ((benchmark, space), size), when in product(WHOLE.items(), ("first", "last")):
         rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
         wanted = ONE_SHOT if when == "first" else paper_trainings(size)
         for row in rows[rows["trainings"] == wanted].itertuples():
