@@ -300,7 +300,7 @@ def canonical_codes(codes: np.ndarray) -> np.ndarray:
     Returns:
         Codes, int64 [n].
     """
-    canonical = np.empty_like(codes)
+    canonical = np.full(codes.shape, _UNCONNECTED, dtype=np.int64)
     for vertices in range(2, MAX_VERTICES + 1):
         rows = np.flatnonzero(codes >> _OPERATION_BITS + _MATRIX_BITS == vertices)
         if not len(rows):
