@@ -372,7 +372,7 @@ figure = plots.regret_curves(
 
 # %% tags=["remove-input", "remove-output"]
 searches = tables["searches"]
-named = {"nb101-official": "NAS-Bench-101", "nb201": "NAS-Bench-201", "macro": "NAS-Bench-Macro"}
+named = {nb101_official.NAME: "NAS-Bench-101", "nb201": "NAS-Bench-201", "macro": "NAS-Bench-Macro"}
 for benchmark, space in regret.WHOLE:
     rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
     there = "" if len(rows) else f" The table {benchmark} is not here."

@@ -296,16 +296,17 @@ def whole_nb101_statistics(
         inside = np.flatnonzero(subspace.mask(table.codes))
         whole = replace(everything, best=float(test[inside].max()))
         most = min(protocol.evaluations, max(*AT, paper_trainings(len(inside))))
-        baselines = both_searches(
+        about = {"benchmark": nb101_official.NAME, "space": space}
+        baselines, compared, lines = without_sharing(
+            about,
             whole.take(inside),
             "nb101",
             table.codes[inside],
             replace(protocol, evaluations=most),
             generator,
         )
-        about = {"benchmark": nb101_official.NAME, "space": space}
-        searches.append(pd.DataFrame(against_greedy(baselines, len(inside))).assign(**about))
-        curves += [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()]
+        searches.append(compared)
+        curves += lines
         evaluated = supernets.query("space == @space and method == @BASELINE")
         charge = Charge(SUPERNET, EVALUATION)
         guided = guided_by(evaluated, whole, table.rows, charge, protocol.guided, generator)
@@ -343,10 +344,12 @@ def nb201_statistics(
     for space, generator in zip(spaces, generators, strict=True):
         codes = table.subset(space.operations)
         landscape = complete(table.accuracy(codes, COLUMN))
-        baselines = both_searches(landscape, "nb201", codes, protocol, generator)
         about = {"benchmark": "nb201", "space": str(space)}
-        searches.append(pd.DataFrame(against_greedy(baselines, len(codes))).assign(**about))
-        curves += [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()]
+        baselines, compared, lines = without_sharing(
+            about, landscape, "nb201", codes, protocol, generator
+        )
+        searches.append(compared)
+        curves += lines
         for charge in (AS_RUN, AS_IN_PAPER) if space in by_space else ():
             guided = [
                 guided_search(record, profile, table, landscape.best, charge, protocol)
@@ -371,15 +374,11 @@ def macro_statistics(table: Table, protocol: Protocol) -> dict[str, pd.DataFrame
     (column,) = macro.COLUMNS
     landscape = complete(table.values[column.name])
     generator = np.random.default_rng(protocol.seed)
-    baselines = both_searches(landscape, "macro", table.codes, protocol, generator)
     about = {"benchmark": "macro", "space": "all networks"}
-    return {
-        "searches_macro": pd.DataFrame(against_greedy(baselines, len(table))).assign(**about),
-        "curves_macro": pd.concat(
-            [baseline_curve(*about.values(), *b, protocol.points) for b in baselines.items()],
-            ignore_index=True,
-        ),
-    }
+    _, searches, curves = without_sharing(
+        about, landscape, "macro", table.codes, protocol, generator
+    )
+    return {"searches_macro": searches, "curves_macro": pd.concat(curves, ignore_index=True)}
 
 
 def complete(accuracy: np.ndarray) -> Landscape:
@@ -387,21 +386,37 @@ def complete(accuracy: np.ndarray) -> Landscape:
     return Landscape(accuracy, accuracy, np.ones(len(accuracy)), float(accuracy.max()))
 
 
-def both_searches(
+def without_sharing(
+    about: dict[str, str],
     landscape: Landscape,
     space: str,
     codes: np.ndarray,
     protocol: Protocol,
     generator: np.random.Generator,
-) -> dict[str, Curves]:
-    """Random and greedy search without weight sharing."""
+) -> tuple[dict[str, Curves], pd.DataFrame, list[pd.DataFrame]]:
+    """Random and greedy search of a complete space without weight sharing.
+
+    Args:
+        about: benchmark and space, as in the frames.
+        landscape: of the cells.
+        space: whose cells they are, a key of `SPACES`.
+        codes: of the cells, integer [n].
+        protocol: how much is searched.
+        generator: its state advances.
+
+    Returns:
+        The searches, "RS" and "GS"; how they compare; and a curve of each.
+    """
     size = (protocol.evaluations, protocol.runs, generator)
-    return {
+    found = {
         "RS": landscape.curves(random_search(len(codes), *size)),
         "GS": landscape.curves(
             greedy_search(landscape.validation, neighbourhood(space, codes), *size)
         ),
     }
+    compared = pd.DataFrame(against_greedy(found, len(codes))).assign(**about)
+    lines = [baseline_curve(*about.values(), *one, protocol.points) for one in found.items()]
+    return found, compared, lines
 
 
 def guided_search(
