@@ -14,7 +14,7 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.nets import nb201
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.spaces import nb101
+from nasrepro.samplers import AnyCell
 from nasrepro.spaces.nb201 import Cell
 from nasrepro.train import autocast, check_precision
 
@@ -72,7 +72,7 @@ def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None
 @torch.inference_mode()
 def count_correct(
     net: nn.Module,
-    cells: Sequence[Cell | nb101.Cell],
+    cells: Sequence[AnyCell],
     split: Split,
     config: EvaluateConfig,
     *,
@@ -132,7 +132,7 @@ def _stacks(net: nn.Module, split: Split, config: EvaluateConfig, asked: bool | 
 
 
 def _all_logits(
-    net: nn.Module, x: Tensor, cells: Sequence[Cell | nb101.Cell], stacked: bool
+    net: nn.Module, x: Tensor, cells: Sequence[AnyCell], stacked: bool
 ) -> Iterator[Tensor]:
     """Logits of every path: many in one batch, or one after the other, sharing what they can."""
     if not stacked:
@@ -147,7 +147,7 @@ def _all_logits(
 def _calibrated_logits(
     net: nn.Module,
     norms: list[nn.BatchNorm2d],
-    cells: Sequence[Cell | nb101.Cell],
+    cells: Sequence[AnyCell],
     calibration: list[Tensor],
     validation: list[Tensor],
 ) -> Iterator[list[Tensor]]:

@@ -38,6 +38,17 @@ class CellNetConfig:
                 raise ConfigError(f"unknown {what} {value!r}; choose from {', '.join(known)}")
 
 
+@dataclass(frozen=True, slots=True)
+class ChainNetConfig:
+    """A NAS-Bench-Macro network; the defaults are the benchmark's (Su et al. 2021)."""
+
+    channels: int = 32  # of the stem; doubled by each stage
+    last_channels: int = 1_280  # that the classifier sees
+    num_classes: int = 10
+    affine: bool = True  # batch normalisation learns a scale and a shift
+    tracked_statistics: bool = True  # it keeps running statistics
+
+
 # Laube 3.3 and appendix D; M of the paper also doubles the channels.
 SMALL = NetConfig(channels=32, cells_per_stage=2)
 MEDIUM = NetConfig(channels=64, cells_per_stage=4)

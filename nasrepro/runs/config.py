@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
@@ -10,8 +10,8 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, check_fits
-from nasrepro.nets.config import CellNetConfig, NetConfig
-from nasrepro.spaces import nb101
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.spaces import macro, nb101
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
@@ -53,7 +53,7 @@ class CellsConfig:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCells:
-    """Which cells of a NAS-Bench-101 subspace a run evaluates: a random sample."""
+    """Which cells of a NAS-Bench-101 or NAS-Bench-Macro subspace a run evaluates: a sample."""
 
     count: int = 1_000
     seed: int = 0  # of the sample; the same cells in every run
@@ -65,8 +65,16 @@ class DrawnCells:
         return self.table
 
 
+AnySubspace = Subspace | nb101.Subspace | macro.Subspace
+AnyNet = NetConfig | CellNetConfig | ChainNetConfig
+AnyCells = CellsConfig | DrawnCells
+
 # What a run of each space is made of.
-_PARTS = {Subspace: (NetConfig, CellsConfig), nb101.Subspace: (CellNetConfig, DrawnCells)}
+_PARTS = {
+    Subspace: (NetConfig, CellsConfig),
+    nb101.Subspace: (CellNetConfig, DrawnCells),
+    macro.Subspace: (ChainNetConfig, DrawnCells),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,12 @@ class RunConfig:
     """One supernet, trained and evaluated: all that decides the record."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    subspace: Subspace | nb101.Subspace = field(default_factory=Subspace)
-    net: NetConfig | CellNetConfig = field(default_factory=NetConfig)
+    subspace: AnySubspace = field(default_factory=Subspace)
+    net: AnyNet = field(default_factory=NetConfig)
     sampler: str = "strictly-fair"
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    cells: CellsConfig | DrawnCells = field(default_factory=CellsConfig)
+    cells: AnyCells = field(default_factory=CellsConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -119,15 +127,8 @@ def _structure_one_of(*kinds: type) -> Callable[[Any, type], Any]:
     return structure
 
 
-_converter.register_structure_hook(
-    Subspace | nb101.Subspace, _structure_one_of(Subspace, nb101.Subspace)
-)
-_converter.register_structure_hook(
-    NetConfig | CellNetConfig, _structure_one_of(NetConfig, CellNetConfig)
-)
-_converter.register_structure_hook(
-    CellsConfig | DrawnCells, _structure_one_of(CellsConfig, DrawnCells)
-)
+for _union in (AnySubspace, AnyNet, AnyCells):
+    _converter.register_structure_hook(_union, _structure_one_of(*get_args(_union)))
 
 
 def to_dict(config: Any) -> dict[str, Any]:

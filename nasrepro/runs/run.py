@@ -15,11 +15,12 @@ from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import count_correct
 from nasrepro.nets.config import NetConfig
-from nasrepro.runs import nb101, nb201
+from nasrepro.runs import macro, nb101, nb201
 from nasrepro.runs.config import DataConfig, RunConfig
 from nasrepro.runs.machine import check_device, machine
 from nasrepro.runs.store import Measurement, Record
 from nasrepro.samplers import Sampler
+from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import initialise, train
 
@@ -93,6 +94,8 @@ def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Any], nn.M
     """The cells that a run evaluates, its supernet before initialisation, and its sampler."""
     if isinstance(config.subspace, Subspace):
         return nb201.parts(config)
+    if isinstance(config.subspace, MacroSubspace):
+        return macro.parts(config)
     return nb101.parts(config, shuffles)
 
 

@@ -9,7 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from nasrepro.spaces import nb101, nb201
+from nasrepro.spaces import macro, nb101, nb201
+
+AnyCell = nb101.Cell | nb201.Cell | macro.Cell
 
 
 class Sampler(Protocol):
@@ -17,7 +19,7 @@ class Sampler(Protocol):
 
     group_size: int
 
-    def draw(self, generator: np.random.Generator) -> tuple[nb101.Cell | nb201.Cell, ...]:
+    def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
         """The cells whose gradients make up one update."""
         ...
 
@@ -26,9 +28,9 @@ class Sampler(Protocol):
 class Fixed:
     """The same cell at every update: a network that is trained on its own."""
 
-    cell: nb101.Cell | nb201.Cell
+    cell: AnyCell
     group_size: int = 1
 
-    def draw(self, generator: np.random.Generator) -> tuple[nb101.Cell | nb201.Cell, ...]:
+    def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
         """The cell."""
         return (self.cell,)

@@ -4,6 +4,7 @@ Blocks 0, 2 and 5 halve the image and double the channels; there the choice `ide
 convolution. Elsewhere it does nothing, so that networks can agree that are written differently.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -81,6 +82,46 @@ class Cell:
         """The network of a code."""
         check_codes(np.array([code]))
         return cls.parse(np.base_repr(code, base=len(OPERATIONS)).zfill(NUM_BLOCKS))
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """What decides its output in a supernet: every block, for each has weights of its own."""
+        return self.operations
+
+
+@dataclass(frozen=True, slots=True)
+class Subspace:
+    """The networks over some of the operations.
+
+    >>> Subspace().size, Subspace(("mb3_k3", "mb6_k5")).size
+    (6561, 256)
+    >>> print(Subspace(), Subspace(("mb3_k3", "mb6_k5")), sep="; ")
+    all networks; no Identity
+    """
+
+    choices: tuple[str, ...] = OPERATIONS  # of each block
+
+    def __post_init__(self) -> None:
+        check_operations(self.choices)
+
+    def __str__(self) -> str:
+        """Name for tables and figures: what is left out."""
+        left_out = [f"no {LABELS[op]}" for op in OPERATIONS if op not in self.choices]
+        return ", ".join(left_out) or "all networks"
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return len(self.choices) ** NUM_BLOCKS
+
+    def cells(self) -> Iterator[Cell]:
+        """Every network."""
+        return map(Cell, itertools.product(self.choices, repeat=NUM_BLOCKS))
+
+    def sample(self, generator: np.random.Generator) -> Cell:
+        """Draw one network uniformly."""
+        chosen = generator.integers(len(self.choices), size=NUM_BLOCKS)
+        return Cell(tuple(self.choices[i] for i in chosen))
 
 
 def canonical(cell: Cell) -> Cell:

@@ -1,0 +1,151 @@
+"""Networks of the NAS-Bench-Macro space: supernet and stand-alone network from the same modules.
+
+A chain of eight blocks between a stem and a last convolution (Su et al. 2021, as in the benchmark's
+training script); the first block of each stage halves the image and doubles the channels.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from torch import Tensor, nn
+
+from nasrepro.errors import ConfigError
+from nasrepro.nets.config import ChainNetConfig
+from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
+from nasrepro.spaces.macro import NUM_BLOCKS, OPERATIONS, STAGES, Cell
+
+# Of an inverted residual: how many times as many channels inside, and the size of the kernel.
+SHAPES = {"mb3_k3": (3, 3), "mb6_k5": (6, 5)}
+
+
+def conv_bn(
+    c_in: int, c_out: int, kernel: int, config: ChainNetConfig, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Convolution and batch normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(c_out, affine=config.affine, track_running_stats=config.tracked_statistics),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block: widened, a depthwise convolution, narrowed; ReLU only inside.
+
+    Args:
+        c_in: channels of the input.
+        c_out: channels of the output; where they are as many, the input is added.
+        operation: a key of `SHAPES`.
+        config: batch normalisation.
+    """
+
+    def __init__(self, c_in: int, c_out: int, operation: str, config: ChainNetConfig) -> None:
+        super().__init__()
+        expansion, kernel = SHAPES[operation]
+        inside, stride = c_in * expansion, 1 if c_in == c_out else 2
+        self.residual = c_in == c_out
+        self.layers = nn.Sequential(
+            conv_bn(c_in, inside, 1, config),
+            nn.ReLU(),
+            conv_bn(inside, inside, kernel, config, stride, groups=inside),
+            nn.ReLU(),
+            conv_bn(inside, c_out, 1, config),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x) if self.residual else self.layers(x)
+
+
+def candidate(operation: str, c_in: int, c_out: int, config: ChainNetConfig) -> nn.Module:
+    """The module of an operation; the identity is a 1x1 convolution where the shape changes."""
+    if operation in SHAPES:
+        return InvertedResidual(c_in, c_out, operation, config)
+    return nn.Identity() if c_in == c_out else conv_bn(c_in, c_out, 1, config, stride=2)
+
+
+class Network(nn.Module):
+    """The chain with some candidate operations in each block.
+
+    With all operations in all blocks it is a supernet, with one in each a stand-alone network.
+
+    Args:
+        choices: for each of the eight blocks, its candidate operations.
+        config: width, classes and batch normalisation.
+    """
+
+    def __init__(self, choices: Sequence[Sequence[str]], config: ChainNetConfig) -> None:
+        super().__init__()
+        widths = [config.channels]
+        for stage, blocks in enumerate(STAGES, 1):
+            widths += [config.channels * 2**stage] * blocks
+        self.stem = nn.Sequential(conv_bn(3, config.channels, 3, config), nn.ReLU())
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({op: candidate(op, c_in, c_out, config) for op in ops})
+            for ops, (c_in, c_out) in zip(choices, itertools.pairwise(widths), strict=True)
+        )
+        self.last = nn.Sequential(conv_bn(widths[-1], config.last_channels, 1, config), nn.ReLU())
+        self.classifier = nn.Linear(config.last_channels, config.num_classes)
+
+    def forward(self, x: Tensor, cell: Cell) -> Tensor:
+        """Logits of one path.
+
+        Args:
+            x: normalised images, (batch, 3, height, width).
+            cell: the path.
+
+        Returns:
+            Logits, (batch, classes).
+
+        Raises:
+            ConfigError: if the network lacks an operation of the path.
+        """
+        return self._after_stem(self.stem(x), cell, {})
+
+    def forward_many(
+        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
+    ) -> Iterator[Tensor]:
+        """Logits of many paths on the same images, sharing the blocks with which they begin.
+
+        Sorted by their operations, paths share most.
+
+        Args:
+            x: normalised images, (batch, 3, height, width).
+            cells: the paths.
+            keep: tensors kept for later paths, at least 1.
+
+        Yields:
+            Logits of each path, (batch, classes), equal to `forward`'s.
+
+        Raises:
+            ConfigError: if the network lacks an operation of a path.
+        """
+        x, memo = self.stem(x), Recent(keep)
+        for cell in cells:
+            yield self._after_stem(x, cell, memo)
+
+    def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        self.check_offers(cell)
+        for block, operation in enumerate(cell.operations):
+            begins = cell.operations[: block + 1]
+            x, _ = once(memo, begins, partial(self.blocks[block][operation], x))
+        return self.classifier(self.last(x).mean(dim=(2, 3)))
+
+    def check_offers(self, cell: Cell) -> None:
+        """Raise a ConfigError if the network lacks an operation of the path."""
+        for block, (operation, offered) in enumerate(
+            zip(cell.operations, self.blocks, strict=True)
+        ):
+            if operation not in offered:
+                raise ConfigError(
+                    f"block {block} of this network offers {', '.join(offered)}, not {operation!r}"
+                )
+
+
+def supernet(config: ChainNetConfig, operations: Sequence[str] = OPERATIONS) -> Network:
+    """A supernet with the given operations in all eight blocks."""
+    return Network([operations] * NUM_BLOCKS, config)
+
+
+def stand_alone(cell: Cell, config: ChainNetConfig) -> Network:
+    """The network of one path on its own."""
+    return Network([(operation,) for operation in cell.operations], config)
