@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.nets.config import ChainNetConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.config import CellsConfig, DataConfig, DrawnCells, RunConfig
+from nasrepro.runs.config import AnyCells, AnyNet, DataConfig, DrawnCells, RunConfig
 from nasrepro.runs.store import Record
 from nasrepro.train import TrainConfig
 
@@ -130,6 +130,7 @@ def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "space": rows["space"],
             "without": rows["baseline"],
+            "with": rows["guided"],
             "supernets × searches": [
                 f"{row.supernets}{'*' * row.failed} × {row.guided_runs // max(row.supernets, 1)}"
                 for row in rows.itertuples()
@@ -161,7 +162,7 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
     cells = [
         {
             "space": row.space,
-            "column": f"{row.baseline} - RS_ws",
+            "column": f"{row.baseline} - {row.guided}_ws",
             "n": f"{row.supernets}{'*' * row.failed}",
             "difference ± deviation": f"{row.difference:.2f} ± {row.deviation:.2f}",
             "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
@@ -294,7 +295,7 @@ def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
     return pd.DataFrame(rows.items(), columns=["setting", "value"])
 
 
-def describe_cells(cells: CellsConfig | DrawnCells) -> str:
+def describe_cells(cells: AnyCells) -> str:
     """Which cells of its subspace a run evaluates."""
     if isinstance(cells, DrawnCells):
         return f"{cells.count:,} random of those in {cells.table or 'the space'}"
@@ -302,8 +303,10 @@ def describe_cells(cells: CellsConfig | DrawnCells) -> str:
     return f"{cells.random:,} random (all, if fewer){top}"
 
 
-def describe_net(net: NetConfig | CellNetConfig) -> str:
+def describe_net(net: AnyNet) -> str:
     """Width and depth of a network."""
+    if isinstance(net, ChainNetConfig):
+        return f"{net.channels} channels in the stem, {net.last_channels:,} in the last convolution"
     return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
 
 

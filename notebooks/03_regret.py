@@ -36,7 +36,7 @@ from nasrepro import plots, report
 from nasrepro.benchmarks import available_tables, macro, nb101, nb101_official, nb201
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import detectable_effect, effect_interval
-from nasrepro.studies import appraisal, audit, correlations, regret, results
+from nasrepro.studies import appraisal, audit, comparison, correlations, regret, results
 
 if workers:
     results.compute_missing("regret", profile, workers=workers, device=device)
@@ -57,9 +57,13 @@ def show_table(name, frame, caption):
 
 
 # %% tags=["remove-input", "remove-output"]
-runs_201 = set(regret.grid(profile)) & set(correlations.nb201_grid(profile))
+runs_201, whole_201 = set(regret.small_grid(profile)), set(regret.whole_grid(profile))
 stored_201 = [record for record in plan.stored if record.config in runs_201]
-stored_101 = [record for record in plan.stored if record.config not in runs_201]
+stored_whole = [record for record in plan.stored if record.config in whole_201]
+runs_macro = set(regret.macro_grid(profile))
+stored_macro = [record for record in plan.stored if record.config in runs_macro]
+others = runs_201 | whole_201 | runs_macro
+stored_101 = [record for record in plan.stored if record.config not in others]
 protocol = regret.PROTOCOLS[profile]
 base = correlations.PROFILES[profile].base
 sizes = {min(config.cells.random, config.subspace.size) for config in runs_201}
@@ -117,7 +121,17 @@ numbers = {
     "runs-stored": len(stored_201),
     "runs-total": len(runs_201),
     "nb101-stored": len(stored_101),
-    "machine": f"NAS-Bench-201: {report.machine(stored_201)}." if stored_201 else "",
+    "macro-stored": len(stored_macro),
+    "macro-total": len(runs_macro),
+    "macro-size": f"{protocol.macro.size:,}",
+    "macro-share": f"{comparison.paper_trainings(protocol.macro.size):,}",
+    "whole-stored": len(stored_whole),
+    "whole-total": len(whole_201),
+    "whole-space": protocol.whole,
+    "whole-size": f"{protocol.whole.size:,}",
+    "whole-share": f"{comparison.paper_trainings(protocol.whole.size):,}",
+    "machine": f"NAS-Bench-201: {report.machine(stored_201 + stored_whole)}." if stored_201 else "",
+    "macro-machine": f"NAS-Bench-Macro: {report.machine(stored_macro)}." if stored_macro else "",
     "nb101-machine": f"NAS-Bench-101: {report.machine(stored_101)}." if stored_101 else "",
     "claims": len(claims),
     **{name: int(verdicts.get(name, 0)) for name in ("supported", "contradicted", "undecided")},
@@ -159,9 +173,9 @@ numbers = {
     "match-201": of_full(regret.AS_RUN, lambda row: f"{row['trainings_to_match']:.0f}"),
     "pixels": base.data.size or 32,
     "cells-a-stage": correlations.PROFILES[profile].nets["S"].cells_per_stage,
-    "supernet-cost": f"{regret.SUPERNET:.0f}",
-    "forward-cost": f"1/{1 / regret.EVALUATION:.0f}",
-    "one-shot": regret.ONE_SHOT,
+    "supernet-cost": f"{comparison.SUPERNET:.0f}",
+    "forward-cost": f"1/{1 / comparison.EVALUATION:.0f}",
+    "one-shot": comparison.ONE_SHOT,
 }
 for name, account in accounts.items():
     rows = ours_201[ours_201["charge"] == account]
@@ -203,15 +217,21 @@ for name, value in numbers.items():
 #   profile {glue:md}`regret-profile` ({glue:md}`regret-runs-stored` of {glue:md}`regret-runs-total`
 #   stored). Cells that each evaluated: {glue:md}`regret-evaluated`. Candidates are the
 #   {glue:md}`regret-candidates` of the random sample alone; a cell of the top is one only if it was
-#   drawn, too. Regrets are in percent of {glue:md}`regret-accuracy-nb201`. Time is in stand-alone trainings.
-# - **NAS-Bench-Macro** {cite:p}`su2021`: the complete table, searches without weight sharing only.
-#   Regrets are in percent of {glue:md}`regret-accuracy-macro`. Time is in stand-alone trainings.
+#   drawn, too. {glue:md}`regret-whole-stored` of {glue:md}`regret-whole-total` more supernets, trained
+#   in the same way, evaluated all {glue:md}`regret-whole-size` cells of one space
+#   ({glue:md}`regret-whole-space`). Regrets are in percent of {glue:md}`regret-accuracy-nb201`. Time
+#   is in stand-alone trainings.
+# - **NAS-Bench-Macro** {cite:p}`su2021`: the complete table, and {glue:md}`regret-macro-stored` of
+#   {glue:md}`regret-macro-total` supernets that evaluated {glue:md}`regret-macro-size` networks
+#   ({numref}`tab-macro-settings`). Regrets are in percent of {glue:md}`regret-accuracy-macro`. Time
+#   is in stand-alone trainings.
 #
 # NAS-Bench-201's and NAS-Bench-Macro's tables have one accuracy a cell: there, all searches select by
 # the test accuracy that they report.
 #
-# The tables: {glue:md}`regret-source`. Our supernets are those of {doc}`study 1 <01_correlations>`,
-# where their settings stand. {glue:md}`regret-machine` {glue:md}`regret-nb101-machine`
+# The tables: {glue:md}`regret-source`. Our supernets of NAS-Bench-101 and NAS-Bench-201 are those of
+# {doc}`study 1 <01_correlations>`, where their settings stand. {glue:md}`regret-machine`
+# {glue:md}`regret-nb101-machine` {glue:md}`regret-macro-machine`
 #
 # Without weight sharing, {glue:md}`regret-runs` runs of each search train up to
 # {glue:md}`regret-evaluations` cells, or all there are. With it, {glue:md}`regret-guided` searches
@@ -223,10 +243,11 @@ for name, value in numbers.items():
 # **Costs.** As in the paper, a supernet costs {glue:md}`regret-supernet-cost` average stand-alone
 # trainings of its space (432 epochs against 108), and three times that for AVG-3. A proxy accuracy
 # costs one forward pass over the validation images, a third of a training step:
-# {glue:md}`regret-forward-cost` of a training. For our own supernets on NAS-Bench-201 there is a
-# second account, by the number of images they saw. It counts images and not their size: ours had
-# {glue:md}`regret-pixels` pixels a side and the supernets {glue:md}`regret-cells-a-stage` cell(s) a
-# stage, the benchmark's networks 32 and five, so that ours are still charged too much.
+# {glue:md}`regret-forward-cost` of a training. For our own supernets on NAS-Bench-201 and
+# NAS-Bench-Macro there is a second account, by the number of images they saw. It counts images and
+# not their size: ours had {glue:md}`regret-pixels` pixels a side, the benchmarks' 32, and on
+# NAS-Bench-201 the supernets {glue:md}`regret-cells-a-stage` cell(s) a stage, the benchmark's
+# networks five, so that ours are still charged too much.
 #
 # **Methods**, as the paper calls them: *NO FT* evaluates a cell with the batch-normalisation
 # statistics of the supernet, all others with those of one mini-batch passed through the cell itself
@@ -272,8 +293,8 @@ show_table(
     f"them: the difference of regrets as above, its interval, n supernets. {failed}",
 )
 effects_caption = (
-    "Regret of random search (RS) or greedy search (GS) less that of random search with weight "
-    "sharing, percent, one-shot, ± the pooled deviation of single runs; n supernets, "
+    "Regret of random search (RS) or greedy search (GS) less that of a search with weight sharing "
+    "(ws), percent, one-shot, ± the pooled deviation of single runs; n supernets, "
     f"{protocol.guided} searches each, against {protocol.runs} runs. Cohen's d with two 95% "
     "intervals: by the noncentral t distribution and as if searches with one supernet were "
     "independent (so is Student's p, the paper's); and by a bootstrap that resamples runs, and "
@@ -355,6 +376,82 @@ figure = plots.regret_curves(
     [str(space) for space in correlations.SINGLES],
     regret.UNITS["nb201"],
 )
+
+# %% [markdown]
+# ## Supernets that can be asked for any cell
+#
+# Greedy search asks for neighbours. With each supernet that evaluated all cells,
+# {glue:md}`regret-guided` random (RS) and as many greedy searches (GS) evaluate by proxy as large a
+# share of the space as the paper's 10,000 cells are of NAS-Bench-101 ({glue:md}`regret-whole-share`
+# of NAS-Bench-201's, {glue:md}`regret-macro-share` of NAS-Bench-Macro's), or
+# {glue:md}`regret-evaluations` cells, at most all. Other than above, the searches of a supernet may
+# meet the same cells. {numref}`tab-nb201-whole` and {numref}`tab-macro-whole` have their regrets,
+# {numref}`tab-effects-nb201-whole` and {numref}`tab-effects-macro-whole` the four columns of the
+# paper's tables 4 and 5. All searches select by the test accuracy that they report.
+
+# %% tags=["remove-input", "remove-output"]
+show_table(
+    "macro-settings",
+    report.describe_runs([regret.MACRO[profile]], {"supernet": regret.MACRO[profile].net}),
+    "How the supernets of NAS-Bench-Macro were trained and evaluated.",
+)
+heads = {"space": "evaluated", "with": "search"}
+for benchmark, name in {
+    regret.NB201_WHOLE: "NAS-Bench-201",
+    regret.MACRO_WHOLE: "NAS-Bench-Macro",
+}.items():
+    rows = comparisons[comparisons["benchmark"] == benchmark]
+    against_rs = rows[rows["baseline"] == "RS"]
+    show_table(
+        benchmark,
+        report.comparison_table(against_rs)
+        .assign(charged=against_rs["charge"])[
+            ["space", "charged", "with", shown[1], "trainings without", *shown[2:]]
+        ]
+        .rename(columns=heads),
+        f"{name}, random and greedy search with supernets that evaluated every cell, against random "
+        "search without, by two accounts of what a supernet costs. "
+        f"{regrets.format(accuracy=accuracy[benchmark.removesuffix('-whole')])}{failed}",
+    )
+    in_paper = rows[(rows["charge"] == regret.AS_IN_PAPER) & (rows["supernets"] > 0)]
+    show_table(
+        f"effects-{benchmark}",
+        report.effects_table(in_paper).rename(columns=heads),
+        f"All columns of tables 4 and 5 in our own numbers, {name}, supernets charged as in the "
+        f"paper. {effects_caption}",
+    )
+
+# %% [markdown]
+# ```{glue:md} nb201-whole
+# :format: myst
+# ```
+#
+# ```{glue:md} effects-nb201-whole
+# :format: myst
+# ```
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-nb201-whole", "caption": "Test regret over search time on NAS-Bench-201 (CIFAR-10 test accuracy after 200 epochs), with supernets that evaluated every cell, charged as in the paper. Mean over runs, and over supernets where weight sharing is used, with their 95% intervals (Student's)."}, "image": {"alt": "Panels of four falling curves, regret against trainings", "width": "600px"}}
+rows = curves[curves["benchmark"] == regret.NB201_WHOLE]
+if len(rows):
+    figure = plots.regret_curves(rows, list(rows["space"].unique()), regret.UNITS["nb201"])
+
+# %% [markdown]
+# ```{glue:md} macro-whole
+# :format: myst
+# ```
+#
+# ```{glue:md} effects-macro-whole
+# :format: myst
+# ```
+#
+# ```{glue:md} macro-settings
+# :format: myst
+# ```
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-macro-whole", "caption": "Test regret over search time on NAS-Bench-Macro (test accuracy after 50 epochs), with supernets that evaluated every network, charged as in the paper. Mean over runs, and over supernets where weight sharing is used, with their 95% intervals (Student's)."}, "image": {"alt": "Panels of four falling curves, regret against trainings", "width": "600px"}}
+rows = curves[curves["benchmark"] == regret.MACRO_WHOLE]
+if len(rows):
+    figure = plots.regret_curves(rows, list(rows["space"].unique()), regret.UNITS["macro"])
 
 # %% [markdown]
 # ## Greedy or random search
@@ -539,13 +636,14 @@ show_table(
 #
 # ## What differs, and why
 #
-# - **Fewer supernets, smaller searches.** The paper's searches evaluate 10,000 cells by proxy; the
-#   supernets, published or ours, evaluated 1,000 at most, which {glue:md}`regret-guided` searches
-#   share. The pick of so few is not that of 10,000, and the budget is smaller, too.
-# - **No greedy search with weight sharing.** It needs proxy accuracies of neighbours. The authors'
-#   are not published; ours could have evaluated them, but evaluated a random sample, and their
-#   weights are not stored. On NAS-Bench-101 greedy search without weight sharing is missing, too:
-#   the sample does not have all neighbours.
+# - **Fewer supernets, smaller searches.** The paper's searches evaluate 10,000 cells by proxy; of the
+#   supernets here, published or ours, only those that evaluated all of a space allow as many. The
+#   others evaluated 1,000 at most, which {glue:md}`regret-guided` searches share. The pick of so few
+#   is not that of 10,000, and the budget is smaller, too.
+# - **Greedy search with weight sharing** asks for proxy accuracies of neighbours, and so for
+#   supernets that evaluated all cells: ours of two spaces. The authors' proxies are not published. On
+#   NAS-Bench-101 greedy search without weight sharing is missing, too: the sample does not have all
+#   neighbours.
 # - **A sample of NAS-Bench-101.** The best cell of a space is the best of the sample. That moves all
 #   regrets of a space alike, not their differences.
 # - **Validation and test accuracies are means** of the benchmark's three runs; the paper does not
@@ -556,8 +654,8 @@ show_table(
 #   the benchmark's training seconds, and one training where there are none. A supernet's network is
 #   narrower than the stand-alone ones; like the paper, we charge it as if it were not.
 # - **Greedy search** evaluates a cell once, and neighbours in random order; the paper does not say.
-# - **Our supernets of a subspace all evaluated the same random cells**: intervals over them say
-#   nothing about other candidates.
+# - **Our supernets of a subspace all evaluated the same random cells**, but for those that evaluated
+#   all: intervals over them say nothing about other candidates.
 # - **A failed supernet** (diverged, or constant predictions) is left out and marked, as in the paper's
 #   table 3.
 #

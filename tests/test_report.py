@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from nasrepro import plots, report
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.runs.config import RunConfig
 from nasrepro.studies import regret, results
 from nasrepro.studies.correlations import PROFILES, grid
@@ -108,6 +109,7 @@ COMPARISONS = pd.DataFrame(
     {
         "space": ["A_4", "A_1"],
         "baseline": "RS",
+        "guided": "RS",
         "supernets": [4, 5],
         "failed": [1, 0],
         "guided_runs": [20, 25],
@@ -132,6 +134,15 @@ def test_comparisons_show_failed_supernets_and_missing_intervals():
     assert first["difference"] == "-0.62 [-1.41, 0.17]" and first["trainings to match"] == "2"
     assert second["difference"] == "1.50 [no interval]"
     assert second["trainings to match"] == "more than searched"
+
+
+def test_networks_of_every_space_are_described():
+    shown = [report.describe_net(net) for net in (NetConfig(), CellNetConfig(), ChainNetConfig())]
+    assert shown == [
+        "16 channels, 5 cell(s) a stage",
+        "16 channels, 3 cell(s) a stage",
+        "32 channels in the stem, 1,280 in the last convolution",
+    ]
 
 
 def test_recomputed_numbers_are_text_and_truths_are_words():

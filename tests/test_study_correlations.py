@@ -374,3 +374,18 @@ def test_intervals_of_the_summary_come_from_the_runs():
         len(small),
     )
     assert set(OPERATIONS) == set(stored["usage"]["operation"])
+
+
+def test_a_training_repeated_for_other_cells_is_no_setting_that_was_tried(table):
+    """Study 3 trains some supernets again to evaluate all cells; another rate is a setting."""
+    config = correlations.nb201_grid("smoke")[0]
+    codes = sorted(cell.code for cell in random_cells(config.subspace, config.cells))
+    record = Record(config, "ok", tuple(codes), tuple(range(len(codes))), (), MEASUREMENT)
+    repeated = replace(record, config=replace(config, cells=CellsConfig(random=729)))
+    train = replace(config.train, learning_rate=0.5)
+    tried = replace(record, config=replace(config, train=train))
+    found = correlations.settings([record, repeated, tried], "smoke", table)
+    assert found[["learning_rate", "in_grid"]].to_numpy().tolist() == [
+        [config.train.learning_rate, True],
+        [0.5, False],
+    ]

@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro import benchmarks, report
-from nasrepro.benchmarks import Table, nb101
+from nasrepro import benchmarks
+from nasrepro.benchmarks import Table, macro, nb101
 from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES, fetch
+from nasrepro.runs.nb201 import select_cells
 from nasrepro.runs.store import supernets
-from nasrepro.search import Curves
-from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
-from nasrepro.spaces.nb201 import Subspace
+from nasrepro.spaces.nb101 import SUBSPACES
+from nasrepro.spaces.nb201 import Cell, Subspace, neighbours
 from nasrepro.stats import effect_interval, p_of_effect
-from nasrepro.studies import appraisal, audit, correlations, regret, results
+from nasrepro.studies import appraisal, audit, comparison, correlations, regret, results
 from nasrepro.studies.appraisal import rank_correlations
-from nasrepro.studies.regret import Charge, Landscape, Protocol
+from nasrepro.studies.comparison import Protocol
 
 SMALL = Protocol(runs=5, evaluations=60, points=5, resamples=99)
 
@@ -48,114 +48,15 @@ def stored():
     return results.stored_statistics("regret", "cpu")
 
 
-def test_the_grid_is_that_of_study_1_without_its_medium_networks():
-    grid = regret.grid("cpu")
-    assert set(grid) < set(correlations.grid("cpu"))
-    assert {config.net.cells_per_stage for config in grid} == {1}
-    assert len(grid) == 6 * 5 + 7 * 3 + 7 * 3
-
-
-def test_searches_with_a_supernet_worked_by_hand():
-    """Four cells shared out to two searches; the supernet costs 100, an evaluation a tenth."""
-    cells = Landscape(
-        np.array([1.0, 2.0, 3.0, 4.0]), np.array([10.0, 20.0, 30.0, 40.0]), np.full(4, 10.0), 50.0
-    )
-    curves = regret.guided_curves(
-        cells, np.array([4.0, 3.0, 2.0, 1.0]), Charge(100, 0.1), 2, np.random.default_rng(0)
-    )
-    assert curves.time.tolist() == [[112, 122]] * 2
-    worse, better = curves.regret.T  # the proxy puts the worse cell first
-    assert (worse > better).all()
-    assert sorted([*worse, *better]) == [10, 20, 30, 40], "no two searches share a cell"
-
-
-def test_comparison_worked_by_hand():
-    """Two supernets of two searches, budget (8 + 12) / 2: their means 1 and 3, the baseline's 4.
-
-    Baseline 3, 4, 5 (variance 1) less means 1, 3 (variance 2): 2 with an error sqrt(1/3 + 2/2).
-    Squares 2 over the baseline and 8 over the searches 0, 2, 2, 4: deviation sqrt(10 / 5).
-    """
-    baseline = Curves(
-        np.array([[5.0, 10.0, 11.0]] * 3), np.array([[9.0, r, 0.0] for r in (3.0, 4.0, 5.0)])
-    )
-    guided = [
-        Curves(np.array([[8.0], [8.0]]), np.array([[0.0], [2.0]])),
-        Curves(np.array([[12.0], [12.0]]), np.array([[2.0], [4.0]])),
-    ]
-    row = regret.compare(baseline, [*guided, None], np.random.default_rng(0), 99)
-    assert list(row) == [name for name in regret.COMPARED if name in row]
-    assert (row["supernets"], row["failed"]) == (2, 1)
-    assert (row["guided_runs"], row["baseline_runs"]) == (4, 3)
-    assert (row["budget"], row["baseline_trainings"]) == (10, 2)
-    assert (row["baseline_regret"], row["guided_regret"], row["difference"]) == (4, 2, 2)
-    assert row["deviation"] == pytest.approx(2**0.5)
-    assert row["d"] == pytest.approx(2 / 2**0.5)
-    assert row["ci_high"] - 2 == pytest.approx(2 - row["ci_low"])
-    assert row["d_low"] == pytest.approx(row["ci_low"] / 2**0.5)
-    # Welch's degrees of freedom: (4/3)^2 / ((1/3)^2 / 2 + 1^2 / 1) = 1.684; t is 5.18.
-    assert row["ci_high"] - 2 == pytest.approx(5.18 * (4 / 3) ** 0.5, rel=2e-3)
-    # t = 2 / sqrt(4 / 3) = 1.732; with 1.684 degrees of freedom p lies between that of 1 and of 2.
-    assert 0.225 < row["p_welch"] < 0.333
-    # All runs as independent: t = d sqrt(12 / 7) = 1.852 with 5 degrees of freedom.
-    assert row["p_student"] == pytest.approx(p_of_effect(2**0.5, 3, 4))
-    noncentral = effect_interval(2**0.5, 3, 4)
-    assert (row["t_low"], row["t_high"]) == pytest.approx((noncentral.low, noncentral.high))
-    # Pairs: 3 beats 0, 2, 2; 4 beats these and ties with 4; 5 beats all.
-    assert row["superiority"] == pytest.approx((3 + 3.5 + 4) / 12)
-    assert row["trainings_to_match"] == 3
-
-
-def test_one_supernet_has_a_difference_and_no_interval():
-    baseline = Curves(np.array([[1.0]] * 3), np.array([[3.0], [4.0], [5.0]]))
-    one = Curves(np.array([[1.0], [1.0]]), np.array([[1.0], [3.0]]))
-    row = regret.compare(baseline, [one], np.random.default_rng(0), 99)
-    unknown = ("ci_low", "d_high", "p_welch", "bootstrap_low")
-    assert row["difference"] == 2 and np.isnan([row[name] for name in unknown]).all()
-
-
-def test_supernets_that_all_failed_leave_a_row_of_counts():
-    baseline = Curves(np.array([[1.0]] * 3), np.array([[3.0], [4.0], [5.0]]))
-    row = regret.compare(baseline, [None, None], np.random.default_rng(0), 99)
-    assert row == {"supernets": 0, "failed": 2, "guided_runs": 0, "baseline_runs": 3}
-    frame = pd.DataFrame([{"space": "A_4", "baseline": "RS", **row}], columns=regret.COMPARED)
-    (shown,) = report.comparison_table(frame).to_dict("records")
-    assert (shown["supernets × searches"], shown["difference"]) == ("0** × 0", "–")
-    assert shown["trainings to match"] == "–"
-
-
-def test_effects_as_text():
-    """Runs 3, 5; either supernet found 0, 2: a difference of 3, deviation sqrt((2 + 4) / 4)."""
-    found = np.array([[0.0, 2.0], [0.0, 2.0]])
-    row = regret.effect(np.array([3.0, 5.0]), found, np.random.default_rng(0), 99)
-    about = {"space": "A_4", "baseline": "GS", "supernets": 2, "failed": 1}
-    (shown,) = report.effects_table(pd.DataFrame([about | row])).to_dict("records")
-    assert (shown["space"], shown["column"], shown["n"]) == ("A_4", "GS - RS_ws", "2*")
-    assert shown["difference ± deviation"] == "3.00 ± 1.22"
-    assert shown["d, noncentral t"].startswith("2.45 [")
-    # Welch: the means do not differ, so t = 3 / sqrt(2 / 2) with one degree of freedom.
-    assert shown["p, Welch"] == "0.205"
-    assert shown["P"] == "1.00"
-    (tiny,) = report.effects_table(pd.DataFrame([about | row | {"p_student": 1e-5}])).to_dict(
-        "records"
-    )
-    assert tiny["p, Student"] == "< 0.001"
-
-
-def test_a_supernet_that_ranks_nothing_searches_nothing():
-    cells = Landscape(np.arange(4.0), np.arange(4.0), np.ones(4), 3.0)
-    for proxy in (np.full(4, 10.0), np.array([])):
-        assert (
-            regret.guided_curves(cells, proxy, Charge(1, 0.1), 2, np.random.default_rng(0)) is None
-        )
-
-
-def test_random_and_greedy_search_are_compared_training_by_training():
-    random = Curves(np.ones((2, 6)), np.array([[6.0, 5, 4, 3, 2, 1], [6, 5, 4, 3, 3, 3]]))
-    greedy = Curves(np.ones((2, 6)), np.zeros((2, 6)))
-    rows = regret.against_greedy({"RS": random, "GS": greedy}, size=NUM_CELLS // 5_000)
-    assert [row["trainings"] for row in rows] == [2, 5]
-    assert [row["difference"] for row in rows] == [5, 2.5]
-    assert rows[0]["ci_low"] == 5 and rows[1]["ci_low"] < 2.5
+def test_the_grid_is_that_of_study_1_without_its_medium_networks_and_five_that_evaluate_all():
+    grid, added, others = regret.grid("cpu"), regret.whole_grid("cpu"), regret.macro_grid("cpu")
+    assert set(grid) - set(added) - set(others) < set(correlations.grid("cpu"))
+    assert {config.net.cells_per_stage for config in set(grid) - set(others)} == {1}
+    assert len(grid) == 6 * 5 + 7 * 3 + 7 * 3 + 5 + 5
+    assert len(select_cells(added[0].subspace, added[0].cells)) == 15_625
+    # Trained as those of study 1: but for the cells, the same configs.
+    same = {replace(config, cells=grid[0].cells) for config in added}
+    assert same == {config for config in regret.small_grid("cpu") if config.subspace == Subspace()}
 
 
 def test_costs_on_nasbench101_follow_the_paper(small_nb101, authors):
@@ -174,7 +75,7 @@ def test_costs_on_nasbench101_follow_the_paper(small_nb101, authors):
 def test_failed_supernets_are_counted_and_search_nothing(small_nb101, authors):
     table = small_nb101["comparisons_nb101"]
     assert len(table) == 42
-    assert tuple(table) == regret.COMPARED
+    assert tuple(table) == comparison.COMPARED
     assert (table["supernets"] + table["failed"] == 5).all()
     assert (table["guided_runs"] == 5 * table["supernets"]).all()
     failed = table[table["failed"] == 1][["space", "method"]].to_numpy().tolist()
@@ -227,29 +128,96 @@ def test_a_diverged_supernet_of_nasbench101_is_kept_as_a_row_without_a_cell():
         {column.name: np.array([90.0]) for column in nb101.COLUMNS},
         "nb101",
     )
-    found = regret.evaluations_of(records, "smoke", truth).set_index("space")
+    found = regret.nb101_evaluations(records, "smoke", truth).set_index("space")
     assert found["proxy"].isna().to_dict() == {"A_4": False, "A_1": True}
     assert set(found["method"]) == {regret.OURS}
 
 
 def test_cells_chosen_by_their_true_rank_are_no_candidates(table):
     """Whatever a supernet says of the true top 500, its searches find the same."""
-    grid = [config for config in regret.grid("cpu") if config.subspace == Subspace()]
+    grid = [config for config in regret.small_grid("cpu") if config.subspace == Subspace()]
     record = next(r for r in supernets().records() if r.config in grid)
     random = correlations.observe_run(record, "cpu", table)["random"].to_numpy()
     assert random.sum() == 1_000 and (~random).sum() > 400
     flattered = np.where(random, record.correct, record.config.data.validation_images)
     other = replace(record, correct=tuple(flattered.tolist()))
-    both = [
-        regret.guided_search(r, "cpu", table, 95.0, regret.AS_RUN, SMALL) for r in (record, other)
+    both = [regret.nb201_evaluations([r], grid, "cpu", table) for r in (record, other)]
+    assert len(both[0]) == 1_000
+    pd.testing.assert_frame_equal(*both)
+
+
+def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
+    """All 729 cells are evaluated, in the order of their codes, which is not the table's."""
+    (config, other) = regret.whole_grid("smoke")
+    codes = [cell.code for cell in select_cells(config.subspace, config.cells)]
+    ranks = table.accuracy(codes, regret.COLUMN).argsort().argsort()
+    perfect = replace(
+        supernets().records()[0], config=config, codes=tuple(codes), correct=tuple(ranks.tolist())
+    )
+    constant = replace(perfect, config=other, correct=(7,) * len(codes))
+    protocol = replace(regret.PROTOCOLS["smoke"], evaluations=729)
+    found = regret.nb201_statistics([perfect, constant], "smoke", table, protocol)
+    rows = found["comparisons_nb201"]
+    assert set(rows["benchmark"]) == {regret.NB201_WHOLE} and len(rows) == 2 * 2 * 2 * 2
+    assert set(rows["supernets"]) == set(rows["failed"]) == {1}
+    all_seen = rows[rows["space"] == "729 cells by proxy"]
+    assert (all_seen["guided_regret"] == 0).all()
+    budgets = all_seen.loc[all_seen["charge"] == regret.AS_IN_PAPER, "budget"].to_numpy()
+    assert budgets == pytest.approx(comparison.SUPERNET + 729 * comparison.EVALUATION + 1)
+    few = rows[rows["space"] == "17 cells by proxy"]  # 10,000 of 423,624
+    assert (few["guided_regret"] > 0).all() and (few["guided_runs"] == 5).all()
+
+
+def test_supernets_of_nasbench_macro_search_their_space():
+    """One predicts the truth, one diverged; 256 networks, two operations in each block."""
+    if macro.NAME not in benchmarks.available_tables():
+        pytest.skip("the NAS-Bench-Macro table is not on this machine; set NASREPRO_DATA")
+    table, (config, other) = benchmarks.load_table(macro.NAME), regret.macro_grid("smoke")
+    codes = np.sort([cell.code for cell in config.subspace.cells()])
+    truth = table.accuracy(codes, macro.COLUMNS[0].name)
+    ranks = truth.argsort(kind="stable").argsort()
+    perfect = replace(
+        supernets().records()[0], config=config, codes=tuple(codes), correct=tuple(ranks.tolist())
+    )
+    diverged = replace(perfect, config=other, status="diverged", codes=(), correct=())
+    found = regret.macro_statistics(
+        [perfect, diverged], "smoke", table, replace(regret.PROTOCOLS["smoke"], evaluations=999)
+    )
+    rows = found["comparisons_macro"]
+    assert set(rows["benchmark"]) == {regret.MACRO_WHOLE} and len(rows) == 2 * 2 * 2 * 2
+    assert set(rows["supernets"]) == set(rows["failed"]) == {1}
+    assert set(rows["space"]) == {"6 cells by proxy", "256 cells by proxy"}
+    assert (rows.loc[rows["space"] == "256 cells by proxy", "guided_regret"] == 0).all()
+    # Two searches of two spaces without supernets, and again beside those with: two panels.
+    assert set(found["searches_macro"]["space"]) == {"all networks", "no MB6 5x5"}
+    names = found["curves_macro"].groupby(["benchmark", "space"])["search"].unique()
+    assert len(names) == 4 and [len(searches) for searches in names] == [2, 2, 4, 4]
+
+
+def test_guided_greedy_search_asks_for_neighbours(table):
+    """The first cells after the start of a climb are its neighbours, the best one goes on."""
+    space = regret.PROTOCOLS["smoke"].whole
+    codes = np.sort(table.subset(space.operations))
+    proxy = table.accuracy(codes, regret.COLUMN)
+    evaluations = pd.DataFrame({"space": [str(space)], "seed": 0, "code": codes[0], "proxy": 1.0})
+    protocol = regret.PROTOCOLS["smoke"]
+    cells = regret.Complete("nb201", str(space), codes, proxy)
+    guides = regret.asking_any(cells, evaluations, protocol)
+    assert [(guide.space, guide.search) for guide in guides] == [
+        (f"{count} cells by proxy", search) for count in (17, 200) for search in ("RS", "GS")
     ]
-    assert both[0].regret.shape == (5, 200)
-    assert np.array_equal(both[0].regret, both[1].regret)
+    order = guides[3].draw(proxy, np.random.default_rng(0))
+    assert order.shape == (5, 200) and all(len(set(run)) == 200 for run in order.tolist())
+    for start, *others in order:
+        # Six edges with two other operations each.
+        around = {cell.code for cell in neighbours(Cell.from_code(int(codes[start])))}
+        inside = around & set(codes.tolist()) - {int(codes[start])}
+        assert {int(code) for code in codes[others[:12]]} == inside
 
 
 def test_failed_supernets_of_nasbench201_are_counted(table):
     """One diverged, one says the same of each cell drawn at random; the third is as it was."""
-    grid = [config for config in regret.grid("cpu") if config.subspace == Subspace()]
+    grid = [config for config in regret.small_grid("cpu") if config.subspace == Subspace()]
     good, other, third = [r for r in supernets().records() if r.config in grid][:3]
     random = correlations.observe_run(other, "cpu", table)["random"].to_numpy()
     constant = replace(other, correct=tuple(np.where(random, 100, other.correct).tolist()))
@@ -264,11 +232,12 @@ def test_failed_supernets_of_nasbench201_are_counted(table):
     assert set(frames["curves_nb201"]["search"]) == {"RS", "GS"}
 
 
-def test_charge_for_a_supernet_of_ours(table):
-    """56 epochs of 25,000 images over 200 of 50,000; 200 cells on 1,000 images, a third a pass."""
-    record = next(r for r in supernets().records() if r.config in regret.grid("cpu"))
-    curves = regret.guided_search(record, "cpu", table, 95.0, regret.AS_RUN, SMALL)
-    assert curves.time[0, 0] == pytest.approx(0.14 + 200 * 1_000 / 3e7 + 1)
+def test_charge_for_a_supernet_of_ours():
+    """56 epochs of 25,000 images over 200 of 50,000; a cell on 1,000 images, a third a pass."""
+    config = regret.small_grid("cpu")[0]
+    charge = regret.charges_of(config, regret.NB201_IMAGES)[regret.AS_RUN]
+    assert charge.supernet == pytest.approx(0.14)
+    assert charge.evaluation == pytest.approx(1_000 / 3e7)
 
 
 def test_searches_of_the_whole_benchmark(authors):
@@ -283,7 +252,7 @@ def test_searches_of_the_whole_benchmark(authors):
     # 4 trainings the supernet, up to 200 forward passes (few cells were drawn twice), 1 the pick.
     assert (
         comparisons["budget"]
-        .between(5 + 180 * regret.EVALUATION, 5 + 200 * regret.EVALUATION)
+        .between(5 + 180 * comparison.EVALUATION, 5 + 200 * comparison.EVALUATION)
         .all()
     )
     assert (comparisons["baseline_trainings"] == 5).all()
@@ -326,12 +295,12 @@ def test_stored_effects_follow_from_what_is_stored_beside_them(stored):
 
 def test_time_of_a_one_shot_search_and_what_the_claims_say_of_it():
     """4 trainings the supernet, 10,000 times 9,984 / (3 * 108 * 40,000) the cells, 1 the pick."""
-    time = regret.SUPERNET + 10_000 * regret.EVALUATION + 1
+    time = comparison.SUPERNET + 10_000 * comparison.EVALUATION + 1
     assert time == pytest.approx(12.7037, abs=1e-4)
     known = read_claims("pourchot_search")
     trainings = re.search(r"after (\d+) trainings", known["greedy-first-nb201"].quantity)
-    assert regret.ONE_SHOT == 12 == int(trainings[1])
-    assert regret.ONE_SHOT in regret.AT
+    assert comparison.ONE_SHOT == 12 == int(trainings[1])
+    assert comparison.ONE_SHOT in comparison.AT
 
 
 def test_the_claims_quote_the_printed_tables():

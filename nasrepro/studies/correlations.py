@@ -362,6 +362,9 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
         config = record.config
         if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]) or not record.codes:
             continue
+        as_here = replace(config, cells=chosen.base.cells)
+        if config != as_here and as_here in wanted:
+            continue  # a training of this grid, repeated to evaluate other cells
         sample = observe_run(record, profile, table).query("random")
         rows.append(
             {

@@ -2,17 +2,19 @@
 
 Three benchmarks, each with what is there of it: NAS-Bench-101 with the authors' own supernets (a
 sample of its cells; all of them where a user has its official file), NAS-Bench-201 with the small
-supernets of study 1, and NAS-Bench-Macro without supernets. A search with weight sharing draws its
-candidates from the cells that a supernet evaluated at random; those that study 1 evaluates for
-their true rank are candidates only if they were drawn, too.
+supernets of study 1, and NAS-Bench-Macro. A search with weight sharing draws its candidates from
+the cells that a supernet evaluated at random; those that study 1 evaluates for their true rank are
+candidates only if they were drawn, too. Supernets that evaluated every cell, some of NAS-Bench-201
+and all of NAS-Bench-Macro, also guide greedy search, which asks for neighbours.
 
 The supernet is the unit of replication: searches that share one are averaged before an interval is
 computed. A failed supernet, diverged or constant, searches nothing and is counted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,34 +23,35 @@ from nasrepro import claims
 from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101, nb101_official
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
-from nasrepro.runs.config import RunConfig
+from nasrepro.nets.config import ChainNetConfig
+from nasrepro.runs.config import CellsConfig, DrawnCells, RunConfig
 from nasrepro.runs.store import Record
-from nasrepro.search import (
-    Curves,
-    by_proxy,
-    greedy_search,
-    neighbourhood,
-    one_shot_budget,
-    random_search,
-    regret_at,
-    regret_curves,
-)
+from nasrepro.search import greedy_search, neighbourhood, random_search
+from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import (
-    Interval,
-    bootstrap_effect_interval,
-    difference_interval,
-    effect_interval,
-    fisher_interval,
-    mean_interval,
-    pooled_deviation,
-    probability_of_superiority,
-    student_test,
-    welch_test,
-)
+from nasrepro.stats import Interval, fisher_interval
 from nasrepro.studies import appraisal, audit, correlations
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
+from nasrepro.studies.comparison import (
+    AT,
+    COMPARED,
+    EVALUATION,
+    ONE_SHOT,
+    SUPERNET,
+    Charge,
+    Draw,
+    Landscape,
+    Protocol,
+    baseline_curve,
+    compare_all,
+    complete,
+    guided_by,
+    guided_curve,
+    paper_trainings,
+    sharing_out,
+    without_sharing,
+)
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 KINDS = ("comparisons", "searches", "curves", "ranks")
@@ -67,92 +70,118 @@ UNITS = {  # of search time
     "macro": "stand-alone trainings of 50 epochs",
 }
 
-# What weight sharing costs (Pourchot, section 4.3), in stand-alone trainings of 108 epochs: four
-# times as many epochs; and for each cell one forward pass, a third of a step, over the validation
-# images.
-SUPERNET = 432 / 108
-EVALUATION = nb101.IMAGES / (3 * nb101.EPOCHS * 40_000)
-EVALUATIONS = 10_000  # of each search of the paper
-# Trainings that end in the time of a one-shot search of the paper: supernet, evaluations, its pick.
-ONE_SHOT = int(SUPERNET + EVALUATIONS * EVALUATION + 1)
-# Trainings after which two searches are compared.
-AT = (5, 10, ONE_SHOT, 25, 50, 100, 250, 500, 1_000)
-
 OURS = f"{BASELINE}, ours"  # supernets of study 1, charged as the authors'
 PATHS = {"AVG-3": 3}  # paths of each update, where it is not one
-
-# What a comparison tells; see `compare` and `effect`.
-COMPARED = (
-    *("benchmark", "space", "method", "charge", "baseline"),
-    *("supernets", "failed", "guided_runs", "baseline_runs"),
-    *("budget", "baseline_trainings", "baseline_regret", "guided_regret"),
-    *("difference", "ci_low", "ci_high", "deviation", "d", "d_low", "d_high", "t_low", "t_high"),
-    *("bootstrap_low", "bootstrap_high", "p_welch", "p_student", "superiority"),
-    "trainings_to_match",
-)
 
 WHOLE = {  # the spaces on which random and greedy search are compared, and their sizes
     (nb101_official.NAME, str(SUBSPACES["A_FULL"])): NUM_CELLS,
     ("nb201", str(Subspace())): Subspace().size,
-    ("macro", "all networks"): macro.NUM_CELLS,
+    ("macro", str(MacroSubspace())): MacroSubspace().size,
 }
 
-NB201_IMAGES = 200 * 50_000  # that a stand-alone training of NAS-Bench-201 sees
+# Images that a stand-alone training sees.
+NB201_IMAGES, MACRO_IMAGES = 200 * 50_000, 50 * 50_000
 AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How much is searched: numbers only."""
-
-    runs: int = 100  # of each search without weight sharing
-    evaluations: int = EVALUATIONS  # of each of them
-    guided: int = 5  # searches that share out the cells of a supernet
-    points: int = 40  # of a curve
-    resamples: int = 9_999  # of a bootstrap
-    seed: int = 0
-
-
 PROTOCOLS = {
-    "smoke": Protocol(runs=10, evaluations=200, points=8, resamples=199),
+    "smoke": Protocol(
+        runs=10,
+        evaluations=200,
+        whole=Subspace.without("none", "avg_pool_3x3"),
+        macro=MacroSubspace(("identity", "mb3_k3")),
+        points=8,
+        resamples=199,
+    ),
     "cpu": Protocol(),
     "paper": Protocol(),
 }
 
 
+def macro_base(profile: str, net: ChainNetConfig, **train: Any) -> RunConfig:
+    """A supernet of NAS-Bench-Macro that evaluates all networks, otherwise as those of study 1."""
+    base, space = correlations.PROFILES[profile].base, PROTOCOLS[profile].macro
+    return replace(
+        base,
+        subspace=space,
+        net=net,
+        train=replace(base.train, **train),
+        cells=DrawnCells(space.size, table=None),
+    )
+
+
+# What the supernets of NAS-Bench-Macro share. They have no published settings: these are those of
+# study 1 but for fewer epochs in full precision, because depthwise convolutions are slow on a CPU,
+# slowest in bfloat16.
+MACRO = {
+    "smoke": macro_base("smoke", ChainNetConfig(4, 16, tracked_statistics=False)),
+    "cpu": macro_base(
+        "cpu",
+        ChainNetConfig(16, 320, tracked_statistics=False),
+        epochs=20,
+        precision="float32",
+    ),
+    "paper": macro_base("paper", ChainNetConfig(tracked_statistics=False)),
+}
+
+
 @dataclass(frozen=True, eq=False)
-class Landscape:
-    """A set of cells as a search sees it."""
+class Complete:
+    """All cells of a space, with one stand-alone accuracy each."""
 
-    validation: np.ndarray  # to select by, percent, float64 [n]
-    test: np.ndarray  # to report, percent, float64 [n]
-    cost: np.ndarray  # of a stand-alone training, float64 [n]
-    best: float  # test accuracy of the best cell of the space, percent
-
-    def take(self, rows: np.ndarray) -> "Landscape":
-        """Some of the cells; regret is still that to the best of the space."""
-        return Landscape(self.validation[rows], self.test[rows], self.cost[rows], self.best)
-
-    def curves(self, order: np.ndarray, before: np.ndarray | float = 0.0) -> Curves:
-        """`regret_curves` of a search on it."""
-        return regret_curves(order, self.validation, self.test, self.cost, before, self.best)
+    benchmark: str  # a key of `SPACES`
+    space: str
+    codes: np.ndarray  # integer [n]
+    accuracy: np.ndarray  # percent, float64 [n]
 
 
-@dataclass(frozen=True)
-class Charge:
-    """What weight sharing costs."""
+# What their searches are called where supernets evaluated every cell; see `asking_any`.
+NB201_WHOLE, MACRO_WHOLE = "nb201-whole", "macro-whole"
+EVALUATED = ["space", "seed", "code", "proxy"]  # what a supernet said of a cell
 
-    supernet: float  # training, in the unit of `Landscape.cost`
-    evaluation: float  # of a cell, as a share of its stand-alone training
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """Searches with the supernets of a space, and what they are called."""
+
+    benchmark: str
+    space: str
+    search: str  # "RS" or "GS"
+    evaluations: pd.DataFrame  # columns `EVALUATED`
+    draw: Draw
 
 
 def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The small supernets of study 1, of NAS-Bench-101 those of BNS-FT; see `correlations.grid`."""
+    """The small supernets of study 1, of NAS-Bench-101 those of BNS-FT; then those of this study.
+
+    See `correlations.grid`, `whole_grid`, `macro_grid`.
+    """
     if profile not in PROTOCOLS:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROTOCOLS)}")
+    appraised = appraisal.grid(profile, seeds, methods=(BASELINE,))
+    whole = whole_grid(profile, seeds) + macro_grid(profile, seeds)
+    return small_grid(profile, seeds) + appraised + whole
+
+
+def small_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The small supernets of study 1 of NAS-Bench-201."""
     configs = correlations.nb201_grid(profile, seeds)
-    small = [config for config in configs if correlations.size_of(config, profile) == "S"]
-    return small + appraisal.grid(profile, seeds, methods=(BASELINE,))
+    return [config for config in configs if correlations.size_of(config, profile) == "S"]
+
+
+def whole_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """Supernets as the small ones of the full space, of `Protocol.whole`, all cells evaluated."""
+    space = PROTOCOLS[profile].whole
+    return [
+        replace(config, subspace=space, cells=CellsConfig(random=space.size))
+        for config in small_grid(profile, seeds)
+        if config.subspace == Subspace()
+    ]
+
+
+def macro_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """Supernets of NAS-Bench-Macro, all networks evaluated; as many as of `whole_grid`."""
+    return [replace(MACRO[profile], seed=c.seed) for c in whole_grid(profile, seeds)]
 
 
 def table_of(profile: str) -> str:
@@ -176,17 +205,16 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         curves: mean regret over time with its 95% interval.
         ranks: space, method, seed, spearman of the authors' supernets.
     """
-    protocol, wanted = PROTOCOLS[profile], set(grid(profile))
-    appraised = set(appraisal.grid(profile, methods=(BASELINE,)))
-    mine = [record for record in records if record.config in wanted - appraised]
-    frames = nb201_statistics(mine, profile, table, protocol)
+    protocol = PROTOCOLS[profile]
+    frames = nb201_statistics(records, profile, table, protocol)
     if macro.NAME in available_tables():
-        frames |= macro_statistics(load_table(macro.NAME), protocol)
+        frames |= macro_statistics(records, profile, load_table(macro.NAME), protocol)
     if not missing_files():
         sample = nb101.read_sample(fetch(SOURCES[nb101.NAME]))
         authors = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
+        appraised = set(appraisal.grid(profile, methods=(BASELINE,)))
         trained = [record for record in records if record.config in appraised]
-        ours = evaluations_of(trained, profile, load_table(nb101.NAME)) if trained else None
+        ours = nb101_evaluations(trained, profile, load_table(nb101.NAME)) if trained else None
         frames |= {"ranks_nb101": rank_correlations(authors)}
         frames |= nb101_statistics(sample, authors, protocol, ours)
         if nb101_official.NAME in available_tables():
@@ -194,15 +222,60 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     return frames
 
 
-def evaluations_of(records: Sequence[Record], profile: str, table: Table) -> pd.DataFrame:
+def nb101_evaluations(records: Sequence[Record], profile: str, table: Table) -> pd.DataFrame:
     """What `appraisal.observe` gives, and one row without cell for each supernet without any."""
     about = appraisal.settings(profile)
     found = appraisal.observe(records, profile, table)
     trained = {(about[record.config][0], record.config.seed) for record in records}
-    lost = sorted(trained - set(zip(found["space"], found["seed"], strict=True)))
-    if lost:
-        found = pd.concat([found, pd.DataFrame(lost, columns=["space", "seed"])], ignore_index=True)
-    return found.assign(method=OURS)
+    return with_lost(found, trained).assign(method=OURS)
+
+
+def nb201_evaluations(
+    records: Iterable[Record], wanted: Iterable[RunConfig], profile: str, table: Table
+) -> pd.DataFrame:
+    """What supernets of NAS-Bench-201 say of the cells that they evaluated at random.
+
+    Args:
+        records: those of `wanted` count.
+        wanted: a part of the profile's grid.
+        profile: a name in `PROTOCOLS`.
+        table: the stand-alone accuracies.
+
+    Returns:
+        Columns space, seed, code (ascending), proxy; of a supernet without any, one row without
+        cell.
+    """
+    trained = correlations.in_order(records, wanted)
+    if not trained:
+        return pd.DataFrame(columns=EVALUATED)
+    found = correlations.observe(trained, profile, table).query("random")
+    found = found.rename(columns={"subspace": "space", "predicted": "proxy"})[EVALUATED]
+    return with_lost(found, {(str(r.config.subspace), r.config.seed) for r in trained})
+
+
+def macro_evaluations(records: Iterable[Record], profile: str) -> pd.DataFrame:
+    """What supernets of NAS-Bench-Macro say of its networks; columns as `nb201_evaluations`."""
+    trained = correlations.in_order(records, macro_grid(profile))
+    frames = [
+        pd.DataFrame(
+            {
+                "space": str(record.config.subspace),
+                "seed": record.config.seed,
+                "code": np.array(record.codes, dtype=np.int64),
+                "proxy": 100 * np.array(record.correct) / record.config.data.validation_images,
+            }
+        )
+        for record in trained
+    ]
+    found = pd.concat([pd.DataFrame(columns=EVALUATED), *frames], ignore_index=True)
+    return with_lost(found, {(str(r.config.subspace), r.config.seed) for r in trained})
+
+
+def with_lost(evaluations: pd.DataFrame, trained: Iterable[tuple[str, int]]) -> pd.DataFrame:
+    """Evaluations, and one row without cell for each supernet, a space and a seed, without any."""
+    known = set(zip(evaluations["space"], evaluations["seed"], strict=True))
+    lost = pd.DataFrame(sorted(set(trained) - known), columns=["space", "seed"])
+    return pd.concat([evaluations, lost], ignore_index=True) if len(lost) else evaluations
 
 
 def nb101_statistics(
@@ -242,7 +315,7 @@ def nb101_searches(
     the sample misses a better one, all regrets are too small by the same amount. Validation and
     test accuracy are means of three runs, costs the mean seconds of one.
     """
-    rows_of = pd.Index(sample["code"])
+    rows_of, draw = pd.Index(sample["code"]), sharing_out(protocol.guided)
     everything = Landscape(
         nb101.mean_of_runs(sample, "validation"),
         nb101.mean_of_runs(sample, "test"),
@@ -265,12 +338,12 @@ def nb101_searches(
         curves.append(baseline_curve("nb101", space, "RS", baseline, protocol.points))
         for method, evaluated in mine.groupby("method", sort=False):
             charge = Charge(PATHS.get(method, 1) * SUPERNET * candidates.cost.mean(), EVALUATION)
-            guided = guided_by(evaluated, whole, rows_of.get_indexer, charge, protocol.guided, own)
+            guided = guided_by(evaluated, whole, rows_of.get_indexer, charge, draw, own)
             about = {"benchmark": "nb101", "space": space, "method": method}
-            about |= {"charge": AS_IN_PAPER, "baseline": "RS"}
-            comparisons.append({**about, **compare(baseline, guided, own, protocol.resamples)})
+            about |= {"charge": AS_IN_PAPER, "guided": "RS"}
+            comparisons += compare_all(about, {"RS": baseline}, guided, own, protocol.resamples)
             if method == BASELINE:
-                curves += guided_curve("nb101", space, guided, protocol.points)
+                curves += guided_curve("nb101", space, "RS", guided, protocol.points)
     return pd.DataFrame(comparisons, columns=COMPARED), pd.concat(curves, ignore_index=True)
 
 
@@ -290,7 +363,7 @@ def whole_nb101_statistics(
     """
     validation, test = (table.values[column.name] for column in table.columns)
     everything = Landscape(validation, test, np.ones(len(table)), best=np.nan)
-    comparisons, searches, curves = [], [], []
+    comparisons, searches, curves, draw = [], [], [], sharing_out(protocol.guided)
     generators = np.random.default_rng(protocol.seed).spawn(len(SUBSPACES))
     for (space, subspace), generator in zip(SUBSPACES.items(), generators, strict=True):
         inside = np.flatnonzero(subspace.mask(table.codes))
@@ -300,8 +373,7 @@ def whole_nb101_statistics(
         baselines, compared, lines = without_sharing(
             about,
             whole.take(inside),
-            "nb101",
-            table.codes[inside],
+            neighbourhood("nb101", table.codes[inside]),
             replace(protocol, evaluations=most),
             generator,
         )
@@ -309,25 +381,15 @@ def whole_nb101_statistics(
         curves += lines
         evaluated = supernets.query("space == @space and method == @BASELINE")
         charge = Charge(SUPERNET, EVALUATION)
-        guided = guided_by(evaluated, whole, table.rows, charge, protocol.guided, generator)
-        about |= {"method": BASELINE, "charge": AS_IN_PAPER}
-        comparisons += [
-            {**about, "baseline": name} | compare(baseline, guided, generator, protocol.resamples)
-            for name, baseline in baselines.items()
-        ]
-        curves += guided_curve(nb101_official.NAME, space, guided, protocol.points)
-    return {
-        f"{kind}_{nb101_official.NAME}": frame
-        for kind, frame in {
-            "comparisons": pd.DataFrame(comparisons, columns=COMPARED),
-            "searches": pd.concat(searches, ignore_index=True),
-            "curves": pd.concat(curves, ignore_index=True),
-        }.items()
-    }
+        guided = guided_by(evaluated, whole, table.rows, charge, draw, generator)
+        about |= {"method": BASELINE, "charge": AS_IN_PAPER, "guided": "RS"}
+        comparisons += compare_all(about, baselines, guided, generator, protocol.resamples)
+        curves += guided_curve(nb101_official.NAME, space, "RS", guided, protocol.points)
+    return frames_of(nb101_official.NAME, comparisons, searches, curves)
 
 
 def nb201_statistics(
-    records: Iterable[Record], profile: str, table: Table, protocol: Protocol
+    records: Sequence[Record], profile: str, table: Table, protocol: Protocol
 ) -> dict[str, pd.DataFrame]:
     """The full space and the masked ones, complete, with the supernets there are.
 
@@ -335,321 +397,154 @@ def nb201_statistics(
     with and without weight sharing. A training costs one whatever the cell. Weight sharing is
     charged twice: for the images that our supernets saw, and by the paper's ratio.
     """
-    comparisons, searches, curves = [], [], []
-    by_space: dict[Subspace, list[Record]] = {}
-    for record in records:
-        by_space.setdefault(record.config.subspace, []).append(record)
-    spaces = (*correlations.SINGLES, *correlations.DOUBLES)
-    generators = np.random.default_rng(protocol.seed).spawn(len(spaces))
-    for space, generator in zip(spaces, generators, strict=True):
+    sampled = nb201_evaluations(records, small_grid(profile), profile, table)
+    whole = nb201_evaluations(records, whole_grid(profile), profile, table)
+    found = []
+    for space in (*correlations.SINGLES, *correlations.DOUBLES):
         codes = table.subset(space.operations)
-        landscape = complete(table.accuracy(codes, COLUMN))
-        about = {"benchmark": "nb201", "space": str(space)}
-        baselines, compared, lines = without_sharing(
-            about, landscape, "nb201", codes, protocol, generator
+        cells = Complete("nb201", str(space), codes, table.accuracy(codes, COLUMN))
+        found.append(
+            (cells, sharing(cells, sampled, protocol) + asking_any(cells, whole, protocol))
         )
-        searches.append(compared)
-        curves += lines
-        for charge in (AS_RUN, AS_IN_PAPER) if space in by_space else ():
-            guided = [
-                guided_search(record, profile, table, landscape.best, charge, protocol)
-                for record in by_space[space]
-            ]
-            run = {**about, "method": "S", "charge": charge}
-            comparisons += [
-                {**run, "baseline": name} | compare(baseline, guided, generator, protocol.resamples)
-                for name, baseline in baselines.items()
-            ]
-            if charge == AS_IN_PAPER:
-                curves += guided_curve(*about.values(), guided, protocol.points)
-    return {
-        "comparisons_nb201": pd.DataFrame(comparisons, columns=COMPARED),
-        "searches_nb201": pd.concat(searches, ignore_index=True),
-        "curves_nb201": pd.concat(curves, ignore_index=True),
-    }
+    charges = charges_of(correlations.PROFILES[profile].base, NB201_IMAGES)
+    return complete_statistics("nb201", found, charges, protocol)
 
 
-def macro_statistics(table: Table, protocol: Protocol) -> dict[str, pd.DataFrame]:
-    """NAS-Bench-Macro: searches without weight sharing; test accuracy selects and is reported."""
+def macro_statistics(
+    records: Sequence[Record], profile: str, table: Table, protocol: Protocol
+) -> dict[str, pd.DataFrame]:
+    """NAS-Bench-Macro, complete; test accuracy selects and is reported. See `nb201_statistics`."""
     (column,) = macro.COLUMNS
-    landscape = complete(table.values[column.name])
-    generator = np.random.default_rng(protocol.seed)
-    about = {"benchmark": "macro", "space": "all networks"}
-    _, searches, curves = without_sharing(
-        about, landscape, "macro", table.codes, protocol, generator
-    )
-    return {"searches_macro": searches, "curves_macro": pd.concat(curves, ignore_index=True)}
+    whole = macro_evaluations(records, profile)
+    found = []
+    for space in dict.fromkeys((MacroSubspace(), protocol.macro)):
+        codes = table.subset(space.choices)
+        cells = Complete("macro", str(space), codes, table.accuracy(codes, column.name))
+        found.append((cells, asking_any(cells, whole, protocol)))
+    charges = charges_of(MACRO[profile], MACRO_IMAGES)
+    return complete_statistics("macro", found, charges, protocol)
 
 
-def complete(accuracy: np.ndarray) -> Landscape:
-    """A whole space with one accuracy a cell, whose trainings all cost one."""
-    return Landscape(accuracy, accuracy, np.ones(len(accuracy)), float(accuracy.max()))
+def complete_statistics(
+    benchmark: str,
+    spaces: Sequence[tuple[Complete, list[Guide]]],
+    charges: dict[str, Charge],
+    protocol: Protocol,
+) -> dict[str, pd.DataFrame]:
+    """The frames of `statistics` of complete spaces and what supernets guide there."""
+    comparisons, searches, curves = [], [], []
+    generators = np.random.default_rng(protocol.seed).spawn(len(spaces))
+    for (cells, guides), generator in zip(spaces, generators, strict=True):
+        found = search_complete(cells, guides, charges, protocol, generator)
+        comparisons += found[0]
+        searches.append(found[1])
+        curves += found[2]
+    return frames_of(benchmark, comparisons, searches, curves)
 
 
-def without_sharing(
-    about: dict[str, str],
-    landscape: Landscape,
-    space: str,
-    codes: np.ndarray,
+def search_complete(
+    cells: Complete,
+    guides: Sequence[Guide],
+    charges: dict[str, Charge],
     protocol: Protocol,
     generator: np.random.Generator,
-) -> tuple[dict[str, Curves], pd.DataFrame, list[pd.DataFrame]]:
-    """Random and greedy search of a complete space without weight sharing.
+) -> tuple[list[dict[str, str | float]], pd.DataFrame, list[pd.DataFrame]]:
+    """Search a complete space without weight sharing and with it.
 
     Args:
-        about: benchmark and space, as in the frames.
-        landscape: of the cells.
-        space: whose cells they are, a key of `SPACES`.
-        codes: of the cells, integer [n].
+        cells: of the space.
+        guides: searches with supernets.
+        charges: what weight sharing costs, by each account.
         protocol: how much is searched.
         generator: its state advances.
 
     Returns:
-        The searches, "RS" and "GS"; how they compare; and a curve of each.
+        Rows of `comparisons`; `searches` and `curves` as in `statistics`.
     """
-    size = (protocol.evaluations, protocol.runs, generator)
-    found = {
-        "RS": landscape.curves(random_search(len(codes), *size)),
-        "GS": landscape.curves(
-            greedy_search(landscape.validation, neighbourhood(space, codes), *size)
-        ),
+    landscape = complete(cells.accuracy)
+    around = neighbourhood(cells.benchmark, cells.codes)
+    about = {"benchmark": cells.benchmark, "space": cells.space}
+    baselines, compared, curves = without_sharing(about, landscape, around, protocol, generator)
+    panels = dict.fromkeys((guide.benchmark, guide.space) for guide in guides)
+    for panel, one in product(panels, baselines.items()):
+        if panel != (cells.benchmark, cells.space):  # which has its curves
+            curves.append(baseline_curve(*panel, *one, protocol.points))
+    comparisons = []
+    for guide, (charged, charge) in product(guides, charges.items()):
+        own = np.random.default_rng(protocol.seed)  # by either account the same searches
+        rows = pd.Index(cells.codes).get_indexer
+        guided = guided_by(guide.evaluations, landscape, rows, charge, guide.draw, own)
+        run = {"benchmark": guide.benchmark, "space": guide.space, "method": "S"}
+        run |= {"charge": charged, "guided": guide.search}
+        comparisons += compare_all(run, baselines, guided, generator, protocol.resamples)
+        if charged == AS_IN_PAPER:
+            named = (guide.benchmark, guide.space, guide.search)
+            curves += guided_curve(*named, guided, protocol.points)
+    return comparisons, compared, curves
+
+
+def frames_of(
+    benchmark: str,
+    comparisons: list[dict[str, str | float]],
+    searches: list[pd.DataFrame],
+    curves: list[pd.DataFrame],
+) -> dict[str, pd.DataFrame]:
+    """The frames of `statistics` of a benchmark, from what its spaces gave."""
+    return {
+        f"comparisons_{benchmark}": pd.DataFrame(comparisons, columns=COMPARED),
+        f"searches_{benchmark}": pd.concat(searches, ignore_index=True),
+        f"curves_{benchmark}": pd.concat(curves, ignore_index=True),
     }
-    compared = pd.DataFrame(against_greedy(found, len(codes))).assign(**about)
-    lines = [baseline_curve(*about.values(), *one, protocol.points) for one in found.items()]
-    return found, compared, lines
 
 
-def guided_search(
-    record: Record,
-    profile: str,
-    table: Table,
-    best: float,
-    charge: str,
-    protocol: Protocol,
-) -> Curves | None:
-    """Searches with one of our supernets, among the random cells that it evaluated.
+def sharing(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -> list[Guide]:
+    """Random search with supernets that evaluated a sample; none without supernets of the space."""
+    mine = evaluations[evaluations["space"] == cells.space]
+    draw = sharing_out(protocol.guided)
+    return [Guide(cells.benchmark, cells.space, "RS", mine, draw)] if len(mine) else []
 
-    None if it failed, see `guided_curves`.
+
+def asking_any(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -> list[Guide]:
+    """Random and greedy search with supernets that can be asked for any cell.
+
+    Each evaluates as large a share of the space as the paper's searches do of theirs, or as many
+    cells, at most all.
+
+    Args:
+        cells: of the space.
+        evaluations: in ascending order of the codes; columns `EVALUATED`.
+        protocol: how much is searched.
+
+    Returns:
+        A panel for each number of cells; nothing without supernets of the space.
     """
-    run = correlations.observe_run(record, profile, table).query("random")
-    data, train = record.config.data, record.config.train
-    charges = {
-        AS_RUN: Charge(
-            train.epochs * data.train_images / NB201_IMAGES,
-            data.validation_images / (3 * NB201_IMAGES),
-        ),
+    mine, size = evaluations[evaluations["space"] == cells.space], len(cells.codes)
+    if mine.empty:
+        return []
+    around, searches = neighbourhood(cells.benchmark, np.sort(cells.codes)), protocol.guided
+    guides = []
+    for count in sorted({paper_trainings(size), min(protocol.evaluations, size)}):
+        draws = {
+            "RS": lambda proxy, own, n=count: random_search(len(proxy), n, searches, own),
+            "GS": lambda proxy, own, n=count: greedy_search(proxy, around, n, searches, own),
+        }
+        panel = (f"{cells.benchmark}-whole", f"{count:,} cells by proxy")
+        guides += [Guide(*panel, search, mine, draw) for search, draw in draws.items()]
+    return guides
+
+
+def charges_of(config: RunConfig, images: int) -> dict[str, Charge]:
+    """What a supernet costs: by the images it saw, and by the paper's ratio.
+
+    Args:
+        config: of the supernet.
+        images: that a stand-alone training sees.
+    """
+    trained = config.train.epochs * config.data.train_images
+    return {
+        AS_RUN: Charge(trained / images, config.data.validation_images / (3 * images)),
         AS_IN_PAPER: Charge(SUPERNET, EVALUATION),
     }
-    truth = run["truth"].to_numpy()
-    cells = Landscape(truth, truth, np.ones(len(truth)), best)
-    generator = np.random.default_rng([protocol.seed, record.config.seed])
-    proxy = run["predicted"].to_numpy()
-    return guided_curves(cells, proxy, charges[charge], protocol.guided, generator)
-
-
-def guided_curves(
-    cells: Landscape,
-    proxy: np.ndarray,
-    charge: Charge,
-    searches: int,
-    generator: np.random.Generator,
-) -> Curves | None:
-    """Random searches with one supernet: they share out the cells that it evaluated.
-
-    Each evaluates its share by proxy and trains from the best one down (Pourchot, section 4.3); as
-    no two share a cell, they are as independent as one supernet allows. Each bears the supernet's
-    whole cost.
-
-    Args:
-        cells: those that the supernet evaluated.
-        proxy: accuracies with its weights, shape (n,).
-        charge: what it costs.
-        searches: number of searches.
-        generator: shares out the cells; its state advances.
-
-    Returns:
-        One row a search; None if the supernet failed: without accuracies, or all the same.
-    """
-    if len(np.unique(proxy)) < 2:
-        return None
-    share = len(proxy) // searches
-    order = generator.permutation(len(proxy))[: searches * share].reshape(searches, share)
-    before = charge.supernet + charge.evaluation * cells.cost[order].sum(axis=1)
-    return cells.curves(by_proxy(order, proxy), before)
-
-
-def guided_by(
-    evaluations: pd.DataFrame,
-    landscape: Landscape,
-    rows: Callable[[pd.Series], np.ndarray],
-    charge: Charge,
-    searches: int,
-    generator: np.random.Generator,
-) -> list[Curves | None]:
-    """`guided_curves` of each supernet of NAS-Bench-101, by its seed.
-
-    Args:
-        evaluations: columns seed, code, proxy; a row without proxy is a supernet without any.
-        landscape: of all cells that can be met.
-        rows: where cells stand in it, by their codes.
-        charge: what each supernet costs.
-        searches: of each supernet.
-        generator: shares out the cells; its state advances.
-    """
-    found = []
-    for _, run in evaluations.groupby("seed"):
-        once = run.dropna(subset="proxy").drop_duplicates("code")
-        cells, proxy = landscape.take(rows(once["code"])), once["proxy"].to_numpy()
-        found.append(guided_curves(cells, proxy, charge, searches, generator))
-    return found
-
-
-def compare(
-    baseline: Curves,
-    supernets: Sequence[Curves | None],
-    generator: np.random.Generator,
-    resamples: int,
-) -> dict[str, float]:
-    """A search without weight sharing less one with it, at the one-shot budget.
-
-    Args:
-        baseline: one row a run.
-        supernets: the searches with each, one row a search; None for one that failed.
-        generator: spawns that of the bootstrap; its own draws stay what they are.
-        resamples: of the bootstrap.
-
-    Returns:
-        The entries of `COMPARED` after "baseline"; of failed supernets alone, only the counts.
-    """
-    guided = [curves for curves in supernets if curves is not None]
-    counts = {
-        "supernets": len(guided),
-        "failed": len(supernets) - len(guided),
-        "guided_runs": sum(len(curves.regret) for curves in guided),
-        "baseline_runs": len(baseline.regret),
-    }
-    if not guided:
-        return counts
-    budget = float(np.mean([one_shot_budget(curves) for curves in guided]))
-    without = regret_at(baseline, budget)
-    found = np.array([curves.regret[:, 0] for curves in guided])
-    as_good = np.flatnonzero(baseline.regret.mean(axis=0) <= found.mean())
-    return {
-        **counts,
-        "budget": budget,
-        "baseline_trainings": float((baseline.time <= budget).sum(axis=1).mean()),
-        "baseline_regret": float(without.mean()),
-        "guided_regret": float(found.mean()),
-        **effect(without, found, generator.spawn(1)[0], resamples),
-        "trainings_to_match": float(as_good[0] + 1) if len(as_good) else np.nan,
-    }
-
-
-def effect(
-    without: np.ndarray, found: np.ndarray, generator: np.random.Generator, resamples: int
-) -> dict[str, float]:
-    """How far two groups of regrets lie apart, in every way in which it can be said.
-
-    Args:
-        without: of runs without weight sharing, shape (runs,).
-        found: of searches with it, shape (supernets, searches).
-        generator: of the bootstrap; its state advances.
-        resamples: of the bootstrap.
-
-    Returns:
-        difference: of the means, with Welch's interval (`ci_low`, `ci_high`) and Welch's p, of the
-            runs and the means of the supernets; NaN with one supernet.
-        deviation: pooled, of single runs. d: the difference in its units; `d_low` and `d_high` are
-            Welch's bounds in the same units, as if the deviation were known.
-        t_low, t_high: bounds of d by the noncentral t distribution, p_student: Student's p; both as
-            the paper has them, as if searches with one supernet were independent.
-        bootstrap_low, bootstrap_high: bounds of d, runs and whole supernets resampled.
-        superiority: how often a search with weight sharing has the smaller regret.
-    """
-    means, singles = found.mean(axis=1), found.ravel()
-    difference = difference_interval(without, means)
-    deviation = pooled_deviation(without, singles)
-    unit = deviation or np.nan  # where no run differs, there is no d
-    d = difference.mean / unit
-    noncentral = effect_interval(d, len(without), len(singles))
-    drawn = bootstrap_effect_interval(without, found, generator, resamples=resamples)
-    return {
-        "difference": difference.mean,
-        "ci_low": difference.low,
-        "ci_high": difference.high,
-        "deviation": deviation,
-        "d": d,
-        "d_low": difference.low / unit,
-        "d_high": difference.high / unit,
-        "t_low": noncentral.low,
-        "t_high": noncentral.high,
-        "bootstrap_low": drawn.low,
-        "bootstrap_high": drawn.high,
-        "p_welch": welch_test(without, means).p if len(means) > 1 else np.nan,
-        "p_student": student_test(without, singles).p,
-        "superiority": probability_of_superiority(without, singles),
-    }
-
-
-def paper_trainings(size: int) -> int:
-    """As large a share of a space as a search of the paper evaluates of the whole NAS-Bench-101.
-
-    >>> paper_trainings(15_625)
-    369
-    """
-    return round(EVALUATIONS / NUM_CELLS * size)
-
-
-def against_greedy(baselines: dict[str, Curves], size: int) -> list[dict[str, float]]:
-    """Random less greedy search after the same numbers of trainings, with Welch's interval.
-
-    Args:
-        baselines: "RS" and "GS".
-        size: of the space.
-    """
-    random, greedy = baselines["RS"].regret, baselines["GS"].regret
-    runs, most = random.shape
-    rows = []
-    for n in sorted({n for n in (*AT, paper_trainings(size)) if n <= most}):
-        found = difference_interval(random[:, n - 1], greedy[:, n - 1])
-        means = {"random": random[:, n - 1].mean(), "greedy": greedy[:, n - 1].mean()}
-        bounds = {"difference": found.mean, "ci_low": found.low, "ci_high": found.high}
-        rows.append({"trainings": n, **means, **bounds, "runs": runs})
-    return rows
-
-
-def baseline_curve(
-    benchmark: str, space: str, search: str, curves: Curves, points: int
-) -> pd.DataFrame:
-    """Mean regret over time of independent runs."""
-    return _curve([curves], lambda time: regret_at(curves, time), points).assign(
-        benchmark=benchmark, space=space, search=search
-    )
-
-
-def guided_curve(
-    benchmark: str, space: str, supernets: Sequence[Curves | None], points: int
-) -> list[pd.DataFrame]:
-    """Mean regret over time of the searches of each supernet, over supernets; none of none."""
-    guided = [curves for curves in supernets if curves is not None]
-
-    def means(time: float) -> np.ndarray:
-        return np.array([regret_at(curves, time).mean() for curves in guided])
-
-    about = {"benchmark": benchmark, "space": space, "search": "RS with weight sharing"}
-    return [_curve(guided, means, points).assign(**about)] if guided else []
-
-
-def _curve(
-    runs: Sequence[Curves], values: Callable[[float], np.ndarray], points: int
-) -> pd.DataFrame:
-    """Mean and interval at times from where all runs have begun to where the first one ends."""
-    begin = max(curves.time[:, 0].max() for curves in runs)
-    end = min(curves.time[:, -1].min() for curves in runs)
-    times = np.geomspace(begin, max(begin, end), points)
-    times[0] = begin  # not a rounding below it
-    rows = [(time, *mean_interval(values(time))) for time in times]
-    return pd.DataFrame(rows, columns=["time", "regret", "ci_low", "ci_high", "n"])
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -47,8 +47,8 @@ class Plan:
     def seconds_missing(self) -> tuple[float, int]:
         """What the missing runs will take, and how many there are whose cost is unknown.
 
-        A run costs what the mean stored run with the same network, images and schedule took; it is
-        unknown until one such run is stored.
+        A run costs what the mean stored run with the same network, images, schedule and number of
+        cells took; it is unknown until one such run is stored.
         """
         known: dict[tuple, list[float]] = {}
         for record in self.stored:
@@ -58,7 +58,7 @@ class Plan:
 
 
 def _cost_class(config: RunConfig) -> tuple:
-    return (config.data, config.net, config.train, config.evaluate)
+    return (config.data, config.net, config.train, config.evaluate, config.cells)
 
 
 def seconds(record: Record) -> float:
