@@ -65,6 +65,7 @@ stored_macro = [record for record in plan.stored if record.config in runs_macro]
 others = runs_201 | whole_201 | runs_macro
 stored_101 = [record for record in plan.stored if record.config not in others]
 protocol = regret.PROTOCOLS[profile]
+repeated, alike = regret.repeated_counts(plan.stored, profile)
 base = correlations.PROFILES[profile].base
 sizes = {min(config.cells.random, config.subspace.size) for config in runs_201}
 accuracy = {  # what is reported, of each benchmark
@@ -121,6 +122,8 @@ numbers = {
     "runs-stored": len(stored_201),
     "runs-total": len(runs_201),
     "nb101-stored": len(stored_101),
+    "repeated": f"{repeated:,}",
+    "alike": f"{alike:,}",
     "macro-stored": len(stored_macro),
     "macro-total": len(runs_macro),
     "macro-size": f"{protocol.macro.size:,}",
@@ -219,8 +222,9 @@ for name, value in numbers.items():
 #   {glue:md}`regret-candidates` of the random sample alone; a cell of the top is one only if it was
 #   drawn, too. {glue:md}`regret-whole-stored` of {glue:md}`regret-whole-total` more supernets, trained
 #   in the same way, evaluated all {glue:md}`regret-whole-size` cells of one space
-#   ({glue:md}`regret-whole-space`). Regrets are in percent of {glue:md}`regret-accuracy-nb201`. Time
-#   is in stand-alone trainings.
+#   ({glue:md}`regret-whole-space`). Of {glue:md}`regret-repeated` proxy accuracies that study 1's
+#   supernets of the same seeds have as well, {glue:md}`regret-alike` are the same to the image.
+#   Regrets are in percent of {glue:md}`regret-accuracy-nb201`. Time is in stand-alone trainings.
 # - **NAS-Bench-Macro** {cite:p}`su2021`: the complete table, and {glue:md}`regret-macro-stored` of
 #   {glue:md}`regret-macro-total` supernets that evaluated {glue:md}`regret-macro-size` networks
 #   ({numref}`tab-macro-settings`). Regrets are in percent of {glue:md}`regret-accuracy-macro`. Time

@@ -168,6 +168,11 @@ def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
     assert (few["guided_regret"] > 0).all() and (few["guided_runs"] == 5).all()
 
 
+def test_a_training_repeated_from_its_seed_counts_the_same_images():
+    """Five supernets that were trained twice: 1,462 cells that both evaluated."""
+    assert regret.repeated_counts(supernets().records(), "cpu") == (5 * 1_462, 5 * 1_462)
+
+
 def test_supernets_of_nasbench_macro_search_their_space():
     """One predicts the truth, one diverged; 256 networks, two operations in each block."""
     if macro.NAME not in benchmarks.available_tables():

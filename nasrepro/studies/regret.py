@@ -184,6 +184,20 @@ def macro_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
     return [replace(MACRO[profile], seed=c.seed) for c in whole_grid(profile, seeds)]
 
 
+def repeated_counts(records: Iterable[Record], profile: str) -> tuple[int, int]:
+    """How many cells study 1's supernets and those of `whole_grid` both evaluated, how many alike.
+
+    Where both are of one space they are the same trainings, computed twice.
+    """
+    counts = {r.config: dict(zip(r.codes, r.correct, strict=True)) for r in records}
+    cells, both, alike = correlations.PROFILES[profile].base.cells, 0, 0
+    for config in whole_grid(profile):
+        once, again = (counts.get(c, {}) for c in (replace(config, cells=cells), config))
+        both += len(once.keys() & again.keys())
+        alike += len(once.items() & again.items())
+    return both, alike
+
+
 def table_of(profile: str) -> str:
     """Name of the table of NAS-Bench-201 that is the truth of a profile."""
     return correlations.table_of(profile)
