@@ -14,7 +14,7 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.nets import nb201
 from nasrepro.nets.stacked import forward_stacked
-from nasrepro.samplers import AnyCell
+from nasrepro.spaces import AnyCell
 from nasrepro.spaces.nb201 import Cell
 from nasrepro.train import autocast, check_precision
 

@@ -5,14 +5,15 @@ training script); the first block of each stage halves the image and doubles the
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import ChainNetConfig
-from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
+from nasrepro.nets.memo import Key, once
+from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.macro import NUM_BLOCKS, OPERATIONS, STAGES, Cell
 
 # Of an inverted residual: how many times as many channels inside, and the size of the kernel.
@@ -63,7 +64,7 @@ def candidate(operation: str, c_in: int, c_out: int, config: ChainNetConfig) -> 
     return nn.Identity() if c_in == c_out else conv_bn(c_in, c_out, 1, config, stride=2)
 
 
-class Network(nn.Module):
+class Network(PathNetwork):
     """The chain with some candidate operations in each block.
 
     With all operations in all blocks it is a supernet, with one in each a stand-alone network.
@@ -86,45 +87,8 @@ class Network(nn.Module):
         self.last = nn.Sequential(conv_bn(widths[-1], config.last_channels, 1, config), nn.ReLU())
         self.classifier = nn.Linear(config.last_channels, config.num_classes)
 
-    def forward(self, x: Tensor, cell: Cell) -> Tensor:
-        """Logits of one path.
-
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cell: the path.
-
-        Returns:
-            Logits, (batch, classes).
-
-        Raises:
-            ConfigError: if the network lacks an operation of the path.
-        """
-        return self._after_stem(self.stem(x), cell, {})
-
-    def forward_many(
-        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
-    ) -> Iterator[Tensor]:
-        """Logits of many paths on the same images, sharing the blocks with which they begin.
-
-        Sorted by their operations, paths share most.
-
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cells: the paths.
-            keep: tensors kept for later paths, at least 1.
-
-        Yields:
-            Logits of each path, (batch, classes), equal to `forward`'s.
-
-        Raises:
-            ConfigError: if the network lacks an operation of a path.
-        """
-        x, memo = self.stem(x), Recent(keep)
-        for cell in cells:
-            yield self._after_stem(x, cell, memo)
-
-    def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
-        self.check_offers(cell)
+    def after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        """Logits of a path; paths share the blocks with which they begin."""
         for block, operation in enumerate(cell.operations):
             begins = cell.operations[: block + 1]
             x, _ = once(memo, begins, partial(self.blocks[block][operation], x))

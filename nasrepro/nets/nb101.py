@@ -8,7 +8,7 @@ A vertex of the supernet is the vertex of that number in the numbering of the pa
 Pourchot's code.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import CellNetConfig
-from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
+from nasrepro.nets.memo import Key, once
+from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.nb101 import MAX_VERTICES, OPERATIONS, Cell, Subspace, decode
 
 STAGES = 3
@@ -194,7 +195,7 @@ class SearchedCell(nn.Module):
         return once(memo, (name, width), lambda: self.projections[name](x, width, 1))[0]
 
 
-class Network(nn.Module):
+class Network(PathNetwork):
     """The macro skeleton with what each vertex of its cells offers.
 
     Args:
@@ -222,46 +223,12 @@ class Network(nn.Module):
         )
         self.classifier = nn.Linear(widths[-1], config.num_classes)
 
-    def forward(self, x: Tensor, cell: Cell) -> Tensor:
-        """Logits of one path.
+    def through_stem(self, x: Tensor) -> Tensor:
+        """What all paths read."""
+        return self.stem(x, self.stem.conv.out_channels, 3)
 
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cell: the path.
-
-        Returns:
-            Logits, (batch, classes).
-
-        Raises:
-            ConfigError: if the network lacks an operation, an input or channels of the cell.
-        """
-        return next(self.forward_many(x, [cell]))
-
-    def forward_many(
-        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
-    ) -> Iterator[Tensor]:
-        """Logits of many paths on the same images, sharing what they have in common.
-
-        The stem is computed once; in the first searched cell, so is every vertex that cells in a
-        row share with all that leads to it. Sorted by `Cell.path`, cells share most.
-
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cells: the paths.
-            keep: tensors kept for later paths, at least 1.
-
-        Yields:
-            Logits of each cell, (batch, classes), equal to `forward`'s.
-
-        Raises:
-            ConfigError: if the network lacks an operation, an input or channels of a cell.
-        """
-        x, memo = self.stem(x, self.stem.conv.out_channels, 3), Recent(keep)
-        for cell in cells:
-            self.check_offers(cell)
-            yield self._after_stem(x, cell, memo)
-
-    def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+    def after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        """Logits of a path; in the first cell, paths share vertices and what leads to them."""
         for stage, searched_cells in enumerate(self.stages):
             if stage > 0:
                 x = F.max_pool2d(x, 2)

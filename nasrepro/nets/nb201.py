@@ -5,7 +5,7 @@ searched cells with residual reduction blocks between them, head.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
-from nasrepro.nets.memo import MEMO_SIZE, Key, Recent, once
+from nasrepro.nets.memo import Key, once
+from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
 
 
@@ -99,7 +100,7 @@ class ReductionBlock(nn.Module):
         return self.conv_b(F.relu(self.conv_a(F.relu(x)))) + self.shortcut(F.avg_pool2d(x, 2))
 
 
-class Network(nn.Module):
+class Network(PathNetwork):
     """The macro skeleton with some candidate operations on each edge of every cell.
 
     With all operations on all edges it is a supernet, with one on each a stand-alone network.
@@ -126,46 +127,8 @@ class Network(nn.Module):
         self.head_bn = _batch_norm(widths[-1], config)
         self.classifier = nn.Linear(widths[-1], config.num_classes)
 
-    def forward(self, x: Tensor, cell: Cell) -> Tensor:
-        """Logits of one path.
-
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cell: the path.
-
-        Returns:
-            Logits, (batch, classes).
-
-        Raises:
-            ConfigError: if the network lacks an operation of the cell.
-        """
-        return self._after_stem(self.stem(x), cell, {})
-
-    def forward_many(
-        self, x: Tensor, cells: Iterable[Cell], keep: int = MEMO_SIZE
-    ) -> Iterator[Tensor]:
-        """Logits of many paths on the same images, sharing what they have in common.
-
-        The stem is computed once; in the first searched cell, so is every edge that cells in a row
-        share with all that leads to it. Sorted by `live_operations`, cells share most.
-
-        Args:
-            x: normalised images, (batch, 3, height, width).
-            cells: the paths.
-            keep: tensors kept for later paths, at least 1.
-
-        Yields:
-            Logits of each cell, (batch, classes), equal to `forward`'s.
-
-        Raises:
-            ConfigError: if the network lacks an operation of a cell.
-        """
-        x, memo = self.stem(x), Recent(keep)
-        for cell in cells:
-            yield self._after_stem(x, cell, memo)
-
-    def _after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
-        self.check_offers(cell)
+    def after_stem(self, x: Tensor, cell: Cell, memo: dict[Key, Tensor]) -> Tensor:
+        """Logits of a path; in the first cell, paths share edges and what leads to them."""
         live = live_edges(cell)
         for stage, cells in enumerate(self.stages):
             if stage > 0:

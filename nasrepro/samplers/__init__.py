@@ -9,9 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nasrepro.spaces import macro, nb101, nb201
-
-AnyCell = nb101.Cell | nb201.Cell | macro.Cell
+from nasrepro.spaces import AnyCell
 
 
 class Sampler(Protocol):

@@ -5,6 +5,7 @@ from nasrepro.spaces import macro, nb101, nb201
 
 # Each has OPERATIONS, a class Cell (code, from_code), check_codes, uses_only, neighbours, counts.
 SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
+AnyCell = nb101.Cell | nb201.Cell | macro.Cell
 
 
 def counts(name: str) -> list[tuple[str, int]]:
