@@ -68,6 +68,12 @@ protocol = regret.PROTOCOLS[profile]
 repeated, alike = regret.repeated_counts(plan.stored, profile)
 base = correlations.PROFILES[profile].base
 sizes = {min(config.cells.random, config.subspace.size) for config in runs_201}
+NAMES = {
+    "nb101": "NAS-Bench-101",
+    nb101_official.NAME: "NAS-Bench-101",
+    "nb201": "NAS-Bench-201",
+    "macro": "NAS-Bench-Macro",
+}
 accuracy = {  # what is reported, of each benchmark
     "nb101": nb101.COLUMNS[1],
     nb101_official.NAME: nb101.COLUMNS[1],
@@ -102,6 +108,31 @@ def of_full(account, value):
     """A number of the full space of NAS-Bench-201, as text."""
     row = full.loc[account] if account in full.index else None
     return "–" if row is None or row["supernets"] == 0 else value(row)
+
+
+def worth(benchmark):
+    """How many trainings of random search match what searches by proxy pick, as text."""
+    rows = comparisons.query("benchmark == @benchmark and charge == @regret.AS_IN_PAPER")
+    rows = rows[(rows["baseline"] == "RS") & (rows["supernets"] > 0)]
+    matched = [
+        "more than were searched" if number != number else f"{number:.0f}"
+        for number in rows["trainings_to_match"]
+    ]
+    texts = [
+        f"{number} ({row.guided}, {row.space})"
+        for number, row in zip(matched, rows.itertuples(), strict=True)
+    ]
+    return ", ".join(texts) or "–"
+
+
+def beaten_by_largest(benchmark, method):
+    """In how many spaces the largest cell is better than what supernets pick, as text."""
+    rows = comparisons.query("benchmark == @benchmark and method == @method and baseline == 'RS'")
+    picked = rows[rows["charge"] == regret.AS_IN_PAPER].set_index("space")["guided_regret"].dropna()
+    if not len(picked) or not len(tables["largest"]):
+        return "–"
+    largest = tables["largest"].query("benchmark == @benchmark").set_index("space")["regret"]
+    return f"{(largest[picked.index] < picked).sum()} of {len(picked)}"
 
 
 def difference_of(row):
@@ -180,6 +211,9 @@ numbers = {
     "forward-cost": f"1/{1 / comparison.EVALUATION:.0f}",
     "one-shot": comparison.ONE_SHOT,
 }
+numbers["largest-101"] = beaten_by_largest("nb101", regret.BASELINE)
+numbers["largest-201"] = beaten_by_largest("nb201", "S")
+numbers["worth-201"], numbers["worth-macro"] = worth(regret.NB201_WHOLE), worth(regret.MACRO_WHOLE)
 for name, account in accounts.items():
     rows = ours_201[ours_201["charge"] == account]
     numbers[f"better-{name}"] = int((rows["ci_low"] > 0).sum())
@@ -204,6 +238,13 @@ for name, value in numbers.items():
 #   {glue:md}`regret-spaces-201` subspaces and worse in {glue:md}`regret-worse-run`; with the paper's
 #   ratio, better in {glue:md}`regret-better-paper` and worse in {glue:md}`regret-worse-paper`
 #   (intervals clear of zero; {numref}`tab-oneshot-201`).
+# - **Asked for any cell**, supernets guide random (RS) and greedy search (GS). What these pick is as
+#   good as the best of so many trainings at random: on NAS-Bench-201
+#   {glue:md}`regret-worth-201`; on NAS-Bench-Macro {glue:md}`regret-worth-macro`
+#   ({numref}`tab-nb201-whole`, {numref}`tab-macro-whole`).
+# - **No search at all**: the cell with the most parameters of a space, trained alone, is better than
+#   the mean pick of the authors' supernets in {glue:md}`regret-largest-101` spaces of NAS-Bench-101,
+#   of ours in {glue:md}`regret-largest-201` of NAS-Bench-201 ({numref}`tab-largest`).
 # - **What the paper prints**, computed again: all but {glue:md}`regret-odd-p` of
 #   {glue:md}`regret-printed` p-values follow from the printed effects, but
 #   {glue:md}`regret-odd-wins` of {glue:md}`regret-wins` probabilities do not. Weight sharing is said
@@ -400,10 +441,9 @@ show_table(
     "How the supernets of NAS-Bench-Macro were trained and evaluated.",
 )
 heads = {"space": "evaluated", "with": "search"}
-for benchmark, name in {
-    regret.NB201_WHOLE: "NAS-Bench-201",
-    regret.MACRO_WHOLE: "NAS-Bench-Macro",
-}.items():
+for benchmark in (regret.NB201_WHOLE, regret.MACRO_WHOLE):
+    searched = benchmark.removesuffix("-whole")
+    name = NAMES[searched]
     rows = comparisons[comparisons["benchmark"] == benchmark]
     against_rs = rows[rows["baseline"] == "RS"]
     show_table(
@@ -415,7 +455,7 @@ for benchmark, name in {
         .rename(columns=heads),
         f"{name}, random and greedy search with supernets that evaluated every cell, against random "
         "search without, by two accounts of what a supernet costs. "
-        f"{regrets.format(accuracy=accuracy[benchmark.removesuffix('-whole')])}{failed}",
+        f"{regrets.format(accuracy=accuracy[searched])}{failed}",
     )
     in_paper = rows[(rows["charge"] == regret.AS_IN_PAPER) & (rows["supernets"] > 0)]
     show_table(
@@ -458,6 +498,31 @@ if len(rows):
     figure = plots.regret_curves(rows, list(rows["space"].unique()), regret.UNITS["macro"])
 
 # %% [markdown]
+# ## No search at all
+#
+# Whoever trains the network with the most parameters needs neither a supernet nor a search.
+# {numref}`tab-largest` has the regret of that. It is lower than the mean regret of what supernets pick
+# in {glue:md}`regret-largest-101` spaces of NAS-Bench-101 (the authors' supernets, BNS-FT) and in
+# {glue:md}`regret-largest-201` of NAS-Bench-201 (ours, of those that evaluated a sample).
+
+# %% tags=["remove-input", "remove-output"]
+show_table(
+    "largest",
+    report.recomputed_table(
+        tables["largest"].assign(benchmark=lambda frame: frame["benchmark"].map(NAMES)),
+        {"benchmark": "benchmark", "space": "space", "cells": "cells", "regret": "test regret"},
+    )
+    if len(tables["largest"])
+    else tables["largest"],
+    "Test regret, percent, of the cell with the most parameters in its space (of several, the mean), "
+    "trained alone. Accuracies as in the searches; of NAS-Bench-101, in the sample.",
+)
+
+# %% [markdown]
+# ```{glue:md} largest
+# :format: myst
+# ```
+#
 # ## Greedy or random search
 #
 # Both without weight sharing. Greedy search explores one neighbourhood first;
@@ -473,14 +538,13 @@ if len(rows):
 
 # %% tags=["remove-input", "remove-output"]
 searches = tables["searches"]
-named = {nb101_official.NAME: "NAS-Bench-101", "nb201": "NAS-Bench-201", "macro": "NAS-Bench-Macro"}
 for benchmark, space in regret.WHOLE:
     rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
     there = "" if len(rows) else f" The table {benchmark} is not here."
     show_table(
         f"greedy-{benchmark}",
         report.greedy_table(rows),
-        f"{named[benchmark]}, {space}. Test regret, percent of {accuracy[benchmark]}, after so many "
+        f"{NAMES[benchmark]}, {space}. Test regret, percent of {accuracy[benchmark]}, after so many "
         f"{regret.UNITS[benchmark]}: means over {protocol.runs} runs of each search, Welch's 95% "
         f"interval of the difference.{there}",
     )

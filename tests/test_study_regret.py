@@ -168,6 +168,22 @@ def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
     assert (few["guided_regret"] > 0).all() and (few["guided_runs"] == 5).all()
 
 
+def test_the_largest_cells_have_their_mean_regret():
+    """Of 90, 80, 70 and 60 percent the two in the middle have the most parameters."""
+    accuracy = {macro.COLUMNS[0].name: np.array([90.0, 80.0, 70.0, 60.0])}
+    truth = Table(macro.NAME, np.arange(4), macro.COLUMNS, accuracy, "macro")
+    found = regret.regret_of_largest(
+        truth,
+        macro.COLUMNS[0].name,
+        {"all": np.arange(4), "some": np.array([1, 3])},
+        lambda codes: np.array([1, 5, 5, 2])[codes],
+    )
+    assert found.to_dict("records") == [
+        {"benchmark": "macro", "space": "all", "cells": 2, "regret": 15.0},
+        {"benchmark": "macro", "space": "some", "cells": 1, "regret": 0.0},
+    ]
+
+
 def test_a_training_repeated_from_its_seed_counts_the_same_images():
     """Five supernets that were trained twice: 1,462 cells that both evaluated."""
     assert regret.repeated_counts(supernets().records(), "cpu") == (5 * 1_462, 5 * 1_462)

@@ -8,6 +8,8 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
@@ -113,3 +115,29 @@ def supernet(config: ChainNetConfig, operations: Sequence[str] = OPERATIONS) -> 
 def stand_alone(cell: Cell, config: ChainNetConfig) -> Network:
     """The network of one path on its own."""
     return Network([(operation,) for operation in cell.operations], config)
+
+
+def count_parameters(codes: np.ndarray, config: ChainNetConfig | None = None) -> np.ndarray:
+    """Trainable parameters of stand-alone networks, as the benchmark counts them.
+
+    Args:
+        codes: of networks, integer [n].
+        config: of the networks; None for the benchmark's own.
+
+    Returns:
+        int64 [n].
+
+    >>> count_parameters(np.array([0, 6560])).tolist()
+    [387882, 2932586]
+    """
+    with torch.device("meta"):  # shapes without values
+        net = supernet(config or ChainNetConfig())
+    always = sum(map(_size, (net.stem, net.last, net.classifier)))
+    sizes = np.array([[_size(block[op]) for op in OPERATIONS] for block in net.blocks])
+    places = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
+    digits = codes[:, None] // places % len(OPERATIONS)
+    return always + sizes[np.arange(NUM_BLOCKS), digits].sum(axis=1)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

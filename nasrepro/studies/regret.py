@@ -11,7 +11,7 @@ The supernet is the unit of replication: searches that share one are averaged be
 computed. A failed supernet, diverged or constant, searches nothing and is counted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -24,12 +24,15 @@ from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb10
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import ChainNetConfig
+from nasrepro.nets.macro import count_parameters as macro_parameters
+from nasrepro.nets.nb101 import count_parameters
+from nasrepro.nets.nb201 import num_parameters
 from nasrepro.runs.config import CellsConfig, DrawnCells, RunConfig
 from nasrepro.runs.store import Record
 from nasrepro.search import greedy_search, neighbourhood, random_search
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
-from nasrepro.spaces.nb201 import Subspace
+from nasrepro.spaces.nb201 import Cell, Subspace
 from nasrepro.stats import Interval, fisher_interval
 from nasrepro.studies import appraisal, audit, correlations
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
@@ -54,7 +57,8 @@ from nasrepro.studies.comparison import (
 )
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
-KINDS = ("comparisons", "searches", "curves", "ranks")
+TEST = nb101.COLUMNS[1]
+KINDS = ("comparisons", "searches", "curves", "ranks", "largest")
 AUDITS = {
     "printed_effects": audit.effects,
     "printed_superiority": audit.superiorities,
@@ -218,6 +222,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         searches: random less greedy search, both without weight sharing, after some trainings.
         curves: mean regret over time with its 95% interval.
         ranks: space, method, seed, spearman of the authors' supernets.
+        largest: regret without any search; see `regret_of_largest`.
     """
     protocol = PROTOCOLS[profile]
     frames = nb201_statistics(records, profile, table, protocol)
@@ -230,6 +235,13 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         trained = [record for record in records if record.config in appraised]
         ours = nb101_evaluations(trained, profile, load_table(nb101.NAME)) if trained else None
         frames |= {"ranks_nb101": rank_correlations(authors)}
+        codes = sample["code"].to_numpy()
+        inside = {space: codes[subspace.mask(codes)] for space, subspace in SUBSPACES.items()}
+        frames |= {
+            "largest_nb101": regret_of_largest(
+                load_table(nb101.NAME), TEST.name, inside, count_parameters
+            )
+        }
         frames |= nb101_statistics(sample, authors, protocol, ours)
         if nb101_official.NAME in available_tables():
             frames |= whole_nb101_statistics(load_table(nb101_official.NAME), authors, protocol)
@@ -421,7 +433,10 @@ def nb201_statistics(
             (cells, sharing(cells, sampled, protocol) + asking_any(cells, whole, protocol))
         )
     charges = charges_of(correlations.PROFILES[profile].base, NB201_IMAGES)
-    return complete_statistics("nb201", found, charges, protocol)
+    spaces = {cells.space: cells.codes for cells, _ in found}
+    largest = regret_of_largest(table, COLUMN, spaces, nb201_parameters)
+    frames = complete_statistics("nb201", found, charges, protocol)
+    return frames | {"largest_nb201": largest}
 
 
 def macro_statistics(
@@ -436,7 +451,42 @@ def macro_statistics(
         cells = Complete("macro", str(space), codes, table.accuracy(codes, column.name))
         found.append((cells, asking_any(cells, whole, protocol)))
     charges = charges_of(MACRO[profile], MACRO_IMAGES)
-    return complete_statistics("macro", found, charges, protocol)
+    spaces = {cells.space: cells.codes for cells, _ in found}
+    largest = regret_of_largest(table, column.name, spaces, macro_parameters)
+    frames = complete_statistics("macro", found, charges, protocol)
+    return frames | {"largest_macro": largest}
+
+
+def regret_of_largest(
+    table: Table,
+    column: str,
+    spaces: dict[str, np.ndarray],
+    count: Callable[[np.ndarray], np.ndarray],
+) -> pd.DataFrame:
+    """What one finds who trains the cell with the most parameters: a search without a search.
+
+    Args:
+        table: the stand-alone accuracies.
+        column: of the table, to report.
+        spaces: codes of the cells of each space.
+        count: parameters of cells, by their codes.
+
+    Returns:
+        Columns benchmark, space, cells (which have the most), regret (their mean), percent.
+    """
+    rows = []
+    for space, codes in spaces.items():
+        accuracy, parameters = table.accuracy(codes, column), count(codes)
+        most = parameters == parameters.max()
+        regret = float(accuracy.max() - accuracy[most].mean())
+        about = {"benchmark": table.space, "space": space}
+        rows.append({**about, "cells": int(most.sum()), "regret": regret})
+    return pd.DataFrame(rows)
+
+
+def nb201_parameters(codes: np.ndarray) -> np.ndarray:
+    """Trainable parameters of NAS-Bench-201 cells, int64 [n], by their codes."""
+    return np.array([num_parameters(Cell.from_code(code)) for code in codes.tolist()])
 
 
 def complete_statistics(
