@@ -239,8 +239,8 @@ for name, value in numbers.items():
 #   ratio, better in {glue:md}`regret-better-paper` and worse in {glue:md}`regret-worse-paper`
 #   (intervals clear of zero; {numref}`tab-oneshot-201`).
 # - **Asked for any cell**, supernets guide random (RS) and greedy search (GS). What these pick is as
-#   good as the best of so many trainings at random: on NAS-Bench-201
-#   {glue:md}`regret-worth-201`; on NAS-Bench-Macro {glue:md}`regret-worth-macro`
+#   good as the best of so many trainings at random: {glue:md}`regret-worth-201` on NAS-Bench-201,
+#   {glue:md}`regret-worth-macro` on NAS-Bench-Macro
 #   ({numref}`tab-nb201-whole`, {numref}`tab-macro-whole`).
 # - **No search at all**: the cell with the most parameters of a space, trained alone, is better than
 #   the mean pick of the authors' supernets in {glue:md}`regret-largest-101` spaces of NAS-Bench-101,
