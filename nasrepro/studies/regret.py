@@ -233,16 +233,12 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         authors = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
         appraised = set(appraisal.grid(profile, methods=(BASELINE,)))
         trained = [record for record in records if record.config in appraised]
-        ours = nb101_evaluations(trained, profile, load_table(nb101.NAME)) if trained else None
-        frames |= {"ranks_nb101": rank_correlations(authors)}
-        codes = sample["code"].to_numpy()
-        inside = {space: codes[subspace.mask(codes)] for space, subspace in SUBSPACES.items()}
-        frames |= {
-            "largest_nb101": regret_of_largest(
-                load_table(nb101.NAME), TEST.name, inside, count_parameters
-            )
-        }
+        known = load_table(nb101.NAME)
+        ours = nb101_evaluations(trained, profile, known) if trained else None
         frames |= nb101_statistics(sample, authors, protocol, ours)
+        spaces = {name: known.codes[space.mask(known.codes)] for name, space in SUBSPACES.items()}
+        frames["largest_nb101"] = regret_of_largest(known, TEST.name, spaces, count_parameters)
+        frames["ranks_nb101"] = rank_correlations(authors)
         if nb101_official.NAME in available_tables():
             frames |= whole_nb101_statistics(load_table(nb101_official.NAME), authors, protocol)
     return frames
@@ -282,6 +278,8 @@ def nb201_evaluations(
 def macro_evaluations(records: Iterable[Record], profile: str) -> pd.DataFrame:
     """What supernets of NAS-Bench-Macro say of its networks; columns as `nb201_evaluations`."""
     trained = correlations.in_order(records, macro_grid(profile))
+    if not trained:
+        return pd.DataFrame(columns=EVALUATED)
     frames = [
         pd.DataFrame(
             {
@@ -293,7 +291,7 @@ def macro_evaluations(records: Iterable[Record], profile: str) -> pd.DataFrame:
         )
         for record in trained
     ]
-    found = pd.concat([pd.DataFrame(columns=EVALUATED), *frames], ignore_index=True)
+    found = pd.concat(frames, ignore_index=True)
     return with_lost(found, {(str(r.config.subspace), r.config.seed) for r in trained})
 
 
