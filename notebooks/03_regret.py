@@ -244,7 +244,7 @@ for name, value in numbers.items():
 #   ({numref}`tab-nb201-whole`, {numref}`tab-macro-whole`).
 # - **No search at all**: the cell with the most parameters of a space, trained alone, is better than
 #   the mean pick of the authors' supernets in {glue:md}`regret-largest-101` spaces of NAS-Bench-101,
-#   of ours in {glue:md}`regret-largest-201` of NAS-Bench-201 ({numref}`tab-largest`).
+#   of ours in {glue:md}`regret-largest-201` of NAS-Bench-201 (bare means; {numref}`tab-largest`).
 # - **What the paper prints**, computed again: all but {glue:md}`regret-odd-p` of
 #   {glue:md}`regret-printed` p-values follow from the printed effects, but
 #   {glue:md}`regret-odd-wins` of {glue:md}`regret-wins` probabilities do not. Weight sharing is said
@@ -503,7 +503,8 @@ if len(rows):
 # Whoever trains the network with the most parameters needs neither a supernet nor a search.
 # {numref}`tab-largest` has the regret of that. It is lower than the mean regret of what supernets pick
 # in {glue:md}`regret-largest-101` spaces of NAS-Bench-101 (the authors' supernets, BNS-FT) and in
-# {glue:md}`regret-largest-201` of NAS-Bench-201 (ours, of those that evaluated a sample).
+# {glue:md}`regret-largest-201` of NAS-Bench-201 (ours, of those that evaluated a sample): bare means,
+# with no interval for their difference.
 
 # %% tags=["remove-input", "remove-output"]
 show_table(
@@ -709,7 +710,7 @@ show_table(
 #   others evaluated 1,000 at most, which {glue:md}`regret-guided` searches share. The pick of so few
 #   is not that of 10,000, and the budget is smaller, too.
 # - **Greedy search with weight sharing** asks for proxy accuracies of neighbours, and so for
-#   supernets that evaluated all cells: ours of two spaces. The authors' proxies are not published. On
+#   supernets that evaluated all cells: ours of two spaces. The authors published a random sample. On
 #   NAS-Bench-101 greedy search without weight sharing is missing, too: the sample does not have all
 #   neighbours.
 # - **A sample of NAS-Bench-101.** The best cell of a space is the best of the sample. That moves all
