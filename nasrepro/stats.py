@@ -59,6 +59,20 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, v.size)
 
 
+def mean_correlation(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """`mean_interval` of correlations, ending where correlations do.
+
+    Args:
+        values: one correlation a run, between -1 and 1, shape (n,).
+        confidence: between 0 and 1.
+
+    >>> mean_correlation([0.7, 0.9]).high  # 0.8 + 12.706 * 0.1 without the end
+    1.0
+    """
+    mean, low, high, n = mean_interval(values, confidence)
+    return Interval(mean, *np.clip([low, high], -1, 1).tolist(), n)
+
+
 def spearman_interval(
     values: ArrayLike,
     generator: np.random.Generator,

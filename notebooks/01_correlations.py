@@ -377,7 +377,8 @@ show_table(
     "ours",
     grids["ours"],
     "The same from our supernets, all over the same cells of a subspace: mean Spearman correlation "
-    "and Student's 95% interval over n supernets; and that of the cells' parameter counts.",
+    "and Student's 95% interval over n supernets, no further than ±1; and that of the cells' "
+    "parameter counts.",
 )
 setting = nothing
 if total_101:

@@ -158,6 +158,8 @@ def test_failed_supernets_are_counted_and_left_out():
     ranks = ranks_of({("A_1", "BNS-FT"): [0.5, 0.7, np.nan], ("A_2", "BNS-FT"): [np.nan]})
     one, two = appraisal.summarise(ranks).itertuples(index=False)
     assert (one.mean, one.n, one.failed) == (pytest.approx(0.6), 2, 1)
+    bounds = (one.ci_low, one.ci_high)  # 0.6 ± 12.706 * 0.1, but no correlation is above 1
+    assert bounds == (pytest.approx(-0.6706, abs=1e-4), 1)
     assert (two.n, two.failed) == (0, 1) and np.isnan(two.mean)
 
 

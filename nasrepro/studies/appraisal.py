@@ -27,6 +27,7 @@ from nasrepro.stats import (
     deviation_ratio_interval,
     difference_interval,
     fisher_interval,
+    mean_correlation,
     mean_interval,
     share_interval,
     stratified_difference_interval,
@@ -370,8 +371,8 @@ def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
     for key, group in ranks.groupby(["space", "method"], sort=False)["spearman"]:
         counted = group.dropna()
         failed = len(group) - len(counted)
-        interval = mean_interval(counted) if len(counted) else Interval(np.nan, np.nan, np.nan, 0)
-        rows.append((*key, *interval, failed))
+        none = Interval(np.nan, np.nan, np.nan, 0)
+        rows.append((*key, *(mean_correlation(counted) if len(counted) else none), failed))
     names = ["space", "method", "mean", "ci_low", "ci_high", "n", "failed"]
     return pd.DataFrame(rows, columns=names)
 

@@ -29,6 +29,7 @@ from nasrepro.stats import (
     Interval,
     deviation_ratio_interval,
     difference_interval,
+    mean_correlation,
     mean_interval,
 )
 from nasrepro.studies import appraisal
@@ -529,15 +530,13 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
     The interval of a correlation ends where correlations do.
     """
-    rows = [
-        (*key, *mean_interval(group["value"]))
-        for key, group in runs.dropna().groupby(["subspace", "size", "metric"], sort=False)
-    ]
-    summary = pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
-    of_rank = summary["metric"].isin(CORRELATIONS) | summary["metric"].str.startswith("tau_top_")
-    bounds = ["ci_low", "ci_high"]
-    summary.loc[of_rank, bounds] = summary.loc[of_rank, bounds].clip(-1, 1)
-    return summary
+    rows = []
+    for key, group in runs.dropna().groupby(SUMMARY_KEYS, sort=False)["value"]:
+        *_, metric = key
+        correlation = metric in CORRELATIONS or metric.startswith("tau_top_")
+        interval = mean_correlation if correlation else mean_interval
+        rows.append((*key, *interval(group)))
+    return pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
 
 
 def top_groups(summary: pd.DataFrame) -> pd.DataFrame:
@@ -602,7 +601,7 @@ def against_parameters(
 def own_truth(own: pd.DataFrame) -> pd.DataFrame:
     """Mean rank correlation with our own benchmark and with the table, and 95% intervals."""
     rows = [
-        (subspace, size, group["n"].iloc[0], truth, *mean_interval(group[truth]))
+        (subspace, size, group["n"].iloc[0], truth, *mean_correlation(group[truth]))
         for (subspace, size), group in own.groupby(["subspace", "size"], sort=False)
         for truth in ("own", "table")
     ]
@@ -614,7 +613,7 @@ def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
     """Spearman correlation of every setting that was run, mean and 95% interval over its seeds."""
     keys = [name for name in settings if name not in ("seed", "spearman")]
     rows = [
-        (*key, *mean_interval(group["spearman"]))
+        (*key, *mean_correlation(group["spearman"]))
         for key, group in settings.dropna().groupby(keys, sort=False)
     ]
     table = pd.DataFrame(rows, columns=[*keys, "mean", "ci_low", "ci_high", "n"])
