@@ -116,7 +116,8 @@ def design() -> pd.DataFrame:
             detectable_effect(plan.guided, plan.guided, plan.power, plan.alpha)
         ),
     }
-    return pd.DataFrame(values.items(), columns=["question", "value"])
+    # Objects, so that the number of runs stays whole beside the fractions.
+    return pd.DataFrame(values.items(), columns=["question", "value"], dtype=object)
 
 
 def precision(judged: pd.DataFrame) -> pd.DataFrame:
