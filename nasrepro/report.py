@@ -278,6 +278,23 @@ def own_truth_grid(rows: pd.DataFrame) -> pd.DataFrame:
     return grid.rename_axis(columns=None).reset_index().astype(str)
 
 
+def whole_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How supernets rank all cells of a space, as text; `rows` is the table whole of study 3."""
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            "n": [f"{row.n}{'*' * row.failed}" for row in rows.itertuples()],
+            "supernets": [
+                with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()
+            ],
+            **{
+                head: ["–" if math.isnan(value) else f"{value:.2f}" for value in rows[name]]
+                for name, head in {"parameters": "parameters", "flops": "FLOPs"}.items()
+            },
+        }
+    )
+
+
 def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
     """How the runs were made, from their configs: one row a setting they share.
 

@@ -1,5 +1,6 @@
 """Study 3: searches on small landscapes worked by hand, and what is stored of the real ones."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -169,19 +170,41 @@ def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
 
 
 def test_the_largest_cells_have_their_mean_regret():
-    """Of 90, 80, 70 and 60 percent the two in the middle have the most parameters."""
+    """Of 90, 80, 70 and 60 percent the two in the middle have the most parameters.
+
+    Ranks of the accuracies 4, 3, 2, 1, of the counts 1, 3.5, 3.5, 2: the products of what they
+    deviate by from their means add up to -1.5, the squares to 5 and 4.5.
+    """
     accuracy = {macro.COLUMNS[0].name: np.array([90.0, 80.0, 70.0, 60.0])}
     truth = Table(macro.NAME, np.arange(4), macro.COLUMNS, accuracy, "macro")
-    found = regret.regret_of_largest(
+    found = regret.by_size(
         truth,
         macro.COLUMNS[0].name,
         {"all": np.arange(4), "some": np.array([1, 3])},
         lambda codes: np.array([1, 5, 5, 2])[codes],
     )
-    assert found.to_dict("records") == [
+    assert found["parameters"].to_list() == pytest.approx([-1.5 / math.sqrt(5 * 4.5), 1])
+    assert found.drop(columns=["parameters", "flops"]).to_dict("records") == [
         {"benchmark": "macro", "space": "all", "cells": 2, "regret": 15.0},
         {"benchmark": "macro", "space": "some", "cells": 1, "regret": 0.0},
     ]
+
+
+def test_supernets_that_evaluated_all_rank_beside_the_size_of_networks():
+    """One swaps two of three neighbours, 1 - 6 * 2 / 24; one says the same of all, one diverged."""
+    name = macro.COLUMNS[0].name
+    accuracy = {name: np.array([70.0, 80.0, 90.0])}
+    truth = Table(macro.NAME, np.arange(3), macro.COLUMNS, accuracy, "macro")
+    proxies = {0: [50.0, 40.0, 60.0], 1: [10.0, 10.0, 10.0]}
+    runs = [pd.DataFrame({"seed": s, "code": np.arange(3), "proxy": p}) for s, p in proxies.items()]
+    evaluations = pd.concat([*runs, pd.DataFrame({"seed": [2]})]).assign(space="all")
+    ranks = regret.ranks_of_whole(evaluations, truth, name)
+    assert ranks["spearman"].to_list() == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
+    counts = (lambda codes: np.array([3, 2, 1])[codes], lambda codes: np.array([2, 1, 3])[codes])
+    size = regret.by_size(truth, name, {"all": np.arange(3)}, *counts)
+    (row,) = regret.beside_size(ranks, size).itertuples()
+    assert (row.benchmark, row.n, row.failed) == ("macro", 1, 2)
+    assert (row.mean, row.parameters, row.flops) == pytest.approx((0.5, -1, 0.5))
 
 
 def test_a_training_repeated_from_its_seed_counts_the_same_images():

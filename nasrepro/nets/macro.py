@@ -5,12 +5,13 @@ training script); the first block of each stage halves the image and doubles the
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import ChainNetConfig
@@ -133,11 +134,58 @@ def count_parameters(codes: np.ndarray, config: ChainNetConfig | None = None) ->
     with torch.device("meta"):  # shapes without values
         net = supernet(config or ChainNetConfig())
     always = sum(map(_size, (net.stem, net.last, net.classifier)))
-    sizes = np.array([[_size(block[op]) for op in OPERATIONS] for block in net.blocks])
+    return always + _of_blocks(
+        codes, [[_size(block[op]) for op in OPERATIONS] for block in net.blocks]
+    )
+
+
+def count_flops(
+    codes: np.ndarray, size: int = 32, config: ChainNetConfig | None = None
+) -> np.ndarray:
+    """Floating-point operations of one image's forward pass, as PyTorch's own counter has them.
+
+    Those of convolutions and of the classifier: a multiplication and an addition are two. The
+    benchmark counts both as one.
+
+    Args:
+        codes: of networks, integer [n].
+        size: height and width of the images.
+        config: of the networks; None for the benchmark's own.
+
+    Returns:
+        int64 [n].
+
+    >>> count_flops(np.array([0, 6560])).tolist()
+    [15426560, 211321856]
+    """
+    with torch.device("meta"), torch.no_grad():
+        net = supernet(config or ChainNetConfig()).eval()
+        x, always = _flops(net.stem, torch.empty(1, 3, size, size))
+        blocks = []
+        for block in net.blocks:
+            found = [_flops(block[op], x) for op in OPERATIONS]
+            blocks.append([count for _, count in found])
+            x = found[0][0]  # all operations give the same shape
+        for module in (net.last, lambda y: net.classifier(y.mean(dim=(2, 3)))):
+            x, count = _flops(module, x)
+            always += count
+    return always + _of_blocks(codes, blocks)
+
+
+def _of_blocks(codes: np.ndarray, counts: Sequence[Sequence[int]]) -> np.ndarray:
+    """Sums over the blocks of networks, [n], of what each operation of a block counts for."""
     places = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
     digits = codes[:, None] // places % len(OPERATIONS)
-    return always + sizes[np.arange(NUM_BLOCKS), digits].sum(axis=1)
+    return np.array(counts)[np.arange(NUM_BLOCKS), digits].sum(axis=1)
 
 
 def _size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _flops(module: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, int]:
+    """What a module makes of an input, and at which cost."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        y = module(x)
+    return y, counter.get_total_flops()

@@ -23,7 +23,9 @@ from nasrepro import claims
 from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101, nb101_official
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError
+from nasrepro.metrics import spearman
 from nasrepro.nets.config import ChainNetConfig
+from nasrepro.nets.macro import count_flops as macro_flops
 from nasrepro.nets.macro import count_parameters as macro_parameters
 from nasrepro.nets.nb101 import count_parameters
 from nasrepro.nets.nb201 import num_parameters
@@ -58,14 +60,14 @@ from nasrepro.studies.comparison import (
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 TEST = nb101.COLUMNS[1]
-KINDS = ("comparisons", "searches", "curves", "ranks", "largest")
+KINDS = ("comparisons", "searches", "curves", "ranks", "size")
 AUDITS = {
     "printed_effects": audit.effects,
     "printed_superiority": audit.superiorities,
     "printed_design": audit.design,
     "printed_text": audit.texts,
 }
-TABLES = (*KINDS, "table4", "claims", *AUDITS)
+TABLES = (*KINDS, "whole", "table4", "claims", *AUDITS)
 
 UNITS = {  # of search time
     "nb101": "seconds of training, as the benchmark measured them",
@@ -86,6 +88,8 @@ WHOLE = {  # the spaces on which random and greedy search are compared, and thei
 # Images that a stand-alone training sees.
 NB201_IMAGES, MACRO_IMAGES = 200 * 50_000, 50 * 50_000
 AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
+
+Counts = Callable[[np.ndarray], np.ndarray]  # codes of cells -> one number a cell
 
 
 PROTOCOLS = {
@@ -221,8 +225,9 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         comparisons: a search without weight sharing less one with it, at the one-shot budget.
         searches: random less greedy search, both without weight sharing, after some trainings.
         curves: mean regret over time with its 95% interval.
-        ranks: space, method, seed, spearman of the authors' supernets.
-        largest: regret without any search; see `regret_of_largest`.
+        ranks: benchmark, space, method, seed, spearman: of proxy accuracies, of each supernet of
+            the authors, and of ours that evaluated every cell, with the accuracy that selects.
+        size: what a search without a search finds; see `by_size`.
     """
     protocol = PROTOCOLS[profile]
     frames = nb201_statistics(records, profile, table, protocol)
@@ -237,8 +242,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ours = nb101_evaluations(trained, profile, known) if trained else None
         frames |= nb101_statistics(sample, authors, protocol, ours)
         spaces = {name: known.codes[space.mask(known.codes)] for name, space in SUBSPACES.items()}
-        frames["largest_nb101"] = regret_of_largest(known, TEST.name, spaces, count_parameters)
-        frames["ranks_nb101"] = rank_correlations(authors)
+        frames["size_nb101"] = by_size(known, TEST.name, spaces, count_parameters)
+        frames["ranks_nb101"] = rank_correlations(authors).assign(benchmark="nb101")
         if nb101_official.NAME in available_tables():
             frames |= whole_nb101_statistics(load_table(nb101_official.NAME), authors, protocol)
     return frames
@@ -432,9 +437,11 @@ def nb201_statistics(
         )
     charges = charges_of(correlations.PROFILES[profile].base, NB201_IMAGES)
     spaces = {cells.space: cells.codes for cells, _ in found}
-    largest = regret_of_largest(table, COLUMN, spaces, nb201_parameters)
-    frames = complete_statistics("nb201", found, charges, protocol)
-    return frames | {"largest_nb201": largest}
+    return {
+        **complete_statistics("nb201", found, charges, protocol),
+        "ranks_nb201": ranks_of_whole(whole, table, COLUMN),
+        "size_nb201": by_size(table, COLUMN, spaces, nb201_parameters),
+    }
 
 
 def macro_statistics(
@@ -450,16 +457,39 @@ def macro_statistics(
         found.append((cells, asking_any(cells, whole, protocol)))
     charges = charges_of(MACRO[profile], MACRO_IMAGES)
     spaces = {cells.space: cells.codes for cells, _ in found}
-    largest = regret_of_largest(table, column.name, spaces, macro_parameters)
-    frames = complete_statistics("macro", found, charges, protocol)
-    return frames | {"largest_macro": largest}
+    return {
+        **complete_statistics("macro", found, charges, protocol),
+        "ranks_macro": ranks_of_whole(whole, table, column.name),
+        "size_macro": by_size(table, column.name, spaces, macro_parameters, macro_flops),
+    }
 
 
-def regret_of_largest(
+def ranks_of_whole(evaluations: pd.DataFrame, table: Table, column: str) -> pd.DataFrame:
+    """How well supernets that evaluated every cell of a space rank them.
+
+    Args:
+        evaluations: columns `EVALUATED`; of a supernet without any, one row without cell.
+        table: the stand-alone accuracies.
+        column: of the table.
+
+    Returns:
+        The frame `ranks` of `statistics`; the correlation of a failed supernet is NaN.
+    """
+    rows = []
+    for (space, seed), run in evaluations.groupby(["space", "seed"], sort=False):
+        ranked = run.dropna()
+        truth = table.accuracy(ranked["code"].to_numpy(np.int64), column)
+        correlation = spearman(ranked["proxy"], truth) if len(ranked) else np.nan
+        rows.append((table.space, space, "S", seed, correlation))
+    return pd.DataFrame(rows, columns=["benchmark", "space", "method", "seed", "spearman"])
+
+
+def by_size(
     table: Table,
     column: str,
     spaces: dict[str, np.ndarray],
-    count: Callable[[np.ndarray], np.ndarray],
+    parameters: Counts,
+    flops: Counts | None = None,
 ) -> pd.DataFrame:
     """What one finds who trains the cell with the most parameters: a search without a search.
 
@@ -467,18 +497,28 @@ def regret_of_largest(
         table: the stand-alone accuracies.
         column: of the table, to report.
         spaces: codes of the cells of each space.
-        count: parameters of cells, by their codes.
+        parameters: of cells, by their codes.
+        flops: the same, where they rank otherwise than parameters.
 
     Returns:
-        Columns benchmark, space, cells (which have the most), regret (their mean), percent.
+        Columns benchmark, space, cells (which have the most), regret (their mean), percent, and
+        parameters and flops: the Spearman correlation of these counts of all cells with the
+        accuracy, NaN if not asked for.
     """
     rows = []
     for space, codes in spaces.items():
-        accuracy, parameters = table.accuracy(codes, column), count(codes)
-        most = parameters == parameters.max()
-        regret = float(accuracy.max() - accuracy[most].mean())
-        about = {"benchmark": table.space, "space": space}
-        rows.append({**about, "cells": int(most.sum()), "regret": regret})
+        accuracy, counts = table.accuracy(codes, column), parameters(codes)
+        most = counts == counts.max()
+        rows.append(
+            {
+                "benchmark": table.space,
+                "space": space,
+                "cells": int(most.sum()),
+                "regret": float(accuracy.max() - accuracy[most].mean()),
+                "parameters": spearman(counts, accuracy),
+                "flops": np.nan if flops is None else spearman(flops(codes), accuracy),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -613,13 +653,18 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every table of the page, from what `statistics` computed of any benchmarks.
 
     Returns:
-        The kinds of `statistics`, all benchmarks in one table; table4: the paper's beside ours;
-        claims: one row a claim of the paper, with a verdict; and what the paper prints, computed
-        again (`studies.audit`).
+        The kinds of `statistics`, all benchmarks in one table; whole: how our supernets rank all
+        cells of a space, see `beside_size`; table4: the paper's beside ours; claims: one row
+        a claim of the paper, with a verdict; and what the paper prints, computed again
+        (`studies.audit`).
     """
     frames = {kind: gather(statistics, kind) for kind in KINDS}
     judged = pd.DataFrame(claims.judge("pourchot_search", quantities(frames)))
-    own = {"table4": beside_table4(frames["comparisons"]), "claims": judged}
+    own = {
+        "whole": beside_size(frames["ranks"], frames["size"]),
+        "table4": beside_table4(frames["comparisons"]),
+        "claims": judged,
+    }
     return frames | own | {name: make() for name, make in AUDITS.items()}
 
 
@@ -636,7 +681,7 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
     comparisons, searches, ranks = (frames[kind] for kind in ("comparisons", "searches", "ranks"))
     if len(searches):
         found |= greedy_quantities(searches)
-    if len(ranks):
+    if len(ranks) and (ranks["benchmark"] == "nb101").any():
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
         found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"].dropna())
         for row in chosen.itertuples():
@@ -663,12 +708,25 @@ def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
     """Whether spaces that the authors' supernets rank better are searched better, too.
 
     Args:
-        ranks: space, method, seed, spearman.
+        ranks: benchmark, space, method, seed, spearman.
         differences: of regret, at the one-shot budget, by space.
     """
     chosen = ranks[(ranks["method"] == BASELINE) & ranks["space"].isin(differences.index)]
     means = chosen.dropna().groupby("space")["spearman"].mean()
     return fisher_interval(means, differences[means.index])
+
+
+def beside_size(ranks: pd.DataFrame, size: pd.DataFrame) -> pd.DataFrame:
+    """How our supernets that evaluated every cell rank them, beside the size of the networks.
+
+    Returns:
+        Columns benchmark, space, mean, ci_low, ci_high, n (supernets), failed, parameters, flops:
+        Spearman correlations; empty without such supernets.
+    """
+    if ranks.empty or not (ranks["method"] == "S").any():
+        return pd.DataFrame()
+    summary = appraisal.summarise(ranks.query("method == 'S'")).drop(columns="method")
+    return size.drop(columns=["cells", "regret"]).merge(summary, on="space")
 
 
 def beside_table4(comparisons: pd.DataFrame) -> pd.DataFrame:
