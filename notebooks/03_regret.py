@@ -532,7 +532,7 @@ show_table(
             "space": "space",
             "cells": "cells",
             "regret": "test regret",
-            "parameters": "Spearman, all cells",
+            "parameters": "Spearman of the count",
         },
     )
     if len(tables["size"])

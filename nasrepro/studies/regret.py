@@ -491,7 +491,7 @@ def by_size(
     parameters: Counts,
     flops: Counts | None = None,
 ) -> pd.DataFrame:
-    """What one finds who trains the cell with the most parameters: a search without a search.
+    """What size alone tells: the regret of the largest cell, a search without a search; ranks.
 
     Args:
         table: the stand-alone accuracies.
