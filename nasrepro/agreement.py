@@ -30,7 +30,8 @@ def statistics(found: Curves, others: dict[str, Table]) -> pd.DataFrame:
 
     Args:
         found: its complete cells, at least two.
-        others: tables of others, by their name: every column of theirs is compared.
+        others: tables of others on the same space, by their name: every column of those that share
+            at least two cells is compared.
 
     Returns:
         Columns what, column (of the other table, else of this one), mean, ci_low, ci_high, n.
@@ -47,6 +48,7 @@ def statistics(found: Curves, others: dict[str, Table]) -> pd.DataFrame:
         pairs = np.column_stack([getattr(found, what), own.values[test]])
         rows.append((what, test, *spearman_interval(pairs, generator)))
     for name, other in others.items():
-        for its in other.values:
-            rows.append((name, its, *agreement(own, test, other, its, generator)))
+        if len(np.intersect1d(own.codes, other.codes)) > 1:
+            for its in other.values:
+                rows.append((name, its, *agreement(own, test, other, its, generator)))
     return pd.DataFrame(rows, columns=["what", "column", "mean", "ci_low", "ci_high", "n"])

@@ -178,10 +178,10 @@ def own_benchmark(name: str) -> str:
         f"Training and evaluation took {found.cpu_seconds / 3600:.1f} CPU hours, "
         f"{found.cpu_seconds / (found.packed + found.loose):.0f} seconds a run."
     )
-    if found.complete > 1 and bench.others():
-        parts += _trust(bench.statistics(name))
+    if found.complete > 1 and bench.others(definition.space):
+        parts += _trust(bench.statistics(name), definition.space)
     elif found.complete > 1:
-        parts += _trust(bench.stored_statistics(name))
+        parts += _trust(bench.stored_statistics(name), definition.space)
         parts.append("No table of others is on this machine: these statistics were stored before.")
     return "\n\n".join(parts) + "\n"
 
@@ -204,7 +204,7 @@ def _settings(definition: Any) -> str:
     return markdown_table(["setting", *columns], rows)
 
 
-def _trust(statistics: pd.DataFrame) -> list[str]:
+def _trust(statistics: pd.DataFrame, its_space: str) -> list[str]:
     """The statistics of a self-made benchmark as a table, and a word on what is missing."""
     from nasrepro.report import with_interval
 
@@ -224,7 +224,7 @@ def _trust(statistics: pd.DataFrame) -> list[str]:
         for row in _with_ceilings(statistics).rename(columns={"mean": "mean_"}).itertuples()
     ]
     header = ["compared with", "of the benchmark", "Spearman, 95% interval over cells", "cells"]
-    others = [name for name, space in benchmarks.OTHERS.items() if space == selfmade.SPACE]
+    others = [name for name, space in benchmarks.OTHERS.items() if space == its_space]
     missing = [f"`{name}`" for name in others if name not in set(statistics["what"])]
     note = [f"Not compared with {', '.join(missing)}: not at hand."] if missing else []
     return [markdown_table(header, rows), *note]

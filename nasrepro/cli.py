@@ -137,7 +137,7 @@ def runs_list() -> None:
         config = record.config
         print(
             f"{record.key}  {record.status:8}  {config.data.name}  {config.subspace!s:22}  "
-            f"C={config.net.channels} N={config.net.cells_per_stage}  seed {config.seed}  "
+            f"{config.net!s:34}  seed {config.seed}  "
             f"{seconds(record):6.0f} s"
         )
 

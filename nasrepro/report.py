@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import ChainNetConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.config import AnyCells, AnyNet, DataConfig, DrawnCells, RunConfig
+from nasrepro.runs.config import AnyCells, DataConfig, DrawnCells, RunConfig
 from nasrepro.runs.store import Record
+from nasrepro.spaces import SPACES
 from nasrepro.train import TrainConfig
 
 
@@ -304,7 +304,7 @@ def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
     """
     first = configs[0]
     rows = {
-        "networks": "; ".join(f"{name}: {describe_net(net)}" for name, net in nets.items()),
+        "networks": "; ".join(f"{name}: {net}" for name, net in nets.items()),
         **describe_protocol(first.data, first.train, first.evaluate),
         "sampling": first.sampler,
         "cells evaluated": describe_cells(first.cells),
@@ -318,13 +318,6 @@ def describe_cells(cells: AnyCells) -> str:
         return f"{cells.count:,} random of those in {cells.table or 'the space'}"
     top = f" and the true top {cells.top}" if cells.top else ""
     return f"{cells.random:,} random (all, if fewer){top}"
-
-
-def describe_net(net: AnyNet) -> str:
-    """Width and depth of a network."""
-    if isinstance(net, ChainNetConfig):
-        return f"{net.channels} channels in the stem, {net.last_channels:,} in the last convolution"
-    return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
 
 
 def describe_protocol(
@@ -355,9 +348,10 @@ def describe_protocol(
 def describe_bench(bench: Bench) -> pd.DataFrame:
     """What all runs of a self-made benchmark share, from its definition: one row a setting."""
     rows = {
-        "cells": f"{len(bench.chosen_cells()):,} connected cells of NAS-Bench-201, drawn at random",
+        "cells": f"{len(bench.chosen_cells()):,} connected cells of "
+        f"{SPACES[bench.space].TITLE}, drawn at random",
         "seeds": f"{bench.seeds} a cell",
-        "networks": describe_net(bench.net),
+        "networks": str(bench.net),
         **describe_protocol(bench.data, bench.train, bench.evaluate),
     }
     return pd.DataFrame(rows.items(), columns=["setting", "value"])

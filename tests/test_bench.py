@@ -21,7 +21,7 @@ from nasrepro.benchmarks.selfmade import Packed
 from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import NetConfig
+from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.runs import bench as bench_module
 from nasrepro.runs import run as run_module
 from nasrepro.runs.bench import (
@@ -41,9 +41,9 @@ from nasrepro.runs.bench import (
     to_row,
     verify,
 )
-from nasrepro.runs.config import CellsConfig, DataConfig, to_dict
+from nasrepro.runs.config import CellsConfig, DataConfig, DrawnCells, to_dict
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.standalone import StandaloneEpoch, StandaloneRecord
+from nasrepro.runs.standalone import StandaloneEpoch, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement
 from nasrepro.spaces.nb201 import Subspace, canonical_string, is_connected
 from nasrepro.train import TrainConfig
@@ -63,7 +63,7 @@ TINY = Bench(
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for every test, and no tables of others."""
     monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(bench_module, "others", dict)
+    monkeypatch.setattr(bench_module, "others", lambda space: {})
     monkeypatch.setitem(BENCHES, TINY.name, TINY)
     return tmp_path / "results" / "bench"
 
@@ -149,7 +149,12 @@ def test_all_seeds_of_a_cell_are_next_to_each_other():
         ({"name": "nb201-200epochs"}, "a table of others"),
         ({"seeds": 0}, "at least 1 cell and 1 seed"),
         ({"cells": 0}, "at least 1 cell and 1 seed"),
-        ({"fixed": ((6, "none"),)}, "the edges of a cell are 0..5, found 6"),
+        ({"fixed": ((6, "none"),)}, "has 6 places whose operation can be fixed, .* found 6"),
+        (
+            {"net": CellNetConfig()},
+            "a run of NAS-Bench-201 takes a NetConfig and CellsConfig, found",
+        ),
+        ({"sample": DrawnCells()}, "found NetConfig and DrawnCells"),
         ({"fixed": ((0, "conv"),)}, "unknown operation 'conv'"),
     ],
 )
@@ -158,10 +163,61 @@ def test_definitions_that_do_not_fit_are_refused(changes, message):
         dataclasses.replace(TINY, **changes)
 
 
+@pytest.mark.parametrize(
+    ("name", "fixed", "message"),
+    [
+        ("nb101-digits", (0, "maxpool3x3"), "NAS-Bench-101 has 0 places"),
+        ("macro-digits", (8, "mb3_k3"), "NAS-Bench-Macro has 8 places .* found 8"),
+        ("macro-digits", (0, "none"), "unknown operation 'none'"),
+    ],
+)
+def test_a_place_or_operation_that_the_space_lacks_cannot_be_fixed(name, fixed, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(BENCHES[name], fixed=(fixed,))
+
+
 def test_a_benchmark_without_cells_is_refused():
     fixed = tuple((edge, "none") for edge in range(6))
     with pytest.raises(ConfigError, match="no cell of the sample of tiny is connected"):
         dataclasses.replace(TINY, fixed=fixed).configs()
+
+
+# ---- other spaces
+
+SHORT = TrainConfig(epochs=1, batch_size=32, learning_rate=0.1, crop_padding=1)
+
+
+@pytest.mark.parametrize("name", ["nb101-digits", "macro-digits"])
+def test_cells_of_any_space_are_trained_packed_and_read_as_a_table(name):
+    bench = dataclasses.replace(BENCHES[name], data=TINY.data, train=SHORT, cells=3)
+    build(bench)
+    assert list(verify(bench)) == []
+    cells = bench.chosen_cells()
+    table, other = benchmarks.load_table(name), BENCHES[name]
+    assert (table.space, table.cells) == (bench.space, cells)
+    assert cells == other.chosen_cells()[:3] and len(set(other.chosen_cells())) == 27
+    runs = [run_standalone(config) for config in bench.configs()]
+    tested = np.array([run.test_correct / run.test_images for run in runs]).reshape(3, 2)
+    found = table.accuracy(table.codes, "digits-test-1")
+    np.testing.assert_allclose(found, 100 * tested.mean(axis=1))
+    assert selfmade.load_curves(name).parameters.tolist() == [run.parameters for run in runs[::2]]
+
+
+def test_blocks_of_a_chain_can_be_fixed():
+    chain = dataclasses.replace(BENCHES["macro-digits"], fixed=((0, "mb3_k3"), (7, "identity")))
+    drawn = BENCHES["macro-digits"].chosen_cells()
+    assert chain.chosen_cells() == [
+        cell for cell in drawn if str(cell).startswith("1") and str(cell).endswith("0")
+    ]
+
+
+def test_a_table_of_others_that_shares_fewer_than_two_cells_is_not_compared():
+    save_made_up()
+    pack(TINY)
+    first, *_ = TINY.chosen_cells()
+    other = by_hand([first.code], [50.0], "cifar10")
+    found = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
+    assert "other" not in set(found["what"]) and "flops" in set(found["what"])
 
 
 # ---- a user's own
@@ -200,7 +256,10 @@ def test_changes_that_do_not_fit_leave_nothing(results, changes, message):
 
 
 def test_an_unknown_name_answers_with_the_possible_ones():
-    with pytest.raises(ConfigError, match="there are nb201-selfmade, nb201-digits, tiny; make one"):
+    with pytest.raises(
+        ConfigError,
+        match="there are nb201-selfmade, nb201-digits, nb101-digits, macro-digits, tiny; ",
+    ):
         find("nothing")
 
 
@@ -360,7 +419,7 @@ with_files = settings(
 @given(st.lists(records, max_size=4))
 def test_a_packed_file_has_all_that_records_have(tmp_path, found):
     path = tmp_path / "some.parquet"
-    path.write_bytes(selfmade.to_bytes(Packed(to_dict(TINY), [to_row(r) for r in found])))
+    path.write_bytes(selfmade.to_bytes(Packed("nb201", to_dict(TINY), [to_row(r) for r in found])))
     contents = selfmade.read(path)
     assert contents.bench == json.loads(json.dumps(to_dict(TINY)))
     assert [from_row(row, TINY) for row in contents.rows] == found
@@ -420,7 +479,7 @@ def test_an_altered_number_is_found():
 def test_a_run_that_is_packed_twice_is_found():
     path, _ = whole_file()
     contents = selfmade.read(path)
-    twice = Packed(contents.bench, [*contents.rows, contents.rows[0]])
+    twice = dataclasses.replace(contents, rows=[*contents.rows, contents.rows[0]])
     path.write_bytes(selfmade.to_bytes(twice))
     assert [problem.endswith("more than once; move it away") for problem in verify(TINY)] == [True]
 
@@ -584,7 +643,7 @@ def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
 
     level = {cell.code: 90.0 - cell.code % 40 for cell in TINY.chosen_cells()}
     other = by_hand(list(level), list(level.values()), "cifar10")
-    monkeypatch.setattr(bench_module, "others", lambda: {"nb201-200epochs": other})
+    monkeypatch.setattr(bench_module, "others", lambda space: {"nb201-200epochs": other})
     text = book_pages.own_benchmark("tiny")
     assert "| `nb201-200epochs`, `cifar10-test-2` | its test accuracy | -1.00 [" in text
     assert "No table of others is on this machine" not in text
@@ -639,7 +698,7 @@ def test_the_projects_own_is_whole_small_and_belongs(committed):
 
 def test_its_stored_statistics_are_those_of_its_runs(committed, monkeypatch):
     monkeypatch.undo()
-    if not {"nb201-200epochs", "nb201-12epochs"} <= set(bench_module.others()):
+    if not {"nb201-200epochs", "nb201-12epochs"} <= set(bench_module.others("nb201")):
         pytest.skip("the tables of others are not on this machine")
     stored, found = stored_statistics(committed.name), statistics(committed.name)
     # This machine may have more tables than the one that stored them.
@@ -657,7 +716,7 @@ def test_an_official_file_is_not_converted_by_the_way(tmp_path, monkeypatch, nam
     monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data" / file).mkdir(parents=True)
     assert name in benchmarks.available_tables() and name not in benchmarks.ready_tables()
-    assert bench_module.others() == {}
+    assert bench_module.others(benchmarks.OTHERS[name]) == {}
     converted = compact.location(name, file)
     converted.parent.mkdir(parents=True)
     converted.write_bytes(b"")

@@ -52,6 +52,20 @@ def test_space_counts_of_nasbench101(capsys):
     assert {"A_4,10467", "Zhang unique,42228"} <= set(lines)
 
 
+def test_runs_of_all_spaces_are_listed(capsys, results_folder):
+    configs = [
+        correlations.grid("smoke")[0],
+        appraisal.grid("smoke")[0],
+        regret.macro_grid("smoke")[0],
+    ]
+    for config in configs:
+        supernets().save(made_up(config))
+    code, out, _ = call(capsys, "runs", "list")
+    assert code == 0
+    for config in configs:
+        assert f"{config.key}  ok" in out and f"{config.net}" in out
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

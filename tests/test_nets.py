@@ -16,10 +16,10 @@ from nasrepro.nets.config import DEPTHS, MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.memo import MEMO_SIZE
 from nasrepro.nets.nb201 import (
     Network,
-    StandAlone,
     average_pool,
     extract,
     num_parameters,
+    stand_alone,
     supernet,
 )
 from nasrepro.nets.stacked import forward_stacked
@@ -81,7 +81,7 @@ def test_parameters_are_the_benchmarks_published_counts():
 @given(cells, st.integers(1, 8), st.integers(1, 5), st.integers(2, 100))
 def test_parameters_are_those_of_the_real_network(cell, channels, depth, classes):
     with torch.device("meta"):
-        net = StandAlone(cell, NetConfig(channels, depth, classes))
+        net = stand_alone(cell, NetConfig(channels, depth, classes))
     total = sum(parameter.numel() for parameter in net.parameters())
     assert num_parameters(cell, channels, depth, classes) == total
 
@@ -199,23 +199,23 @@ def test_a_path_equals_its_own_network_to_the_bit(cell, config, training):
     net = randomise(supernet(config))
     alone = extract(net, cell, config)
     x = images()
-    assert torch.equal(net.train(training)(x, cell), alone.train(training)(x))
+    assert torch.equal(net.train(training)(x, cell), alone.train(training)(x, cell))
 
 
 def test_a_path_equals_its_own_network_in_a_supernet_of_fewer_operations():
     subspace, config = Subspace.without("none", "nor_conv_1x1"), NetConfig(4, 2)
     net = randomise(supernet(config, subspace.operations)).eval()
     for cell in list(subspace.cells())[::60]:
-        assert torch.equal(net(images(), cell), extract(net, cell, config).eval()(images()))
+        assert torch.equal(net(images(), cell), extract(net, cell, config).eval()(images(), cell))
 
 
 def test_the_extracted_network_has_weights_of_its_own():
     config = NetConfig(2, 1)
     net = randomise(supernet(config)).eval()
     alone = extract(net, MIXED, config).eval()
-    before = alone(images())
+    before = alone(images(), MIXED)
     randomise(net, seed=9)
-    assert torch.equal(alone(images()), before)
+    assert torch.equal(alone(images(), MIXED), before)
     assert not torch.equal(net(images(), MIXED), before)
 
 

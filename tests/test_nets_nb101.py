@@ -19,13 +19,13 @@ from nasrepro.nets.nb101 import (
     Network,
     PartialBatchNorm,
     Shuffled,
-    StandAlone,
     cell_slots,
     count_parameters,
     extract,
     interpolated,
     max_pool,
     num_parameters,
+    stand_alone,
     supernet,
     vertex_channels,
 )
@@ -77,7 +77,7 @@ def test_parameters_are_the_published_counts():
 def test_parameters_are_those_of_the_modules(cell, channels, depth, classes):
     config = CellNetConfig(channels, depth, classes)
     with torch.device("meta"):
-        net = StandAlone(cell, config)
+        net = stand_alone(cell, config)
     total = sum(parameter.numel() for parameter in net.parameters())
     assert num_parameters(cell, channels, depth, classes) == total
 
@@ -142,11 +142,11 @@ def move_weights(ours: Network, theirs: nn.Module, cell: Cell) -> None:
 @given(cells, st.booleans())
 def test_a_stand_alone_network_is_the_benchmarks(cell, training):
     config = CellNetConfig(6, 2, num_classes=3)
-    ours = randomise(StandAlone(cell, config)).double().train(training)
+    ours = randomise(stand_alone(cell, config)).double().train(training)
     theirs = port(cell, config).double().train(training)
-    move_weights(ours.network, theirs, cell)
+    move_weights(ours, theirs, cell)
     x = images(3).double()
-    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours(x, cell), theirs(x))
     named = [p.numel() for name, p in theirs.named_parameters() if name.rpartition(".")[2] != "a"]
     assert num_parameters(cell, 6, 2, 3) == sum(named)
 
@@ -159,15 +159,15 @@ def test_a_path_equals_its_own_network(name, data, config, training):
     cell, x = data.draw(in_subspace(name)), images().double()
     net = randomise(supernet(config, SUBSPACES[name])).double()
     alone = extract(net, cell, config).double()
-    torch.testing.assert_close(net.train(training)(x, cell), alone.train(training)(x))
+    torch.testing.assert_close(net.train(training)(x, cell), alone.train(training)(x, cell))
 
 
 def test_the_extracted_network_has_weights_of_its_own():
     net = randomise(supernet(TINY, FULL)).eval()
     alone = extract(net, THREE, TINY).eval()
-    before = alone(images())
+    before = alone(images(), THREE)
     randomise(net, seed=9)
-    assert torch.equal(alone(images()), before)
+    assert torch.equal(alone(images(), THREE), before)
     assert not torch.equal(net(images(), THREE), before)
 
 
@@ -234,7 +234,7 @@ def test_mixed_precision_reaches_the_weights_of_the_path_alone(cell, narrowing):
         logits = net(images(8), cell)
     assert logits.dtype == torch.bfloat16 and logits.isfinite().all()
     logits.float().square().sum().backward()
-    names = {name for name, _ in StandAlone(cell, config).network.named_parameters()}
+    names = {name for name, _ in stand_alone(cell, config).named_parameters()}
     for name, parameter in net.named_parameters():
         if name in names:
             assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -373,13 +373,13 @@ def test_a_single_kernel_saves_the_smaller_ones_weights():
             lambda: supernet(TINY, Subspace(outputs=4)),  # 12 channels of stage 2 in 4, not in 3
             "vertex 1 of this network offers .*channels=3, .*, not .*channels=4, ",
         ),
-        (lambda: StandAlone(ALONE, TINY).network, "this network has 0 inner vertices, too few for"),
+        (lambda: stand_alone(ALONE, TINY), "this network has 0 inner vertices, too few for"),
         (
-            lambda: StandAlone(Cell(THREE.edges, (CONV3,) * 4), TINY).network,
+            lambda: stand_alone(Cell(THREE.edges, (CONV3,) * 4), TINY),
             "vertex 2 of this network offers .*conv3x3.*, not .*conv1x1.*",
         ),
         (
-            lambda: StandAlone(Cell(THREE.edges[1:], THREE.operations), TINY).network,
+            lambda: stand_alone(Cell(THREE.edges[1:], THREE.operations), TINY),
             "vertex 1 of this network offers .*projected=False.*, not .*projected=True",
         ),
     ],

@@ -137,7 +137,7 @@ def test_comparisons_show_failed_supernets_and_missing_intervals():
 
 
 def test_networks_of_every_space_are_described():
-    shown = [report.describe_net(net) for net in (NetConfig(), CellNetConfig(), ChainNetConfig())]
+    shown = [str(net) for net in (NetConfig(), CellNetConfig(), ChainNetConfig())]
     assert shown == [
         "16 channels, 5 cell(s) a stage",
         "16 channels, 3 cell(s) a stage",

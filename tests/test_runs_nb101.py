@@ -108,7 +108,7 @@ def test_a_field_younger_than_the_records_is_in_the_text_once_it_decides():
     "changes", [{"net": NetConfig()}, {"cells": CellsConfig()}, {"subspace": RunConfig().subspace}]
 )
 def test_the_parts_of_a_run_are_of_one_space(changes):
-    with pytest.raises(ConfigError, match=r"a run of the subspace .* takes a "):
+    with pytest.raises(ConfigError, match=r"a run of NAS-Bench-.* takes a "):
         dataclasses.replace(TINY, **changes)
 
 
@@ -207,7 +207,7 @@ def test_counts_are_those_of_each_cells_own_network(mode):
     config = EvaluateConfig(mode, 40, calibration_batches=1 if mode == "calibrated" else 0)
     found = count_correct(net, cells, part, config)
     for cell, count in zip(cells, found, strict=True):
-        alone = extract(net, cell, TINY.net).network
+        alone = extract(net, cell, TINY.net)
         assert count == count_correct(alone, [cell], part, config)[0]
     assert len(set(found.tolist())) > 1
 

@@ -142,6 +142,26 @@ def test_operations_are_in_the_benchmarks_order():
 def test_every_cell_survives_its_code_and_its_matrix(cell):
     assert Cell.from_code(cell.code) == cell
     assert Cell.from_matrix(cell.matrix, cell.operations) == cell
+    assert Cell.parse(str(cell)) == cell
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "output",
+            "output(0",
+            "output(0,1)",
+            "1 = conv3x3-bn-relu(0)",
+            "1 = conv(0); output(1)",
+        ),
+        *("2 = maxpool3x3(0); output(1)", "1 = maxpool3x3(1); output(0)", "output(0) "),
+    ],
+)
+def test_a_text_that_is_no_cell_is_refused(text):
+    with pytest.raises(ConfigError):
+        Cell.parse(text)
 
 
 def test_codes_sort_as_the_benchmarks_generator_goes():

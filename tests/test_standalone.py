@@ -14,7 +14,8 @@ from nasrepro.canonical import canonical_json
 from nasrepro.data.images import held_out_test, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, loss_and_correct
-from nasrepro.nets.config import NetConfig
+from nasrepro.nets import macro, nb101
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.nets.nb201 import Network, num_parameters
 from nasrepro.runs import standalone as standalone_module
 from nasrepro.runs.config import DataConfig, from_dict, to_dict
@@ -28,6 +29,8 @@ from nasrepro.runs.standalone import (
 )
 from nasrepro.runs.store import Store
 from nasrepro.samplers import Fixed
+from nasrepro.spaces.macro import Cell as MacroCell
+from nasrepro.spaces.nb101 import Cell as VertexCell
 from nasrepro.spaces.nb201 import Cell, live_edges
 from nasrepro.train import TrainConfig, initialise, train
 
@@ -103,6 +106,43 @@ def test_the_key_of_a_config_is_this_one():
     assert from_dict(json.loads(canonical_json(to_dict(TINY))), StandaloneConfig) == TINY
 
 
+CHAIN = MacroCell.parse("02012100")
+VERTICES = VertexCell(((0, 1), (0, 2), (1, 2), (0, 3), (2, 3)), ("conv3x3-bn-relu", "maxpool3x3"))
+ELSEWHERE = [
+    dataclasses.replace(TINY, cell=VERTICES, net=CellNetConfig(4, 1, statistics_momentum=0.1)),
+    dataclasses.replace(TINY, cell=VertexCell(((0, 1),), ()), net=CellNetConfig(4, 1)),
+    dataclasses.replace(TINY, cell=CHAIN, net=ChainNetConfig(4, 8)),
+]
+
+
+@pytest.mark.parametrize("config", ELSEWHERE, ids=lambda config: str(config.cell))
+def test_cells_of_other_spaces_train_and_survive_the_store(config, tmp_path):
+    found = run_standalone(config)
+    assert found.status == "ok" and len(found.history) == 3
+    again = run_standalone(config)
+    assert dataclasses.replace(again, measurement=found.measurement) == found
+    store = Store(tmp_path, StandaloneRecord)
+    assert store.read(store.save(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell": CHAIN}, "a run of NAS-Bench-Macro takes a ChainNetConfig and .* found NetConfig"),
+        ({"net": CellNetConfig()}, "a run of NAS-Bench-201 takes a NetConfig .* CellNetConfig"),
+    ],
+)
+def test_a_cell_and_a_network_of_two_spaces_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(TINY, **changes)
+
+
+def test_operations_of_no_space_are_refused():
+    values = to_dict(TINY) | {"cell": {"operations": ["conv"] * 6}}
+    with pytest.raises(ConfigError, match="unknown operation 'conv'"):
+        from_dict(values, StandaloneConfig)
+
+
 # ---- what a network costs
 
 
@@ -125,6 +165,21 @@ def test_flops_of_one_cell_by_hand():
         assert count_flops(cell, net, size=4) == expected
 
 
+def test_flops_of_other_spaces():
+    """Of a chain as its own count of many has them; of the empty NAS-Bench-101 cell by hand.
+
+    Two channels, images of 4x4, halved twice. Stem: 16 pixels, 3 to 2 channels, 9 weights. In each
+    stage the projection of the cell's input alone: 2 to 2, 2 to 4, 4 to 8 channels.
+    """
+    net = ChainNetConfig(channels=4, last_channels=8)
+    expected = macro.count_flops(np.array([CHAIN.code]), 8, net)
+    assert count_flops(CHAIN, net, size=8) == expected[0]
+    stem, stages = 16 * 3 * 2 * 9, 16 * 2 * 2 + 4 * 2 * 4 + 1 * 4 * 8
+    empty = VertexCell(((0, 1),), ())
+    found = count_flops(empty, CellNetConfig(channels=2, cells_per_stage=1), size=4)
+    assert found == 2 * (stem + stages + 8 * 10)
+
+
 def test_flops_of_pooling_are_none():
     pools, skips = (Cell((op,) * 6) for op in ("avg_pool_3x3", "skip_connect"))
     assert count_flops(pools, TINY.net, 8) == count_flops(skips, TINY.net, 8) > 0
@@ -142,6 +197,10 @@ def test_twice_the_size_is_four_times_the_flops_but_for_the_classifier(cell, cel
 def test_parameters_are_those_the_benchmark_counts(record):
     assert record.parameters == num_parameters(CELL, channels=4, cells_per_stage=1)
     assert record.flops == count_flops(CELL, TINY.net, 8)
+    (vertices, _, chain), codes = ELSEWHERE, np.array([CHAIN.code])
+    expected = nb101.num_parameters(VERTICES, channels=4, cells_per_stage=1)
+    assert run_standalone(vertices).parameters == expected
+    assert run_standalone(chain).parameters == macro.count_parameters(codes, chain.net)[0]
 
 
 # ---- the store

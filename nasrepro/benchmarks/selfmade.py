@@ -20,11 +20,10 @@ from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.canonical import digest
 from nasrepro.errors import DataError
-from nasrepro.spaces.nb201 import Cell
+from nasrepro.spaces import SPACES
 
 NAME = "nb201-selfmade"  # the one that comes with the project
-SPACE = "nb201"
-SCHEMA = 1  # raised when a file of the same columns means something else
+SCHEMA = 2  # raised when a file of the same columns means something else
 METADATA = b"nasrepro"
 
 CURVES = {  # one entry an epoch
@@ -34,7 +33,7 @@ CURVES = {  # one entry an epoch
     "validation_correct": int,
 }
 COLUMNS: dict[str, type] = {
-    "cell": str,  # in the benchmark's own notation
+    "cell": str,  # as `Cell.parse` of its space reads it
     "seed": int,
     "status": str,
     **CURVES,
@@ -61,10 +60,12 @@ class Packed:
     """What a packed file holds.
 
     Attributes:
+        space: a key of `SPACES`.
         bench: the definition, plain values of `nasrepro.runs.bench.Bench`.
         rows: one a run, with the names of `COLUMNS`; a loss that is not finite is None.
     """
 
+    space: str
     bench: dict[str, Any]
     rows: list[dict[str, Any]]
 
@@ -76,6 +77,7 @@ class Curves:
     The axes are always (cells, seeds, epochs), as far as a value has them.
 
     Attributes:
+        space: a key of `SPACES`.
         bench: the definition.
         codes: `Cell.code`, int64 [cells].
         train_loss: mean over the batches of an epoch, float64 [cells, seeds, epochs].
@@ -87,6 +89,7 @@ class Curves:
         flops: of the forward pass of one image, int64 [cells].
     """
 
+    space: str
     bench: dict[str, Any]
     codes: np.ndarray
     train_loss: np.ndarray
@@ -125,7 +128,12 @@ def to_bytes(packed: Packed) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    meaning = {"schema": SCHEMA, "bench": packed.bench, "sha256": digest(vars(packed))}
+    meaning = {
+        "schema": SCHEMA,
+        "space": packed.space,
+        "bench": packed.bench,
+        "sha256": digest(vars(packed)),
+    }
     schema = _schema().with_metadata({METADATA: json.dumps(meaning, sort_keys=True)})
     buffer = io.BytesIO()
     parquet.write_table(
@@ -150,13 +158,13 @@ def read(path: Path) -> Packed:
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             found = file.read()  # `read_table` would import pandas
-        meaning = json.loads(found.schema.metadata[METADATA])
-        version, bench, stored = (meaning[key] for key in ("schema", "bench", "sha256"))
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        meaning = dict(json.loads(found.schema.metadata[METADATA]))
+        version, space, bench, stored = map(meaning.get, ("schema", "space", "bench", "sha256"))
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} is no whole packed benchmark ({error}); {remedy}") from None
     if version != SCHEMA or found.schema.remove_metadata() != _schema():
         raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")
-    packed = Packed(bench, found.to_pylist())
+    packed = Packed(space, bench, found.to_pylist())
     if digest(vars(packed)) != stored:
         raise DataError(f"{path} was altered: its content does not match its checksum; {remedy}")
     return packed
@@ -197,9 +205,11 @@ def curves(packed: Packed) -> Curves:
     def gather(column: str) -> np.ndarray:
         return np.array([[row[column] for row in group] for group in complete.values()])
 
+    parse = SPACES[packed.space].Cell.parse
     return Curves(
+        space=packed.space,
         bench=packed.bench,
-        codes=np.array([Cell.parse(cell).code for cell in complete], dtype=np.int64),
+        codes=np.array([parse(cell).code for cell in complete], dtype=np.int64),
         train_loss=gather("train_loss"),
         train_accuracy=gather("train_accuracy"),
         validation_loss=gather("validation_loss"),
@@ -237,7 +247,7 @@ def table(found: Curves) -> Table:
     }
     columns = tuple(column(found, split) for split in values)
     by_name = {c.name: v for c, v in zip(columns, values.values(), strict=True)}
-    return Table(found.bench["name"], found.codes, columns, by_name)
+    return Table(found.bench["name"], found.codes, columns, by_name, found.space)
 
 
 def column(found: Curves, split: str) -> Column:
@@ -250,13 +260,13 @@ def column(found: Curves, split: str) -> Column:
         else "all test images"
     )
     size = f" of {data['size']}x{data['size']} pixels" if data["size"] else ""
+    depth = f", {net['cells_per_stage']} cell(s) a stage" if "cells_per_stage" in net else ""
     return Column(
         data["name"],
         split,
         bench["train"]["epochs"],
         "seed 0" if seeds == 1 else f"mean of seeds 0 to {seeds - 1}",
         f"on {images}{size}, trained on {data['train_images']:,} training images; "
-        f"{net['channels']} channels, {net['cells_per_stage']} cell(s) a stage; "
-        f"{len(found):,} cells",
+        f"{net['channels']} channels{depth}; {len(found):,} cells",
         location(bench["name"]).name,
     )

@@ -1,11 +1,17 @@
 """How large a network is, how it normalises and what its paths share."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nasrepro.errors import ConfigError
 
 KERNELS = ("separate", "single")
 NARROWINGS = ("first", "shuffled", "interpolated")
+
+
+def _width_and_depth(net: Any) -> str:
+    """Width and depth of a network of cells, for tables."""
+    return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,8 @@ class NetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+
+    __str__ = _width_and_depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class CellNetConfig:
             if (value := getattr(self, what)) not in known:
                 raise ConfigError(f"unknown {what} {value!r}; choose from {', '.join(known)}")
 
+    __str__ = _width_and_depth
+
 
 @dataclass(frozen=True, slots=True)
 class ChainNetConfig:
@@ -47,6 +57,12 @@ class ChainNetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+
+    def __str__(self) -> str:
+        """Its width, for tables."""
+        return (
+            f"{self.channels} channels in the stem, {self.last_channels:,} in the last convolution"
+        )
 
 
 # Laube 3.3 and appendix D; M of the paper also doubles the channels.

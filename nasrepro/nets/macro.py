@@ -114,7 +114,7 @@ def supernet(config: ChainNetConfig, operations: Sequence[str] = OPERATIONS) -> 
 
 
 def stand_alone(cell: Cell, config: ChainNetConfig) -> Network:
-    """The network of one path on its own."""
+    """The network of one path on its own: the supernet of a single path."""
     return Network([(operation,) for operation in cell.operations], config)
 
 

@@ -252,18 +252,6 @@ class Network(PathNetwork):
                     raise ConfigError(f"vertex {vertex} of this network offers {have}, not {want}")
 
 
-class StandAlone(nn.Module):
-    """The network of one cell on its own."""
-
-    def __init__(self, cell: Cell, config: CellNetConfig) -> None:
-        super().__init__()
-        self.cell = cell
-        self.network = Network(lambda width: cell_slots(cell, width), config)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x, self.cell)
-
-
 def supernet(
     config: CellNetConfig,
     subspace: Subspace,
@@ -302,7 +290,12 @@ def cell_slots(cell: Cell, width: int) -> list[Slot]:
     ]
 
 
-def extract(supernet: Network, cell: Cell, config: CellNetConfig) -> StandAlone:
+def stand_alone(cell: Cell, config: CellNetConfig) -> Network:
+    """The network of one cell on its own: the supernet of a single path."""
+    return Network(lambda width: cell_slots(cell, width), config)
+
+
+def extract(supernet: Network, cell: Cell, config: CellNetConfig) -> Network:
     """The stand-alone network of a cell with a copy of its path's weights in the supernet.
 
     Raises:
@@ -311,10 +304,10 @@ def extract(supernet: Network, cell: Cell, config: CellNetConfig) -> StandAlone:
     supernet.check_offers(cell)
     if supernet.choose is not first:
         raise ConfigError("a path has weights of its own only where it takes the first channels")
-    alone = StandAlone(cell, config)
+    alone = stand_alone(cell, config)
     weights = supernet.state_dict()
-    alone.network.load_state_dict(
-        {key: _part(weights[key], own.shape) for key, own in alone.network.state_dict().items()}
+    alone.load_state_dict(
+        {key: _part(weights[key], own.shape) for key, own in alone.state_dict().items()}
     )
     return alone
 

@@ -148,29 +148,22 @@ class Network(PathNetwork):
                 )
 
 
-class StandAlone(nn.Module):
-    """The network of one cell on its own."""
-
-    def __init__(self, cell: Cell, config: NetConfig) -> None:
-        super().__init__()
-        self.cell = cell
-        self.network = Network([(operation,) for operation in cell.operations], config)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x, self.cell)
-
-
 def supernet(config: NetConfig, operations: Sequence[str] = OPERATIONS) -> Network:
     """A supernet with the given operations on all six edges of every cell."""
     return Network([operations] * len(EDGES), config)
 
 
-def extract(supernet: Network, cell: Cell, config: NetConfig) -> StandAlone:
+def stand_alone(cell: Cell, config: NetConfig) -> Network:
+    """The network of one cell on its own: the supernet of a single path."""
+    return Network([(operation,) for operation in cell.operations], config)
+
+
+def extract(supernet: Network, cell: Cell, config: NetConfig) -> Network:
     """The stand-alone network of a cell with a copy of its path's weights in the supernet."""
     supernet.check_offers(cell)
-    alone = StandAlone(cell, config)
+    alone = stand_alone(cell, config)
     weights = supernet.state_dict()
-    alone.network.load_state_dict({key: weights[key] for key in alone.network.state_dict()})
+    alone.load_state_dict({key: weights[key] for key in alone.state_dict()})
     return alone
 
 

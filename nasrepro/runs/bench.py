@@ -21,14 +21,26 @@ from nasrepro.benchmarks.selfmade import CURVES, Packed
 from nasrepro.canonical import canonical_json, to_csv
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.evaluate import EvaluateConfig, check_fits
-from nasrepro.nets.config import NetConfig
-from nasrepro.runs.config import CellsConfig, DataConfig, from_dict, to_dict
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.runs import macro, nb101, nb201
+from nasrepro.runs.config import (
+    AnyCells,
+    AnyNet,
+    CellsConfig,
+    DataConfig,
+    DrawnCells,
+    check_parts,
+    from_dict,
+    to_dict,
+)
 from nasrepro.runs.execute import execute
-from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.run import check_inputs
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement, Store, write_atomically
-from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, check_operations, is_connected
+from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
+from nasrepro.spaces.macro import Subspace as MacroSubspace
+from nasrepro.spaces.nb101 import Subspace as CellSubspace
+from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
 MEASURED = tuple(field.name for field in fields(Measurement))
@@ -64,20 +76,21 @@ class Progress:
 class Bench:
     """A benchmark to make: its cells, its seeds, and what all runs share.
 
-    Its cells are the connected ones of a random sample, in the order in which they were drawn:
-    nothing that is measured decides which they are, and a longer list begins with a shorter one.
+    Its cells are the connected ones of a random sample of its space, in the order in which they
+    were drawn: nothing that is measured decides which they are, and a longer list begins with a
+    shorter one.
     """
 
     name: str
     data: DataConfig
-    net: NetConfig
+    net: AnyNet
     train: TrainConfig
     evaluate: EvaluateConfig
     seeds: int
     cells: int | None = None  # at most so many
-    subspace: Subspace = field(default_factory=Subspace)
-    fixed: tuple[tuple[int, str], ...] = ()  # edges that carry the same operation in every cell
-    sample: CellsConfig = field(default_factory=CellsConfig)  # the supernets' own by default
+    subspace: AnySubspace = field(default_factory=Subspace)
+    fixed: tuple[tuple[int, str], ...] = ()  # places of one operation in all cells: edges, blocks
+    sample: AnyCells = field(default_factory=CellsConfig)  # the supernets' own by default
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):
@@ -86,10 +99,15 @@ class Bench:
             )
         if self.name in OTHERS:
             raise ConfigError(f"{self.name} is a table of others; choose another name")
-        for edge, operation in self.fixed:
-            check_operations([operation])
-            if edge not in range(len(EDGES)):
-                raise ConfigError(f"the edges of a cell are 0..{len(EDGES) - 1}, found {edge}")
+        check_parts(self.subspace, self.net, self.sample)
+        space = SPACES[self.space]
+        for place, operation in self.fixed:
+            space.check_operations([operation])
+            if place not in range(space.PLACES):
+                raise ConfigError(
+                    f"a cell of {space.TITLE} has {space.PLACES} places whose operation can be "
+                    f"fixed, counted from 0; found {place}"
+                )
         if self.seeds < 1 or (self.cells is not None and self.cells < 1):
             raise ConfigError(
                 "a benchmark has at least 1 cell and 1 seed, "
@@ -101,21 +119,34 @@ class Bench:
         """The sentence for the command line."""
         size = f" at {self.data.size}x{self.data.size} pixels" if self.data.size else ""
         return (
-            f"NAS-Bench-201 cells on {self.data.name}{size}, {self.data.train_images:,} training "
-            f"images, {self.train.epochs} epochs, {self.net.channels} channels, "
-            f"{self.net.cells_per_stage} cell(s) a stage; {self.seeds} seed(s) a cell"
+            f"{SPACES[self.space].TITLE} cells on {self.data.name}{size}, "
+            f"{self.data.train_images:,} training images, {self.train.epochs} epochs, {self.net}; "
+            f"{self.seeds} seed(s) a cell"
         )
 
-    def config(self, cell: Cell, seed: int) -> StandaloneConfig:
+    @property
+    def space(self) -> str:
+        """A key of `SPACES`."""
+        return name_of(self.subspace)
+
+    def config(self, cell: AnyCell, seed: int) -> StandaloneConfig:
         """One run."""
         return StandaloneConfig(self.data, cell, self.net, self.train, self.evaluate, seed)
 
-    def chosen_cells(self) -> list[Cell]:
-        """The cells, in the order in which they are trained; ConfigError if there are none."""
+    def chosen_cells(self) -> list[AnyCell]:
+        """The cells, in the order in which they are trained; ConfigError if there are none.
+
+        A DataError says that the sample is one of a table that cannot be had.
+        """
+        draw = {
+            "nb201": nb201.drawn_cells,
+            "nb101": nb101.drawn_cells,
+            "macro": macro.drawn_cells,
+        }[self.space]
         found = [
             cell
-            for cell in random_cells(self.subspace, self.sample)
-            if is_connected(cell) and all(cell.operations[edge] == op for edge, op in self.fixed)
+            for cell in draw(self.subspace, self.sample)
+            if all(cell.operations[place] == operation for place, operation in self.fixed)
         ][: self.cells]
         if not found:
             raise ConfigError(f"no cell of the sample of {self.name} is connected and as fixed")
@@ -128,6 +159,9 @@ class Bench:
         ]
 
 
+DIGITS = DataConfig("digits", train_images=1_000, validation_images=250, size=8)
+DIGITS_TRAIN = TrainConfig(epochs=10, batch_size=50, learning_rate=0.1, crop_padding=1)
+DIGITS_EVALUATE = EvaluateConfig("tracked", batch_size=250)
 BENCHES = {
     bench.name: bench
     for bench in (
@@ -150,15 +184,36 @@ BENCHES = {
         ),
         Bench(
             name="nb201-digits",
-            data=DataConfig("digits", train_images=1_000, validation_images=250, size=8),
+            data=DIGITS,
             net=NetConfig(channels=8, cells_per_stage=1),
-            train=TrainConfig(epochs=10, batch_size=50, learning_rate=0.1, crop_padding=1),
-            evaluate=EvaluateConfig("tracked", batch_size=250),
+            train=DIGITS_TRAIN,
+            evaluate=DIGITS_EVALUATE,
             seeds=2,
             # 3^3 cells: a chain of three operations, and a pooling beside every part of it. With
             # Skip there, or 1x1 Conv in place of Pool, seeds hardly agree: all cells do well.
             subspace=Subspace.without("none", "nor_conv_1x1"),
             fixed=((1, "avg_pool_3x3"), (3, "avg_pool_3x3"), (4, "avg_pool_3x3")),
+        ),
+        # To begin with in the other spaces: as many random cells of each.
+        Bench(
+            name="nb101-digits",
+            data=DIGITS,
+            net=CellNetConfig(channels=8, cells_per_stage=1, statistics_momentum=0.1),
+            train=DIGITS_TRAIN,
+            evaluate=DIGITS_EVALUATE,
+            seeds=2,
+            subspace=CellSubspace(),
+            sample=DrawnCells(count=27, table=None),
+        ),
+        Bench(
+            name="macro-digits",
+            data=DIGITS,
+            net=ChainNetConfig(channels=8, last_channels=64),
+            train=DIGITS_TRAIN,
+            evaluate=DIGITS_EVALUATE,
+            seeds=2,
+            subspace=MacroSubspace(),
+            sample=DrawnCells(count=27, table=None),
         ),
     )
 }
@@ -270,9 +325,9 @@ def pack(bench: Bench) -> None:
     found = stored(bench, done)
     if len(found) > len(done):
         rows = [to_row(record) for record in found]
-        write_atomically(path, selfmade.to_bytes(Packed(to_dict(bench), rows)))
+        write_atomically(path, selfmade.to_bytes(Packed(bench.space, to_dict(bench), rows)))
     enough = progress(bench).complete > 1  # for a correlation
-    if enough and (len(found) > len(done) or others()):
+    if enough and (len(found) > len(done) or others(bench.space)):
         save_statistics(bench.name)
 
 
@@ -358,10 +413,11 @@ def to_row(record: StandaloneRecord) -> dict[str, Any]:
 def from_row(row: Mapping[str, Any], bench: Bench) -> StandaloneRecord:
     """The record of a row; DataError if the row is none."""
     try:
+        cell = SPACES[bench.space].Cell.parse(row["cell"])
         columns = [[_number(value) for value in row[name]] for name in CURVES]
         measurement = {name: row[name] for name in MEASURED}
         values = {
-            "config": to_dict(bench.config(Cell.parse(row["cell"]), row["seed"])),
+            "config": to_dict(bench.config(cell, row["seed"])),
             "history": [dict(zip(CURVES, e, strict=True)) for e in zip(*columns, strict=True)],
             "measurement": measurement | {"versions": json.loads(row["versions"])},
         }
@@ -386,12 +442,12 @@ def _number(value: float | None) -> float:
 # ---- what can be said of it
 
 
-def others() -> dict[str, Table]:
-    """The tables of others on the same space that are on this machine, by their name.
+def others(space: str) -> dict[str, Table]:
+    """The tables of others on a space that are on this machine, by their name.
 
     An official file counts once `load_table` has converted it, which can take a quarter of an hour.
     """
-    return {name: load_table(name) for name in ready_tables() if OTHERS.get(name) == selfmade.SPACE}
+    return {name: load_table(name) for name in ready_tables() if OTHERS.get(name) == space}
 
 
 def statistics(name: str) -> pd.DataFrame:
@@ -400,7 +456,8 @@ def statistics(name: str) -> pd.DataFrame:
     Raises:
         DataError: if there is no packed file, it is damaged, or has fewer than two complete cells.
     """
-    return agreement.statistics(selfmade.load_curves(name), others())
+    found = selfmade.load_curves(name)
+    return agreement.statistics(found, others(found.space))
 
 
 def save_statistics(name: str) -> None:

@@ -11,7 +11,7 @@ from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, check_fits
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
-from nasrepro.spaces import macro, nb101
+from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
@@ -65,16 +65,26 @@ class DrawnCells:
         return self.table
 
 
-AnySubspace = Subspace | nb101.Subspace | macro.Subspace
 AnyNet = NetConfig | CellNetConfig | ChainNetConfig
 AnyCells = CellsConfig | DrawnCells
 
 # What a run of each space is made of.
 _PARTS = {
-    Subspace: (NetConfig, CellsConfig),
-    nb101.Subspace: (CellNetConfig, DrawnCells),
-    macro.Subspace: (ChainNetConfig, DrawnCells),
+    "nb201": (NetConfig, CellsConfig),
+    "nb101": (CellNetConfig, DrawnCells),
+    "macro": (ChainNetConfig, DrawnCells),
 }
+
+
+def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> None:
+    """Raise a ConfigError unless networks and cells are of the space of a cell or a subspace."""
+    space = name_of(part)
+    if not all(isinstance(config, _PARTS[space]) for config in configs):
+        wanted, found = (
+            " and ".join(kind.__name__ for kind in kinds)
+            for kinds in (_PARTS[space], map(type, configs))
+        )
+        raise ConfigError(f"a run of {SPACES[space].TITLE} takes a {wanted}, found {found}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +101,7 @@ class RunConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        net, cells = _PARTS[type(self.subspace)]
-        if not (isinstance(self.net, net) and isinstance(self.cells, cells)):
-            raise ConfigError(
-                f"a run of the subspace {self.subspace} takes a {net.__name__} and "
-                f"{cells.__name__}, found {type(self.net).__name__} and {type(self.cells).__name__}"
-            )
+        check_parts(self.subspace, self.net, self.cells)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     @property
@@ -117,18 +122,27 @@ _converter.register_unstructure_hook(
 
 
 def _structure_one_of(*kinds: type) -> Callable[[Any, type], Any]:
-    """Read values as the dataclass with which they share most names; the first of equal ones."""
+    """Read values as the dataclass whose names differ least from theirs, the first of equals."""
     names = {kind: {f.name for f in fields(kind)} for kind in kinds}
 
     def structure(values: Any, _: type) -> Any:
         given = set(values) if isinstance(values, dict) else set()
-        return _converter.structure(values, max(kinds, key=lambda kind: len(names[kind] & given)))
+        return _converter.structure(values, min(kinds, key=lambda kind: len(names[kind] ^ given)))
 
     return structure
 
 
 for _union in (AnySubspace, AnyNet, AnyCells):
     _converter.register_structure_hook(_union, _structure_one_of(*get_args(_union)))
+
+
+@_converter.register_structure_hook
+def _structure_cell(values: Any, _: AnyCell) -> AnyCell:
+    """Read values as a cell of the space that has its operations: fields alone do not tell."""
+    operations = set(values.get("operations", ())) if isinstance(values, dict) else set()
+    known = [space for space in SPACES.values() if operations <= set(space.OPERATIONS)]
+    kinds = [space.Cell for space in known or SPACES.values()]
+    return _structure_one_of(*kinds)(values, AnyCell)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

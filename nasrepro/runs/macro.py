@@ -27,7 +27,12 @@ def parts(config: RunConfig) -> tuple[list[Cell], Network, Sampler]:
 
 
 def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
-    """Distinct networks drawn uniformly from a subspace, in ascending order of their code.
+    """The networks of `drawn_cells` in ascending order of their code."""
+    return sorted(drawn_cells(subspace, config), key=lambda cell: cell.code)
+
+
+def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
+    """Distinct networks drawn uniformly from a subspace, in the order in which they were drawn.
 
     Raises:
         ConfigError: if there are not enough, or only those of a table are wanted: it has all.
@@ -44,4 +49,4 @@ def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
     codes = np.sort([cell.code for cell in subspace.cells()])
     generator = np.random.default_rng(config.seed)
     chosen = generator.choice(codes, config.count, replace=False)
-    return [Cell.from_code(int(code)) for code in np.sort(chosen)]
+    return [Cell.from_code(int(code)) for code in chosen]

@@ -31,7 +31,12 @@ def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Cell], Net
 
 
 def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
-    """Distinct cells of a subspace in ascending order of their code, in canonical form.
+    """The cells of `drawn_cells` in ascending order of their code."""
+    return sorted(drawn_cells(subspace, config), key=lambda cell: cell.code)
+
+
+def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
+    """Distinct cells of a subspace in canonical form, in the order in which they were drawn.
 
     Each cell of the subspace is about equally likely, though a table may have more of some kinds
     than of others: cells are weighted so that each number of outputs, with and without the input
@@ -53,7 +58,7 @@ def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
     weights = _weights(codes)
     generator = np.random.default_rng(config.seed)
     chosen = generator.choice(codes, config.count, replace=False, p=weights / weights.sum())
-    return [Cell.from_code(int(code)) for code in np.sort(chosen)]
+    return [Cell.from_code(int(code)) for code in chosen]
 
 
 def _weights(codes: np.ndarray) -> np.ndarray:

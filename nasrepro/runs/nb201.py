@@ -7,7 +7,7 @@ from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.runs.config import CellsConfig, RunConfig
 from nasrepro.samplers import Sampler
 from nasrepro.samplers.nb201 import make_sampler
-from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
 
 
 def parts(config: RunConfig) -> tuple[list[Cell], Network, Sampler]:
@@ -45,6 +45,11 @@ def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
     cells = list(subspace.cells())
     chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
     return [cells[i] for i in chosen]
+
+
+def drawn_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+    """The connected ones of `random_cells`, in the order in which they were drawn."""
+    return [cell for cell in random_cells(subspace, config) if is_connected(cell)]
 
 
 def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:

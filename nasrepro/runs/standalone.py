@@ -1,7 +1,7 @@
 """One network trained on its own: from a config to a record, as `run` does for a supernet.
 
-The network is a supernet that offers one operation an edge, trained by the supernets' own loop, so
-mapping and protocol can be the same in both (Yu 2020, section 3.2: f_proxy = f_ws).
+The network is a supernet of a single path, trained by the supernets' own loop, so mapping and
+protocol can be the same in both (Yu 2020, section 3.2: f_proxy = f_ws).
 """
 
 import math
@@ -15,9 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from nasrepro.canonical import digest
 from nasrepro.data.images import held_out_test
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
-from nasrepro.nets.config import NetConfig
-from nasrepro.nets.nb201 import StandAlone
-from nasrepro.runs.config import SCHEMA, DataConfig, to_dict
+from nasrepro.nets import macro, nb101, nb201
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.paths import PathNetwork
+from nasrepro.runs.config import SCHEMA, AnyNet, DataConfig, check_parts, to_dict
 from nasrepro.runs.machine import check_device, machine
 from nasrepro.runs.run import (
     deterministic_convolutions,
@@ -27,7 +28,7 @@ from nasrepro.runs.run import (
 )
 from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
-from nasrepro.spaces.nb201 import Cell
+from nasrepro.spaces import AnyCell
 from nasrepro.train import TrainConfig, initialise, train
 
 
@@ -36,13 +37,14 @@ class StandaloneConfig:
     """One network, trained and evaluated: all that decides the record."""
 
     data: DataConfig
-    cell: Cell
-    net: NetConfig
+    cell: AnyCell
+    net: AnyNet
     train: TrainConfig
     evaluate: EvaluateConfig
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_parts(self.cell, self.net)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     @property
@@ -71,7 +73,7 @@ class StandaloneRecord:
     test_loss: float | None  # after the last epoch, mean over all test images
     test_correct: int | None
     test_images: int
-    parameters: int  # trainable ones, of edges that do not reach the output, too
+    parameters: int  # trainable ones, of NAS-Bench-201's edges that lead nowhere, too
     flops: int  # of the forward pass of one image
     measurement: Measurement
 
@@ -97,9 +99,9 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
     part = load_split(images, config.data, config.net, device)
     test = held_out_test(images, config.data.size, device)
     weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
-    alone = StandAlone(config.cell, config.net)
-    initialise(alone, torch_generator(weights))
-    net = alone.network.to(device)
+    net = stand_alone(config.cell, config.net)
+    initialise(net, torch_generator(weights))
+    net.to(device)
     epochs = train(
         net,
         part,
@@ -132,7 +134,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
         test_loss=tested[0] if ok else None,
         test_correct=tested[1] if ok else None,
         test_images=len(images.test_labels),
-        parameters=sum(parameter.numel() for parameter in alone.parameters()),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
         flops=count_flops(config.cell, config.net, part.train_images.shape[-1]),
         measurement=Measurement(
             train_seconds=round(train_seconds, 3),
@@ -147,20 +149,30 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneR
     )
 
 
-def count_flops(cell: Cell, net: NetConfig, size: int) -> int:
+def stand_alone(cell: AnyCell, net: AnyNet) -> PathNetwork:
+    """The network of one cell of any space, before initialisation."""
+    builders = {
+        NetConfig: nb201.stand_alone,
+        CellNetConfig: nb101.stand_alone,
+        ChainNetConfig: macro.stand_alone,
+    }
+    return builders[type(net)](cell, net)
+
+
+def count_flops(cell: AnyCell, net: AnyNet, size: int) -> int:
     """Floating-point operations of one image's forward pass, as PyTorch's own counter has them.
 
     Those of convolutions and of the classifier: a multiplication and an addition are two. Counted
     without data, where pooling is pooling and no convolution with ones.
 
     Args:
-        cell: only its edges between input and output are computed.
+        cell: only what lies between its input and output is computed.
         net: width and depth.
         size: height and width of the images.
     """
     with torch.device("meta"):
-        alone = StandAlone(cell, replace(net, tracked_statistics=True)).eval()
+        alone = stand_alone(cell, replace(net, tracked_statistics=True)).eval()
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            alone(torch.empty(1, 3, size, size))
+            alone(torch.empty(1, 3, size, size), cell)
     return counter.get_total_flops()

@@ -3,9 +3,23 @@
 from nasrepro.errors import ConfigError
 from nasrepro.spaces import macro, nb101, nb201
 
-# Each has OPERATIONS, a class Cell (code, from_code), check_codes, uses_only, neighbours, counts.
+# Each has TITLE, OPERATIONS, PLACES (operations that every cell has at least), check_operations,
+# check_codes, uses_only, neighbours, counts, and the classes Cell (code, from_code, parse) and
+# Subspace.
 SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
 AnyCell = nb101.Cell | nb201.Cell | macro.Cell
+AnySubspace = nb201.Subspace | nb101.Subspace | macro.Subspace
+
+
+def name_of(part: AnyCell | AnySubspace) -> str:
+    """The name in `SPACES` of the space of a cell or a subspace.
+
+    >>> name_of(nb201.Subspace())
+    'nb201'
+    """
+    return next(
+        name for name, space in SPACES.items() if isinstance(part, space.Cell | space.Subspace)
+    )
 
 
 def counts(name: str) -> list[tuple[str, int]]:

@@ -13,9 +13,10 @@ import numpy as np
 from nasrepro.errors import ConfigError
 from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
 
+TITLE = "NAS-Bench-Macro"
 OPERATIONS = ("identity", "mb3_k3", "mb6_k5")  # the benchmark's digits 0, 1, 2
 STAGES = (2, 3, 3)
-NUM_BLOCKS = sum(STAGES)
+NUM_BLOCKS = PLACES = sum(STAGES)
 NUM_CELLS = len(OPERATIONS) ** NUM_BLOCKS
 
 # How the papers write an operation, for tables and figures.

@@ -13,6 +13,7 @@ visits them. Functions on arrays of codes do the heavy work; a `Cell` is for peo
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -22,9 +23,11 @@ import numpy as np
 from nasrepro.errors import ConfigError
 from nasrepro.spaces.encoding import check_known
 
+TITLE = "NAS-Bench-101"
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")  # in the benchmark's own order
 MAX_VERTICES = 7
 MAX_EDGES = 9
+PLACES = 0  # there is a cell without any operation
 NUM_CELLS = 423_624
 
 # How the papers write an operation, for tables and figures.
@@ -57,7 +60,7 @@ class Cell:
     >>> cell = Cell(((0, 1), (0, 2), (1, 2)), ("conv3x3-bn-relu",))
     >>> print(cell)
     1 = conv3x3-bn-relu(0); output(0, 1)
-    >>> Cell.from_code(cell.code) == cell
+    >>> Cell.from_code(cell.code) == cell == Cell.parse(str(cell))
     True
     >>> cell.matrix.tolist()
     [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
@@ -88,6 +91,19 @@ class Cell:
         inputs = {v: ", ".join(str(a) for a, b in self.edges if b == v) for v in self._targets}
         inner = [f"{v} = {op}({inputs[v]})" for v, op in enumerate(self.operations, 1)]
         return "; ".join([*inner, f"output({inputs[self.vertices - 1]})"])
+
+    @classmethod
+    def parse(cls, text: str) -> "Cell":
+        """Read what `str` gives, e.g. `1 = conv3x3-bn-relu(0); output(0, 1)`."""
+        edges, operations = [], []
+        for vertex, part in enumerate(text.split("; "), 1):
+            operation, _, inputs = part.rpartition(" = ")[2].partition("(")
+            operations.append(operation)
+            edges += [(int(source), vertex) for source in re.findall(r"[0-9]+", inputs)]
+        cell = cls(tuple(edges), tuple(operations[:-1]))  # the last one is "output"
+        if str(cell) != text:
+            raise ConfigError(f"expected a cell such as {cell}, found {text!r}")
+        return cell
 
     @property
     def _targets(self) -> range:

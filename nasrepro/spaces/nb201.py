@@ -13,9 +13,11 @@ import numpy as np
 from nasrepro.errors import ConfigError
 from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
 
+TITLE = "NAS-Bench-201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-NUM_CELLS = len(OPERATIONS) ** len(EDGES)
+PLACES = len(EDGES)
+NUM_CELLS = len(OPERATIONS) ** PLACES
 
 # How the papers write an operation, for tables and figures.
 LABELS = {
