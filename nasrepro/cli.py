@@ -47,7 +47,19 @@ Seeds = Annotated[
     int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
 ]
 Workers = Annotated[int, typer.Option(help="Local processes, one run each; 0: in this one.", min=0)]
+RunsAtOnce = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Runs at once, each in a process of its own; 0: one, in this process. Default: 1, or "
+        "as many as the scheduler has workers.",
+        min=0,
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Dask scheduler that computes, e.g. tcp://host:8786.")
+]
 
 
 def main() -> None:
@@ -231,25 +243,14 @@ def study_run(
     name: Study,
     profile: Profile = "cpu",
     seeds: Seeds = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            help="Runs at once, each in a process of its own; 0: one, in this process. Default: "
-            "1, or as many as the scheduler has workers.",
-            min=0,
-        ),
-    ] = None,
+    workers: RunsAtOnce = None,
     device: Device = "cpu",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler that computes, e.g. tcp://host:8786.")
-    ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
     from nasrepro.studies.results import compute_missing
 
-    if workers is None:
-        workers = 0 if scheduler else 1
-    compute_missing(name, profile, seeds, workers, device, scheduler)
+    compute_missing(name, profile, seeds, _at_once(workers, scheduler), device, scheduler)
     study_collect(name, profile)
 
 
@@ -297,8 +298,9 @@ def bench_build(
     runs: Annotated[
         int | None, typer.Option(min=0, help="At most so many runs now; 0 only packs.")
     ] = None,
-    workers: Workers = 1,
+    workers: RunsAtOnce = None,
     device: Device = "cpu",
+    scheduler: Scheduler = None,
 ) -> None:
     """Train the cells that are missing and pack them; safe to interrupt and to run again."""
     from nasrepro.runs.bench import build, define, find
@@ -306,7 +308,8 @@ def bench_build(
     if changes and like is None:
         raise ConfigError(f"-p changes a copy: nasrepro bench build NEW-NAME --like {name} -p ...")
     pairs = dict(_pair(text) for text in changes or [])
-    build(find(name) if like is None else define(name, like, pairs), runs, workers, device)
+    bench = find(name) if like is None else define(name, like, pairs)
+    build(bench, runs, _at_once(workers, scheduler), device, scheduler)
     bench_info(name)
 
 
@@ -317,7 +320,7 @@ def bench_info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Its settings, as JSON.")] = False,
 ) -> None:
-    """What a benchmark is, how much of it is stored, how well its seeds agree."""
+    """What a benchmark is, how much of it is stored and computed now, how well its seeds agree."""
     from nasrepro.runs.bench import find, names, progress, statistics
     from nasrepro.runs.config import to_dict
 
@@ -331,6 +334,8 @@ def bench_info(
         return
     found = progress(bench)
     print(f"{name}: {bench}\n{found}")
+    for key, why in found.failures.items():
+        print(f"{key}: {why}")
     if found.packed > 1 and found.complete > 1:
         print(statistics(name).to_string(index=False, float_format="%.3f"))
 
@@ -382,6 +387,11 @@ def _pair(text: str) -> tuple[str, object]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def _at_once(workers: int | None, scheduler: str | None) -> int:
+    """The runs at once that are meant where none are said: see `RunsAtOnce`."""
+    return workers if workers is not None else 0 if scheduler else 1
 
 
 def _duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from distributed import LocalCluster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -42,6 +43,7 @@ from nasrepro.runs.bench import (
     verify,
 )
 from nasrepro.runs.config import CellsConfig, DataConfig, DrawnCells, to_dict
+from nasrepro.runs.locks import lock, unlock
 from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.standalone import StandaloneEpoch, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement
@@ -324,7 +326,44 @@ def test_a_run_that_fails_leaves_the_others_packed(monkeypatch):
     monkeypatch.setattr(bench_module, "run_standalone", failing)
     with pytest.raises(NasreproError, match=r"3 of 6 runs failed(.|\n)*out of luck"):
         build(TINY)
-    assert progress(TINY).packed == 3
+    found = progress(TINY)
+    assert found.packed == 3 and "; 3 failed; " in str(found)
+    failed = {config.key for config in TINY.configs() if config.seed == 1}
+    assert found.failures == dict.fromkeys(failed, "out of luck")
+    monkeypatch.setattr(bench_module, "run_standalone", lambda config, device: made_up(config))
+    build(TINY)
+    assert progress(TINY).failures == {} and progress(TINY).packed == 6
+
+
+def test_what_another_terminal_computes_is_counted():
+    first, second, *_ = TINY.configs()
+    store(TINY).save(made_up(first))
+    files = [lock(store(TINY), config.key) for config in (first, second)]
+    found = progress(TINY)  # the first is stored, whoever has it
+    assert found.computing == 1 and "1 of 6 runs stored" in str(found)
+    assert "; 1 being computed; " in str(found)
+    for file in files:
+        unlock(file)
+    assert progress(TINY).computing == 0
+
+
+def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench_module, "check_inputs", lambda *args: asked.append("inputs"))
+    monkeypatch.setattr(bench_module, "execute", lambda *args, **more: asked.append(more))
+    build(TINY, scheduler="tcp://host:8786")
+    assert asked == [{"scheduler": "tcp://host:8786"}]
+
+
+@pytest.mark.slow
+def test_a_cluster_builds_what_this_process_would():
+    one = dataclasses.replace(TINY, cells=1)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        build(one, scheduler=cluster.scheduler_address)
+    here = [run_standalone(config) for config in one.configs()]
+    there = list(packed(one).values())
+    for mine, theirs in zip(here, there, strict=True):
+        assert dataclasses.replace(mine, measurement=theirs.measurement) == theirs
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from nasrepro.runs.config import (
     to_dict,
 )
 from nasrepro.runs.execute import execute
+from nasrepro.runs.locks import failures, locked
 from nasrepro.runs.run import check_inputs
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
 from nasrepro.runs.store import Measurement, Store, write_atomically
@@ -57,6 +58,8 @@ class Progress:
     complete: int  # cells all of whose runs are stored and none diverged
     cells: int
     cpu_seconds: float  # of the stored runs
+    computing: int = 0  # now, by whatever client
+    failures: Mapping[str, str] = field(default_factory=dict)  # why missing runs failed, by key
 
     def __str__(self) -> str:
         """The line for the command line."""
@@ -65,6 +68,12 @@ class Progress:
             f"{stored} of {self.runs} runs stored ({self.packed} packed, {self.diverged} "
             f"diverged), {self.complete} of {self.cells} cells complete"
         )
+        if now := [
+            f"{count} {what}"
+            for count, what in ((self.computing, "being computed"), (len(self.failures), "failed"))
+            if count
+        ]:
+            text += f"; {', '.join(now)}"
         if not stored:
             return text
         mean = self.cpu_seconds / stored
@@ -287,7 +296,13 @@ def store(bench: Bench) -> Store:
     return Store(selfmade.location(bench.name).with_suffix(""), StandaloneRecord)
 
 
-def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str = "cpu") -> None:
+def build(
+    bench: Bench,
+    runs: int | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    scheduler: str | None = None,
+) -> None:
     """Compute the runs that are missing, and pack all there are; see `execute`.
 
     Args:
@@ -296,9 +311,11 @@ def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str =
             for all, 0 to pack only.
         workers: as in `execute`.
         device: as in `execute`.
+        scheduler: as in `execute`; what its workers need is not asked of this machine.
 
     Raises:
-        ConfigError: before anything is computed, if the definition or the device does not fit.
+        ConfigError: before anything is computed, if the definition or the device does not fit, or
+            there is no such cluster.
         DataError: before, too, if the images cannot be had, or a stored run is damaged or does not
             belong.
         NasreproError: if a run failed; the others are stored and packed.
@@ -307,10 +324,10 @@ def build(bench: Bench, runs: int | None = None, workers: int = 0, device: str =
     missing = [config for config in bench.configs() if config.key not in done]
     if runs is not None:
         missing = [c for c in missing if not folder.path(c.key).exists()][:runs]
-    if missing:
+    if missing and scheduler is None:
         check_inputs(missing, device)
     try:
-        execute(missing, run_standalone, folder, workers, device)
+        execute(missing, run_standalone, folder, workers, device, scheduler=scheduler)
     finally:
         pack(bench)
 
@@ -366,17 +383,20 @@ def stored(bench: Bench, done: Mapping[str, StandaloneRecord]) -> list[Standalon
 
 def progress(bench: Bench) -> Progress:
     """How much of a benchmark there is; DataError as `build`."""
-    done = packed(bench)
+    done, folder = packed(bench), store(bench)
     found = stored(bench, done)
     ok = Counter(record.config.cell for record in found if record.status == "ok")
+    missing = {config.key for config in bench.configs()} - {record.key for record in found}
     return Progress(
-        runs=len(bench.configs()),
+        runs=len(found) + len(missing),
         packed=len(done),
         loose=len(found) - len(done),
         diverged=sum(record.status == "diverged" for record in found),
         complete=sum(count == bench.seeds for count in ok.values()),
         cells=len(bench.chosen_cells()),
         cpu_seconds=sum(record.measurement.cpu_seconds for record in found),
+        computing=len(locked(folder) & missing),
+        failures={key: why for key, why in failures(folder).items() if key in missing},
     )
 
 
