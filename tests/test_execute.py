@@ -129,9 +129,13 @@ def hold() -> None:
 
 
 def start(script: str) -> subprocess.Popen:
-    """Another Python process that knows this module, in a group of its own."""
+    """Another Python process that knows this module, in a group of its own.
+
+    It can be interrupted, also where these tests run in the background and cannot.
+    """
+    interruptible = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
-        [sys.executable, "-c", f"from test_execute import *\n{script}"],
+        [sys.executable, "-c", f"from test_execute import *\n{interruptible}\n{script}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
