@@ -58,9 +58,10 @@ tables = correlations.tables(statistics)
 summary, claims = tables["summary"], tables["claims"]
 RANKING = read_claims("pourchot_ranking")
 # The two benchmarks: what belongs to which.
-runs_201 = set(correlations.nb201_grid(profile))
-supernets_201 = [record for record in plan.stored if record.config in runs_201]
-supernets_101 = [record for record in plan.stored if record.config not in runs_201]
+runs_201, runs_101 = correlations.nb201_grid(profile), appraisal.grid(profile)
+supernets_201, supernets_101 = (
+    correlations.in_order(plan.stored, runs) for runs in (runs_201, runs_101)
+)
 
 
 def show_table(name, frame, caption):
@@ -69,13 +70,12 @@ def show_table(name, frame, caption):
 
 
 # %% tags=["remove-input", "remove-output"]
-total_101 = len(appraisal.grid(profile))
 # What there is of NAS-Bench-101: the authors' results, ours, both or none.
 known = [source for source in correlations.TABLE3 if source in statistics]
 table3 = {source: tables[correlations.TABLE3[source]] for source in known}
 judged = {source: tables[f"{source}_claims"] for source in known}
 printed = appraisal.as_printed(table3["authors"]) if "authors" in known else None
-full = str(correlations.nb201_grid(profile)[0].subspace)
+full = str(runs_201[0].subspace)
 baseline = tables["baseline"].set_index(["subspace", "size"]).loc[(full, "S")]
 floor = correlations.against_floor(tables["baseline"].query("size == 'S'"))
 # Verdicts are on what was run here: Pourchot's claims count with our supernets, not the authors'.
@@ -86,7 +86,7 @@ numbers = {
     "runs-stored": len(supernets_201),
     "runs-total": len(runs_201),
     "nb101-stored": len(supernets_101),
-    "nb101-total": total_101,
+    "nb101-total": len(runs_101),
     "diverged": sum(record.status == "diverged" for record in supernets_201),
     "nb101-diverged": sum(record.status == "diverged" for record in supernets_101),
     "truth": truth,
@@ -113,6 +113,7 @@ numbers = {
     "claims": len(verdicts),
     **{name: verdicts.count(name) for name in ("supported", "contradicted", "undecided")},
     "not-run": verdicts.count("not run"),
+    "half-precision": report.half_precision_sentence(tables.get("half_precision")),
 }
 for name, value in numbers.items():
     glue(f"correlations-{name}", Markdown(str(value)), display=False)
@@ -150,7 +151,7 @@ for name, value in numbers.items():
 # %% tags=["remove-input", "remove-output"]
 show_table(
     "setting",
-    report.describe_runs(correlations.nb201_grid(profile), correlations.PROFILES[profile].nets),
+    report.describe_runs(runs_201, correlations.PROFILES[profile].nets),
     "What all runs on NAS-Bench-201 share, read from their configs.",
 )
 
@@ -322,18 +323,24 @@ figure = plots.floor_and_ceiling(tables["baseline"], "S")
 own = tables.get("own_truth")
 show_table(
     "own",
-    report.own_truth_grid(own)
+    report.own_truth_grid(own, tables["own_gain"])
     if own is not None and len(own)
     else pd.DataFrame({"": ["our own benchmark has too few cells yet"]}),
     "Spearman correlation of the supernets' proxy accuracy with both truths over the same cells, "
-    "those of the random sample that our own benchmark has: mean and 95% interval over n seeds. "
-    "The intervals say nothing about other cells, so they cannot decide between the two truths.",
+    "those of the random sample that our own benchmark has: mean and 95% interval over n seeds, "
+    "which says nothing about other cells. The difference of the two means has an interval over "
+    "cells instead (bootstrap), which says nothing about other supernets.",
 )
 
 # %% [markdown]
 # ```{glue:md} own
 # :format: myst
 # ```
+#
+# (half-precision)=
+# ## Half precision
+#
+# {glue:md}`correlations-half-precision`
 #
 # (seven-subspaces)=
 # ## NAS-Bench-101: seven subspaces
@@ -381,9 +388,9 @@ show_table(
     "parameter counts.",
 )
 setting = nothing
-if total_101:
+if runs_101:
     nets = {"all runs": appraisal.PROFILES[profile].base.net}
-    setting = report.describe_runs(appraisal.grid(profile), nets)
+    setting = report.describe_runs(runs_101, nets)
 show_table(
     "setting-101",
     setting,

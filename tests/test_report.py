@@ -166,3 +166,29 @@ def test_figures_of_study_3_hold_what_the_tables_say():
     labels = [text.get_text() for text in axis.get_yticklabels()]
     assert labels[spaces.index("A_FULL^NRES")] == "A_FULL^NRES (n=4)"
     plt.close("all")
+
+
+def test_what_half_precision_changes_is_one_sentence():
+    rows = pd.DataFrame(
+        [("agreement", 0.99876, 0.99, 1, 2), ("change", -0.0021, -0.005, 0.0008, 2)],
+        columns=["what", "mean", "ci_low", "ci_high", "n"],
+    )
+    text = report.half_precision_sentence(rows)
+    assert text.startswith("2 small supernets") and "is 0.9988 [0.9900, 1.0000]; " in text
+    assert "their correlation with the truth by -0.0021 [-0.0050, 0.0008] (means" in text
+    assert report.half_precision_sentence(None).startswith("In this profile no supernet")
+
+
+def test_two_truths_and_their_difference_in_one_row():
+    rows = pd.DataFrame(
+        [("all", "S", 25, "own", 0.7, 0.6, 0.8, 5), ("all", "S", 25, "table", 0.5, 0.4, 0.6, 5)],
+        columns=["subspace", "size", "cells", "truth", "mean", "ci_low", "ci_high", "n"],
+    )
+    gains = pd.DataFrame(
+        [("all", "S", 5, 0.2, 0.1, 0.3, 25)],
+        columns=["subspace", "size", "runs", "mean", "ci_low", "ci_high", "n"],
+    )
+    (row,) = report.own_truth_grid(rows, gains).to_dict("records")
+    assert row["with our own benchmark"] == "0.70 [0.60, 0.80]"
+    assert row["with the published table"] == "0.50 [0.40, 0.60]"
+    assert row["difference, interval over cells"] == "0.20 [0.10, 0.30]"

@@ -203,6 +203,29 @@ def test_rankings_that_cannot_be_told_apart_have_no_interval():
     assert few.mean == pytest.approx(1) and math.isnan(few.low)  # a resample takes one row twice
 
 
+def test_the_difference_of_two_truths_is_that_of_the_mean_correlations():
+    generator = np.random.default_rng(7)
+    one, other = generator.normal(size=(2, 80))
+    rankings = np.column_stack([one + generator.normal(size=80) for _ in range(3)])
+    pairs = [spearmanr(r, one).statistic - spearmanr(r, other).statistic for r in rankings.T]
+    found = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
+    assert (found.mean, found.n) == (pytest.approx(np.mean(pairs)), 80)
+    assert 0 < found.low < found.mean < found.high
+    again = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
+    assert again == found
+    turned = stats.spearman_difference_interval(rankings, other, one, np.random.default_rng(0))
+    assert turned[:3] == pytest.approx((-found.mean, -found.high, -found.low))
+    alike = stats.spearman_difference_interval(rankings, one, one, np.random.default_rng(0))
+    assert alike[:3] == (0, 0, 0)
+
+
+def test_a_difference_of_constant_rankings_has_no_interval():
+    found = stats.spearman_difference_interval(
+        [[1], [1], [1]], [1, 2, 3], [3, 2, 1], np.random.default_rng(0)
+    )
+    assert math.isnan(found.mean) and math.isnan(found.low) and math.isnan(found.high)
+
+
 @pytest.mark.parametrize("values", [[[1, 2]], [[1], [2]], [1, 2], [[1, math.nan], [2, 3]]])
 def test_rankings_that_are_none_are_refused(values):
     with pytest.raises(ValueError, match="two of each"):

@@ -39,6 +39,12 @@ def table() -> Table:
 # Those of NAS-Bench-101 need its files, or supernets of ours, which may be absent.
 NB101_TABLES = {name for name in correlations.TABLES if name.startswith(("authors", "ours"))}
 NB101_TABLES |= set(correlations.TABLE3.values())
+OPTIONAL = {
+    "own",
+    "own_gain",
+    "own_truth",
+    "half_precision",
+}  # of NAS-Bench-201, where something is at hand
 
 
 def test_the_thirteen_subspaces_are_all_distinct():
@@ -53,9 +59,16 @@ def test_the_cpu_grid_has_the_runs_the_study_promises():
     assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 7 * 3 + 6 * 3
     assert len(small) == 6 * 5 + 7 * 3
     assert correlations.nb201_grid("cpu", seeds=1) == [c for c in grid if c.seed == 0]
-    assert correlations.grid("cpu") == grid + appraisal.grid("cpu")
+    precise = correlations.precision_grid("cpu")
+    assert correlations.grid("cpu") == grid + precise + appraisal.grid("cpu")
     keys = {config.key for config in correlations.grid("cpu")}
-    assert len(keys) == len(grid) + 7 * 6 * 3
+    assert len(keys) == len(grid) + 2 + 7 * 6 * 3
+    # The same training: only what the evaluation computes in is another.
+    evaluate = correlations.PROFILES["cpu"].base.evaluate
+    assert [replace(config, evaluate=evaluate) for config in precise] == [
+        config for config in small if config.subspace == Subspace() and config.seed < 2
+    ]
+    assert {config.evaluate.precision for config in precise} == {"float32"}
 
 
 @pytest.mark.parametrize("profile", correlations.PROFILES)
@@ -305,7 +318,7 @@ def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
     assert statistics["parameters"]["n"].tolist() == [27, 27]
     assert len(statistics["usage"]) == 0
     tables = correlations.tables(statistics)
-    assert set(correlations.TABLES) - set(tables) <= NB101_TABLES | {"own", "own_truth"}
+    assert set(correlations.TABLES) - set(tables) <= NB101_TABLES | OPTIONAL
     assert set(tables["claims"]["verdict"]) == {"not run"}
 
 
@@ -317,7 +330,10 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
     truth = Table("nb201-digits", codes, (test,), {test.name: ranks})
     own = Table("nb201-selfmade", codes[:25], (test,), {test.name: 90 - ranks[:25]})
     records = [digits_record(truth, seed) for seed in range(2)]
-    frame = correlations.beside_own(records, "digits", truth, own)
+    found = correlations.beside_own(records, "digits", truth, own)
+    frame, gain = found["own"], found["own_gain"]
+    assert gain[["runs", "n"]].to_numpy().tolist() == [[2, 25]]
+    assert gain[["mean", "ci_low", "ci_high"]].to_numpy()[0] == pytest.approx([-2, -2, -2])
     assert frame["n"].tolist() == [25, 25]
     assert frame["own"].tolist() == pytest.approx([-1, -1])
     assert frame["table"].tolist() == pytest.approx([1, 1])
@@ -327,7 +343,7 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
         ["table", pytest.approx(1), 2],
     ]
     few = Table("nb201-selfmade", codes[:19], (test,), {test.name: ranks[:19]})
-    assert len(correlations.beside_own(records, "digits", truth, few)) == 0
+    assert all(f.empty for f in correlations.beside_own(records, "digits", truth, few).values())
 
 
 def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
@@ -337,6 +353,26 @@ def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
     assert correlations.table_of("own") == "nb201-selfmade"
     sample = {cell.code for cell in random_cells(grid[0].subspace, grid[0].cells)}
     assert {cell.code for cell in BENCHES["nb201-selfmade"].chosen_cells()} <= sample
+
+
+def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
+    """By hand: single precision turns the ranks of the first of two supernets round."""
+    half = [perfect_record(Subspace(), table, seed) for seed in range(3)]
+    single = [
+        replace(record, config=config)
+        for record, config in zip(half, correlations.precision_grid("cpu"), strict=False)
+    ]
+    most = max(single[0].correct)
+    single[0] = replace(single[0], correct=tuple(most - count for count in single[0].correct))
+    found = correlations.beside_single_precision([*single, *half], "cpu", table)
+    assert found["seed"].tolist() == [0, 1] and found["n"].tolist() == [1_000, 1_000]
+    assert found["agreement"].tolist() == [pytest.approx(-1), 1]
+    assert found["half"].tolist() == [pytest.approx(1, abs=1e-4)] * 2
+    assert found["single"].tolist() == [pytest.approx(-1, abs=1e-4), pytest.approx(1, abs=1e-4)]
+    rows = correlations.half_precision(found)["half_precision"]
+    assert rows[["what", "n"]].to_numpy().tolist() == [["agreement", 2], ["change", 2]]
+    assert rows["mean"].tolist() == [pytest.approx(x, abs=1e-4) for x in (0, -1)]
+    assert correlations.half_precision(found[:0]) == {}
 
 
 def test_every_claim_about_the_table_is_computed(table):
@@ -359,7 +395,9 @@ def test_every_table_is_named(table):
     statistics = results.known_statistics("correlations", "cpu")
     tables = set(correlations.tables(statistics))
     assert tables <= set(correlations.TABLES)
-    absent = {"own", "own_truth"} | {name for name in NB101_TABLES if "ours" in name}
+    absent = {"own", "own_truth", "half_precision"} | {
+        name for name in NB101_TABLES if "ours" in name
+    }
     assert set(correlations.TABLES) - tables <= absent
 
 
@@ -382,9 +420,11 @@ def test_a_training_repeated_for_other_cells_is_no_setting_that_was_tried(table)
     codes = sorted(cell.code for cell in random_cells(config.subspace, config.cells))
     record = Record(config, "ok", tuple(codes), tuple(range(len(codes))), (), MEASUREMENT)
     repeated = replace(record, config=replace(config, cells=CellsConfig(random=729)))
+    evaluate = replace(config.evaluate, precision="bfloat16")
+    otherwise = replace(record, config=replace(config, evaluate=evaluate))
     train = replace(config.train, learning_rate=0.5)
     tried = replace(record, config=replace(config, train=train))
-    found = correlations.settings([record, repeated, tried], "smoke", table)
+    found = correlations.settings([record, repeated, otherwise, tried], "smoke", table)
     assert found[["learning_rate", "in_grid"]].to_numpy().tolist() == [
         [config.train.learning_rate, True],
         [0.5, False],

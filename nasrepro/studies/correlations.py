@@ -31,6 +31,7 @@ from nasrepro.stats import (
     difference_interval,
     mean_correlation,
     mean_interval,
+    spearman_difference_interval,
 )
 from nasrepro.studies import appraisal
 from nasrepro.train import TrainConfig
@@ -41,7 +42,9 @@ TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
-    *("runs", "seeds", "usage", "parameters", "settings", "own", "own_truth"),
+    *("runs", "seeds", "usage", "parameters", "settings"),
+    *("own", "own_gain", "own_truth"),
+    *("precision", "half_precision"),
     *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
     *(f"{source}_claims" for source in TABLE3),
     *TABLE3.values(),
@@ -85,6 +88,7 @@ class Profile:
     seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
     table: str = TABLE  # the truth
     column: str = COLUMN
+    single_precision: int = 0  # small supernets of the full space that are also evaluated in it
 
 
 CELLS = CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN)
@@ -120,6 +124,7 @@ PROFILES = {
         ),
         nets={"S": CPU_SMALL, "M": replace(CPU_SMALL, cells_per_stage=2)},
         seeds={("S", "singles"): 5, ("S", "doubles"): 3, ("M", "singles"): 3},
+        single_precision=2,
     ),
     "paper": Profile(
         base=RunConfig(
@@ -157,7 +162,7 @@ PROFILES = {
 
 
 def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The runs of a profile on both benchmarks, in the order in which they matter.
+    """All runs of a profile: on NAS-Bench-201, those in single precision, on NAS-Bench-101.
 
     Args:
         profile: a name in `PROFILES`.
@@ -170,7 +175,8 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
     if seeds is not None and seeds < 1:
         raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
-    return nb201_grid(profile, seeds) + appraisal.grid(profile, seeds)
+    parts = (nb201_grid, precision_grid, appraisal.grid)
+    return [config for part in parts for config in part(profile, seeds)]
 
 
 def nb201_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
@@ -181,6 +187,17 @@ def nb201_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
         for (size, group), count in chosen.seeds.items()
         for seed in range(count if seeds is None else min(count, seeds))
         for subspace in GROUPS[group]
+    ]
+
+
+def precision_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """Some runs of `nb201_grid` again, their supernets evaluated in single precision."""
+    chosen = PROFILES[profile]
+    return [
+        replace(config, evaluate=replace(config.evaluate, precision="float32"))
+        for config in nb201_grid(profile, seeds)
+        if (config.subspace, config.net) == (FULL, chosen.nets["S"])
+        and config.seed < chosen.single_precision
     ]
 
 
@@ -241,7 +258,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             no rows if the table has a part of the space only.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
-        own: subspace, size, seed, n, own, table; see `beside_own`, if our own benchmark is here.
+        own, own_gain: see `beside_own`, if our own benchmark is here.
+        precision: seed, n, agreement, half, single; see `beside_single_precision`.
         authors, ours, and what begins so: `nb101_statistics`.
     """
     wanted, column = nb201_grid(profile), PROFILES[profile].column
@@ -252,7 +270,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
         **frames,
-        **({} if own is None else {"own": beside_own(records, profile, table, own)}),
+        **({} if own is None else beside_own(records, profile, table, own)),
+        "precision": beside_single_precision(tried, profile, table),
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations),
@@ -363,9 +382,9 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
         config = record.config
         if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]) or not record.codes:
             continue
-        as_here = replace(config, cells=chosen.base.cells)
+        as_here = replace(config, cells=chosen.base.cells, evaluate=chosen.base.evaluate)
         if config != as_here and as_here in wanted:
-            continue  # a training of this grid, repeated to evaluate other cells
+            continue  # a training of this grid, repeated to evaluate other cells or otherwise
         sample = observe_run(record, profile, table).query("random")
         rows.append(
             {
@@ -402,7 +421,9 @@ def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["subspace", "size", "seed_a", "seed_b", "spearman"])
 
 
-def beside_own(records: Iterable[Record], profile: str, table: Table, own: Table) -> pd.DataFrame:
+def beside_own(
+    records: Iterable[Record], profile: str, table: Table, own: Table
+) -> dict[str, pd.DataFrame]:
     """How well runs rank the cells of our own benchmark, by its truth and by the profile's.
 
     Over the random sample's cells that both have, where there are `OWN_CELLS` of them.
@@ -414,24 +435,62 @@ def beside_own(records: Iterable[Record], profile: str, table: Table, own: Table
         own: test accuracies of networks of the supernets' own size, trained by themselves.
 
     Returns:
-        Columns subspace, size, seed, n (cells), own and table: Spearman correlations.
+        own: subspace, size, seed, n (cells), own and table: Spearman correlations of each run.
+        own_gain: subspace, size, runs, mean, ci_low, ci_high, n (cells): own less table, mean over
+            the runs, with its interval over cells.
     """
     (test,) = (column.name for column in own.columns if column.split == "test")
+    rows, gains, generator = [], [], np.random.default_rng(0)
+    observed = observe(records, profile, table).query("random")
+    shared = observed[np.isin(observed["code"], own.codes)]
+    for (subspace, size), group in shared.groupby(["subspace", "size"], sort=False):
+        by_seed = group.pivot(index="code", columns="seed", values="predicted")
+        if len(by_seed) < OWN_CELLS:
+            continue
+        truth = table.accuracy(by_seed.index.to_numpy(), PROFILES[profile].column)
+        measured = own.accuracy(by_seed.index.to_numpy(), test)
+        for seed, predicted in by_seed.items():
+            pair = [metrics.spearman(predicted, values) for values in (measured, truth)]
+            rows.append((subspace, size, seed, len(by_seed), *pair))
+        gain = spearman_difference_interval(by_seed, measured, truth, generator)
+        gains.append((subspace, size, by_seed.shape[1], *gain))
+    keys = ["subspace", "size"]
+    return {
+        "own": pd.DataFrame(rows, columns=[*keys, "seed", "n", "own", "table"]),
+        "own_gain": pd.DataFrame(gains, columns=[*keys, "runs", "mean", "ci_low", "ci_high", "n"]),
+    }
+
+
+def beside_single_precision(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """How far the same supernets, evaluated in half and in single precision, rank alike.
+
+    Args:
+        records: those of other grids do not matter.
+        profile: a name in `PROFILES`.
+        table: the stand-alone accuracies.
+
+    Returns:
+        One row a supernet: seed, n (cells of the random sample), and Spearman correlations:
+        agreement of the two, half and single with the truth.
+    """
+    by_config = {record.config: record for record in records if record.codes}
     rows = []
-    for record in records:
-        sample = observe_run(record, profile, table).query("random")
-        shared = sample[np.isin(sample["code"], own.codes)]
-        if len(shared) >= OWN_CELLS:
-            measured = own.accuracy(shared["code"].to_numpy(), test)
+    for config in precision_grid(profile):
+        pair = (replace(config, evaluate=PROFILES[profile].base.evaluate), config)
+        if by_config.keys() >= set(pair):
+            half, single = (
+                observe_run(by_config[each], profile, table).query("random") for each in pair
+            )
             rows.append(
                 {
-                    **shared.iloc[0][["subspace", "size", "seed"]],
-                    "n": len(shared),
-                    "own": metrics.spearman(shared["predicted"], measured),
-                    "table": metrics.spearman(shared["predicted"], shared["truth"]),
+                    "seed": config.seed,
+                    "n": len(half),
+                    "agreement": metrics.spearman(half["predicted"], single["predicted"]),
+                    "half": metrics.spearman(half["predicted"], half["truth"]),
+                    "single": metrics.spearman(single["predicted"], single["truth"]),
                 }
             )
-    return pd.DataFrame(rows, columns=["subspace", "size", "seed", "n", "own", "table"])
+    return pd.DataFrame(rows, columns=["seed", "n", "agreement", "half", "single"])
 
 
 def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
@@ -496,6 +555,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
         own_truth: subspace, size, cells, truth (own or table), mean, ci_low, ci_high, n (runs);
+        half_precision: what (agreement, change), mean, ci_low, ci_high, n (runs), if known;
         pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets;
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
@@ -509,6 +569,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics),
         **({"own_truth": own_truth(statistics["own"])} if "own" in statistics else {}),
+        **half_precision(statistics["precision"]),
         **nb101_tables(statistics),
         **statistics,
     }
@@ -607,6 +668,21 @@ def own_truth(own: pd.DataFrame) -> pd.DataFrame:
     ]
     names = ["subspace", "size", "cells", "truth", "mean", "ci_low", "ci_high", "n"]
     return pd.DataFrame(rows, columns=names)
+
+
+def half_precision(precision: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What single precision changes, mean and 95% interval over supernets, if there is one.
+
+    The agreement of both, and the change of the correlation with the truth, supernet by supernet.
+    """
+    if precision.empty:
+        return {}
+    rows = [
+        ("agreement", *mean_correlation(precision["agreement"])),
+        ("change", *mean_interval(precision["single"] - precision["half"])),
+    ]
+    table = pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
+    return {"half_precision": table}
 
 
 def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
