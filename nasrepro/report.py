@@ -280,6 +280,7 @@ def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
     )
     keys = ["subspace", "size", "cells", "n"]
     grid = texts.pivot(index=keys, columns="truth", values="text")[list(heads.values())]
+    grid = grid.loc[pd.MultiIndex.from_frame(texts[keys].drop_duplicates())]  # in their order
     by_key = gains.set_index(["subspace", "size"])[["mean", "ci_low", "ci_high"]]
     grid["difference, interval over cells"] = [
         with_interval(*by_key.loc[(subspace, size)]) for subspace, size, *_ in grid.index

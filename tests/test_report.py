@@ -181,14 +181,19 @@ def test_what_half_precision_changes_is_one_sentence():
 
 def test_two_truths_and_their_difference_in_one_row():
     rows = pd.DataFrame(
-        [("all", "S", 25, "own", 0.7, 0.6, 0.8, 5), ("all", "S", 25, "table", 0.5, 0.4, 0.6, 5)],
+        [
+            ("all", size, 25, truth, mean, mean - 0.1, mean + 0.1, 5)
+            for size in ("S", "M")
+            for truth, mean in (("own", 0.7), ("table", 0.5))
+        ],
         columns=["subspace", "size", "cells", "truth", "mean", "ci_low", "ci_high", "n"],
     )
     gains = pd.DataFrame(
-        [("all", "S", 5, 0.2, 0.1, 0.3, 25)],
+        [("all", size, 5, 0.2, 0.1, 0.3, 25) for size in ("S", "M")],
         columns=["subspace", "size", "runs", "mean", "ci_low", "ci_high", "n"],
     )
-    (row,) = report.own_truth_grid(rows, gains).to_dict("records")
+    row, other = report.own_truth_grid(rows, gains).to_dict("records")
+    assert (row["size"], other["size"]) == ("S", "M")
     assert row["with our own benchmark"] == "0.70 [0.60, 0.80]"
     assert row["with the published table"] == "0.50 [0.40, 0.60]"
     assert row["difference, interval over cells"] == "0.20 [0.10, 0.30]"
