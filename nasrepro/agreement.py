@@ -48,7 +48,7 @@ def statistics(found: Curves, others: dict[str, Table]) -> pd.DataFrame:
         pairs = np.column_stack([getattr(found, what), own.values[test]])
         rows.append((what, test, *spearman_interval(pairs, generator)))
     for name, other in others.items():
-        if len(np.intersect1d(own.codes, other.codes)) > 1:
+        if np.isin(other.codes, own.codes).sum() > 1:
             for its in other.values:
                 rows.append((name, its, *agreement(own, test, other, its, generator)))
     return pd.DataFrame(rows, columns=["what", "column", "mean", "ci_low", "ci_high", "n"])

@@ -330,7 +330,8 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
     truth = Table("nb201-digits", codes, (test,), {test.name: ranks})
     own = Table("nb201-selfmade", codes[:25], (test,), {test.name: 90 - ranks[:25]})
     records = [digits_record(truth, seed) for seed in range(2)]
-    found = correlations.beside_own(records, "digits", truth, own)
+    observations = correlations.observe(records, "digits", truth)
+    found = correlations.beside_own(observations, own)
     frame, gain = found["own"], found["own_gain"]
     assert gain[["runs", "n"]].to_numpy().tolist() == [[2, 25]]
     assert gain[["mean", "ci_low", "ci_high"]].to_numpy()[0] == pytest.approx([-2, -2, -2])
@@ -343,7 +344,7 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
         ["table", pytest.approx(1), 2],
     ]
     few = Table("nb201-selfmade", codes[:19], (test,), {test.name: ranks[:19]})
-    assert all(f.empty for f in correlations.beside_own(records, "digits", truth, few).values())
+    assert all(f.empty for f in correlations.beside_own(observations, few).values())
 
 
 def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():

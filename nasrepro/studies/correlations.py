@@ -270,7 +270,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
         **frames,
-        **({} if own is None else beside_own(records, profile, table, own)),
+        **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
         "runs": measure_runs(records, profile, observations),
         "settings": settings(tried, profile, table),
@@ -421,17 +421,13 @@ def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["subspace", "size", "seed_a", "seed_b", "spearman"])
 
 
-def beside_own(
-    records: Iterable[Record], profile: str, table: Table, own: Table
-) -> dict[str, pd.DataFrame]:
+def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame]:
     """How well runs rank the cells of our own benchmark, by its truth and by the profile's.
 
     Over the random sample's cells that both have, where there are `OWN_CELLS` of them.
 
     Args:
-        records: of the profile's grid.
-        profile: a name in `PROFILES`.
-        table: of the profile.
+        observations: what `observe` gives for the profile's runs.
         own: test accuracies of networks of the supernets' own size, trained by themselves.
 
     Returns:
@@ -441,13 +437,12 @@ def beside_own(
     """
     (test,) = (column.name for column in own.columns if column.split == "test")
     rows, gains, generator = [], [], np.random.default_rng(0)
-    observed = observe(records, profile, table).query("random")
-    shared = observed[np.isin(observed["code"], own.codes)]
+    shared = observations[observations["random"] & np.isin(observations["code"], own.codes)]
     for (subspace, size), group in shared.groupby(["subspace", "size"], sort=False):
         by_seed = group.pivot(index="code", columns="seed", values="predicted")
         if len(by_seed) < OWN_CELLS:
             continue
-        truth = table.accuracy(by_seed.index.to_numpy(), PROFILES[profile].column)
+        truth = group.groupby("code")["truth"].first()  # in the order of `by_seed`
         measured = own.accuracy(by_seed.index.to_numpy(), test)
         for seed, predicted in by_seed.items():
             pair = [metrics.spearman(predicted, values) for values in (measured, truth)]
