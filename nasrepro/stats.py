@@ -113,13 +113,20 @@ def spearman_interval(
 
 def _mean_rank_correlation(values: np.ndarray) -> np.ndarray:
     """Mean Spearman correlation over pairs of columns, (samples, n, rankings) to (samples,)."""
+    ranks = _unit_ranks(values)
+    first, second = np.triu_indices(values.shape[2], k=1)
+    return (ranks[:, :, first] * ranks[:, :, second]).sum(axis=1).mean(axis=1)
+
+
+def _unit_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks within (samples, n, columns) along n, so that products sum to Spearman's correlation.
+
+    NaN for a constant column.
+    """
     ranks = stats.rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
-    scale = np.sqrt((ranks**2).sum(axis=1))
-    first, second = np.triu_indices(values.shape[2], k=1)
-    products = (ranks[:, :, first] * ranks[:, :, second]).sum(axis=1)
-    with np.errstate(invalid="ignore"):  # a constant ranking: 0 / 0
-        return (products / (scale[:, first] * scale[:, second])).mean(axis=1)
+    with np.errstate(invalid="ignore"):
+        return ranks / np.sqrt((ranks**2).sum(axis=1, keepdims=True))
 
 
 def spearman_difference_interval(
@@ -152,33 +159,18 @@ def spearman_difference_interval(
     2.0
     """
     _check_confidence(confidence)
-    rankings = np.asarray(rankings, dtype=np.float64)
+    v = np.column_stack([rankings, one, other]).astype(np.float64)
+    chosen = generator.integers(len(v), size=(resamples, len(v)))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(_mean_rank_gain(v[chosen]), tails)
+    return Interval(float(_mean_rank_gain(v[None])[0]), float(low), float(high), len(v))
 
-    def difference(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
-        first, second, *ranked = (stats.rankdata(column, axis=axis) for column in columns)
-        gains = [
-            stats.pearsonr(ranks, first, axis=axis).statistic
-            - stats.pearsonr(ranks, second, axis=axis).statistic
-            for ranks in ranked
-        ]
-        return np.mean(gains, axis=0)
 
-    columns = (one, other, *rankings.T)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", (stats.ConstantInputWarning, stats.DegenerateDataWarning))
-        found = stats.bootstrap(
-            columns,
-            difference,
-            paired=True,
-            vectorized=True,
-            method="percentile",
-            n_resamples=resamples,
-            batch=100,
-            confidence_level=confidence,
-            rng=generator,
-        ).confidence_interval
-        estimate = difference(*columns)
-    return Interval(float(estimate), float(found.low), float(found.high), len(rankings))
+def _mean_rank_gain(values: np.ndarray) -> np.ndarray:
+    """Mean correlation with the last column but one, less that with the last one, (samples,)."""
+    ranks = _unit_ranks(values)
+    truths = ranks[:, :, -2:-1] - ranks[:, :, -1:]
+    return (ranks[:, :, :-2] * truths).sum(axis=1).mean(axis=1)
 
 
 def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
