@@ -22,12 +22,14 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     '0.51 [0.40, 0.62]'
     >>> with_interval(0.512, float("nan"), float("nan"))
     '0.51 [no interval]'
+    >>> with_interval(-0.001, -0.01, 0.01)  # no minus before a zero
+    '0.00 [-0.01, 0.01]'
     """
     if math.isnan(mean):
         return "–"
     if math.isnan(low):
-        return f"{mean:.{digits}f} [no interval]"
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return f"{mean:z.{digits}f} [no interval]"
+    return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def markdown_table(frame: pd.DataFrame, caption: str, name: str) -> str:
@@ -288,22 +290,22 @@ def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
     return grid.rename_axis(columns=None).reset_index().astype(str)
 
 
-def half_precision_sentence(rows: pd.DataFrame | None) -> str:
-    """What evaluation in half precision changes; `rows` is the table half_precision of study 1."""
-    if rows is None:
-        return "In this profile no supernet was evaluated in two precisions."
-    found = rows.set_index("what")
-    agreement, change = (
-        with_interval(*found.loc[what, ["mean", "ci_low", "ci_high"]], digits=4)
-        for what in ("agreement", "change")
+def half_precision_grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """What evaluation in half precision changes, as text; `rows` is study 1's half_precision."""
+    texts = rows.assign(
+        text=[
+            with_interval(*row, digits=4) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()
+        ],
+        **{name: [f"{count:,}" for count in rows[name]] for name in ("images", "cells")},
     )
-    return (
-        f"{found.loc['agreement', 'n']} small supernets of the full space were evaluated in single "
-        "precision, too (float32; their training stays in bfloat16). Over the random sample the "
-        f"Spearman correlation between the two evaluations of a supernet is {agreement}; single "
-        f"precision changes their correlation with the truth by {change} (means and 95% intervals "
-        "over supernets)."
-    )
+    keys = ["images", "cells", "n"]
+    grid = texts.pivot(index=keys, columns="what", values="text")[["agreement", "change"]]
+    grid = grid.loc[pd.MultiIndex.from_frame(texts[keys].drop_duplicates())]  # in their order
+    heads = {
+        "agreement": "bfloat16 with float32",
+        "change": "with the truth: float32 less bfloat16",
+    }
+    return grid.rename(columns=heads).rename_axis(columns=None).reset_index().astype(str)
 
 
 def whole_table(rows: pd.DataFrame) -> pd.DataFrame:

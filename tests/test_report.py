@@ -168,15 +168,22 @@ def test_figures_of_study_3_hold_what_the_tables_say():
     plt.close("all")
 
 
-def test_what_half_precision_changes_is_one_sentence():
+def test_what_half_precision_changes_is_one_row_for_each_number_of_images():
     rows = pd.DataFrame(
-        [("agreement", 0.99876, 0.99, 1, 2), ("change", -0.0021, -0.005, 0.0008, 2)],
-        columns=["what", "mean", "ci_low", "ci_high", "n"],
+        [
+            (1_000, 900, "agreement", 0.99876, 0.99, 1, 2),
+            (1_000, 900, "change", -0.0021, -0.005, 0.0008, 2),
+            (10_000, 500, "agreement", 0.99951, 0.999, 1, 2),
+            (10_000, 500, "change", 0.00004, -0.001, 0.001, 2),
+        ],
+        columns=["images", "cells", "what", "mean", "ci_low", "ci_high", "n"],
     )
-    text = report.half_precision_sentence(rows)
-    assert text.startswith("2 small supernets") and "is 0.9988 [0.9900, 1.0000]; " in text
-    assert "their correlation with the truth by -0.0021 [-0.0050, 0.0008] (means" in text
-    assert report.half_precision_sentence(None).startswith("In this profile no supernet")
+    grid = report.half_precision_grid(rows)
+    assert grid.columns[:3].tolist() == ["images", "cells", "n"]
+    assert grid.to_numpy().tolist() == [
+        ["1,000", "900", "2", "0.9988 [0.9900, 1.0000]", "-0.0021 [-0.0050, 0.0008]"],
+        ["10,000", "500", "2", "0.9995 [0.9990, 1.0000]", "0.0000 [-0.0010, 0.0010]"],
+    ]
 
 
 def test_two_truths_and_their_difference_in_one_row():

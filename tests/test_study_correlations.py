@@ -62,13 +62,23 @@ def test_the_cpu_grid_has_the_runs_the_study_promises():
     precise = correlations.precision_grid("cpu")
     assert correlations.grid("cpu") == grid + precise + appraisal.grid("cpu")
     keys = {config.key for config in correlations.grid("cpu")}
-    assert len(keys) == len(grid) + 2 + 7 * 6 * 3
-    # The same training: only what the evaluation computes in is another.
-    evaluate = correlations.PROFILES["cpu"].base.evaluate
-    assert [replace(config, evaluate=evaluate) for config in precise] == [
-        config for config in small if config.subspace == Subspace() and config.seed < 2
+    assert len(keys) == len(grid) + 6 + 7 * 6 * 3
+
+
+def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():
+    pairs = correlations.precision_pairs("cpu")
+    grid, evaluate = correlations.nb201_grid("cpu"), correlations.PROFILES["cpu"].base.evaluate
+    assert len(pairs) == 4 and [half in grid for half, _ in pairs] == [True] * 2 + [False] * 2
+    for half, single in pairs:
+        assert half.subspace == Subspace() and half.seed < 2
+        assert (half.evaluate.precision, single.evaluate.precision) == ("bfloat16", "float32")
+        assert replace(single, evaluate=evaluate) == half  # the same training, images and cells
+    assert [half.data.validation_images for half, _ in pairs] == [1_000] * 2 + [10_000] * 2
+    assert len(correlations.precision_grid("cpu")) == 6  # what the grid has is not made again
+    assert correlations.precision_grid("cpu", seeds=1) == [
+        config for config in correlations.precision_grid("cpu") if config.seed == 0
     ]
-    assert {config.evaluate.precision for config in precise} == {"float32"}
+    assert correlations.precision_grid("own") == []
 
 
 @pytest.mark.parametrize("profile", correlations.PROFILES)
@@ -359,19 +369,21 @@ def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
 def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
     """By hand: single precision turns the ranks of the first of two supernets round."""
     half = [perfect_record(Subspace(), table, seed) for seed in range(3)]
-    single = [
-        replace(record, config=config)
-        for record, config in zip(half, correlations.precision_grid("cpu"), strict=False)
-    ]
+    configs = [single for _, single in correlations.precision_pairs("cpu")[:2]]
+    single = [replace(r, config=c) for r, c in zip(half[:2], configs, strict=True)]
     most = max(single[0].correct)
     single[0] = replace(single[0], correct=tuple(most - count for count in single[0].correct))
     found = correlations.beside_single_precision([*single, *half], "cpu", table)
     assert found["seed"].tolist() == [0, 1] and found["n"].tolist() == [1_000, 1_000]
+    assert found["images"].tolist() == [1_000, 1_000]  # of the others, none is stored
     assert found["agreement"].tolist() == [pytest.approx(-1), 1]
     assert found["half"].tolist() == [pytest.approx(1, abs=1e-4)] * 2
     assert found["single"].tolist() == [pytest.approx(-1, abs=1e-4), pytest.approx(1, abs=1e-4)]
     rows = correlations.half_precision(found)["half_precision"]
-    assert rows[["what", "n"]].to_numpy().tolist() == [["agreement", 2], ["change", 2]]
+    assert rows[["images", "cells", "what", "n"]].to_numpy().tolist() == [
+        [1_000, 1_000, "agreement", 2],
+        [1_000, 1_000, "change", 2],
+    ]
     assert rows["mean"].tolist() == [pytest.approx(x, abs=1e-4) for x in (0, -1)]
     assert correlations.half_precision(found[:0]) == {}
 

@@ -88,7 +88,7 @@ class Profile:
     seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
     table: str = TABLE  # the truth
     column: str = COLUMN
-    single_precision: int = 0  # small supernets of the full space that are also evaluated in it
+    precision_seeds: int = 0  # small supernets of the full space, evaluated in both precisions
 
 
 CELLS = CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN)
@@ -124,7 +124,7 @@ PROFILES = {
         ),
         nets={"S": CPU_SMALL, "M": replace(CPU_SMALL, cells_per_stage=2)},
         seeds={("S", "singles"): 5, ("S", "doubles"): 3, ("M", "singles"): 3},
-        single_precision=2,
+        precision_seeds=2,
     ),
     "paper": Profile(
         base=RunConfig(
@@ -162,7 +162,7 @@ PROFILES = {
 
 
 def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """All runs of a profile: on NAS-Bench-201, those in single precision, on NAS-Bench-101.
+    """All runs of a profile: on NAS-Bench-201, those in two precisions, on NAS-Bench-101.
 
     Args:
         profile: a name in `PROFILES`.
@@ -190,15 +190,37 @@ def nb201_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
     ]
 
 
-def precision_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """Some runs of `nb201_grid` again, their supernets evaluated in single precision."""
+def precision_pairs(profile: str, seeds: int | None = None) -> list[tuple[RunConfig, RunConfig]]:
+    """Runs whose supernet is the same, evaluated in half and in single precision.
+
+    Some runs of `nb201_grid`, and such with more images to validate on and fewer cells.
+    """
     chosen = PROFILES[profile]
-    return [
-        replace(config, evaluate=replace(config.evaluate, precision="float32"))
+    few = [
+        config
         for config in nb201_grid(profile, seeds)
         if (config.subspace, config.net) == (FULL, chosen.nets["S"])
-        and config.seed < chosen.single_precision
+        and config.seed < chosen.precision_seeds
     ]
+    many = [
+        replace(
+            config,
+            data=replace(config.data, validation_images=10_000),
+            cells=CellsConfig(random=500),
+        )
+        for config in few
+    ]
+    return [
+        (config, replace(config, evaluate=replace(config.evaluate, precision="float32")))
+        for config in few + many
+    ]
+
+
+def precision_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+    """The runs of `precision_pairs` that `nb201_grid` has not."""
+    known = set(nb201_grid(profile, seeds))
+    pairs = precision_pairs(profile, seeds)
+    return [config for pair in pairs for config in pair if config not in known]
 
 
 def table_of(profile: str) -> str:
@@ -259,7 +281,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
         own, own_gain: see `beside_own`, if our own benchmark is here.
-        precision: seed, n, agreement, half, single; see `beside_single_precision`.
+        precision: images, seed, n, agreement, half, single; see `beside_single_precision`.
         authors, ours, and what begins so: `nb101_statistics`.
     """
     wanted, column = nb201_grid(profile), PROFILES[profile].column
@@ -465,27 +487,27 @@ def beside_single_precision(records: Iterable[Record], profile: str, table: Tabl
         table: the stand-alone accuracies.
 
     Returns:
-        One row a supernet: seed, n (cells of the random sample), and Spearman correlations:
-        agreement of the two, half and single with the truth.
+        One row a supernet: images (validated on), seed, n (cells of the random sample), and
+        Spearman correlations: agreement of the two, half and single with the truth.
     """
     by_config = {record.config: record for record in records if record.codes}
     rows = []
-    for config in precision_grid(profile):
-        pair = (replace(config, evaluate=PROFILES[profile].base.evaluate), config)
+    for pair in precision_pairs(profile):
         if by_config.keys() >= set(pair):
             half, single = (
                 observe_run(by_config[each], profile, table).query("random") for each in pair
             )
             rows.append(
                 {
-                    "seed": config.seed,
+                    "images": pair[0].data.validation_images,
+                    "seed": pair[0].seed,
                     "n": len(half),
                     "agreement": metrics.spearman(half["predicted"], single["predicted"]),
                     "half": metrics.spearman(half["predicted"], half["truth"]),
                     "single": metrics.spearman(single["predicted"], single["truth"]),
                 }
             )
-    return pd.DataFrame(rows, columns=["seed", "n", "agreement", "half", "single"])
+    return pd.DataFrame(rows, columns=["images", "seed", "n", "agreement", "half", "single"])
 
 
 def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
@@ -550,7 +572,8 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
         own_truth: subspace, size, cells, truth (own or table), mean, ci_low, ci_high, n (runs);
-        half_precision: what (agreement, change), mean, ci_low, ci_high, n (runs), if known;
+        half_precision: images, cells, what (agreement, change), mean, ci_low, ci_high, n (runs),
+            if known;
         pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets;
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
@@ -668,16 +691,21 @@ def own_truth(own: pd.DataFrame) -> pd.DataFrame:
 def half_precision(precision: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """What single precision changes, mean and 95% interval over supernets, if there is one.
 
-    The agreement of both, and the change of the correlation with the truth, supernet by supernet.
+    The agreement of both, and the change of the correlation with the truth, supernet by supernet;
+    for each number of images and of cells.
     """
     if precision.empty:
         return {}
     rows = [
-        ("agreement", *mean_correlation(precision["agreement"])),
-        ("change", *mean_interval(precision["single"] - precision["half"])),
+        (images, cells, what, *interval)
+        for (images, cells), group in precision.groupby(["images", "n"])
+        for what, interval in (
+            ("agreement", mean_correlation(group["agreement"])),
+            ("change", mean_interval(group["single"] - group["half"])),
+        )
     ]
-    table = pd.DataFrame(rows, columns=["what", "mean", "ci_low", "ci_high", "n"])
-    return {"half_precision": table}
+    names = ["images", "cells", "what", "mean", "ci_low", "ci_high", "n"]
+    return {"half_precision": pd.DataFrame(rows, columns=names)}
 
 
 def settings_tried(settings: pd.DataFrame) -> pd.DataFrame:
