@@ -167,7 +167,7 @@ def own_benchmark(name: str) -> str:
     definition = bench.find(name)
     found = bench.progress(definition)
     parts = [
-        f"**So far {found.complete:,} of {found.cells:,} cells are complete.** Of {found.runs:,} "
+        f"**{found.complete:,} of {found.cells:,} cells are complete.** Of {found.runs:,} "
         f"runs, {found.packed:,} are in the packed file, {found.diverged} of them diverged.",
         _settings(definition),
     ]

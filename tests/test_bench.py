@@ -275,13 +275,14 @@ def test_a_build_goes_on_where_it_was_and_any_beginning_is_a_table(results, comp
     first = selfmade.load_curves("tiny")
     assert first.codes.tolist() == [configs[0].cell.code]  # the second cell has one seed yet
     assert str(progress(TINY)).startswith("3 of 6 runs stored (3 packed, 0 diverged), 1 of 3 cells")
+    assert str(progress(TINY)).endswith("CPU hours to go")
 
     build(TINY)
     assert computed == configs
     curves = selfmade.load_curves("tiny")
     assert curves.codes.tolist() == [cell.code for cell in TINY.chosen_cells()]
     np.testing.assert_array_equal(curves.test_accuracy[:1], first.test_accuracy)
-    assert list(verify(TINY)) == []
+    assert list(verify(TINY)) == [] and str(progress(TINY)).endswith("CPU seconds a run")
 
     before = selfmade.location("tiny").read_bytes()
     build(TINY)
@@ -673,7 +674,7 @@ def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
     save_made_up()
     pack(TINY)
     text = book_pages.own_benchmark("tiny")
-    assert "So far 3 of 3 cells are complete" in text
+    assert "3 of 3 cells are complete" in text
     assert "Of 6 runs, 6 are in the packed file, 0 of them diverged" in text
     assert "took 0.0 CPU hours, 3 seconds a run" in text
     assert "| another seed of the same cells: $r$ | `digits-test-2` | 1.00 [" in text

@@ -76,9 +76,9 @@ class Progress:
             text += f"; {', '.join(now)}"
         if not stored:
             return text
-        mean = self.cpu_seconds / stored
-        hours = mean * (self.runs - stored) / 3600
-        return f"{text}; {mean:.1f} CPU seconds a run, about {hours:.2g} CPU hours to go"
+        mean, missing = self.cpu_seconds / stored, self.runs - stored
+        text += f"; {mean:.1f} CPU seconds a run"
+        return f"{text}, about {mean * missing / 3600:.2g} CPU hours to go" if missing else text
 
 
 @dataclass(frozen=True, slots=True)
