@@ -340,13 +340,13 @@ show_table(
 # ## Half precision
 #
 # Supernets are trained in bfloat16, and evaluated in it: rounding moves the prediction of some
-# images. {numref}`tab-precision` has some that were evaluated in float32, too, on the same images;
+# images. {numref}`tab-half-precision` has some that were evaluated in float32, too, on the same images;
 # first on as many as everywhere in this study, then on more, where one image counts for less.
 
 # %% tags=["remove-input", "remove-output"]
 half = tables.get("half_precision")
 show_table(
-    "precision",
+    "half-precision",
     pd.DataFrame({"": ["in this profile no supernet was evaluated in both precisions"]})
     if half is None
     else report.half_precision_grid(half),
@@ -356,7 +356,7 @@ show_table(
 )
 
 # %% [markdown]
-# ```{glue:md} precision
+# ```{glue:md} half-precision
 # :format: myst
 # ```
 #
