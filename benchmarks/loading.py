@@ -10,7 +10,7 @@ from timing import entry, in_turns
 
 from nasrepro.benchmarks import load_table, nb201
 from nasrepro.data.images import load_images
-from nasrepro.data.sources import SOURCES, locate
+from nasrepro.data.sources import SOURCES, fetch
 
 
 def entries() -> Iterable[dict]:
@@ -20,12 +20,11 @@ def entries() -> Iterable[dict]:
     what = "a new Python process"
     yield entry("importing", what, in_turns(ways, 5, time.perf_counter), *ways)
     name = "nb201-200epochs"
-    if source := locate(SOURCES[name]):
-        ways = {
-            "from the CSV": partial(nb201.read_csv, source),
-            "from the cache": partial(load_table, name),
-        }
-        yield entry("the 15,625-cell table", "200 epochs", in_turns(ways, 5), *ways)
+    ways = {
+        "from the CSV": partial(nb201.read_csv, fetch(SOURCES[name])),
+        "from the cache": partial(load_table, name),
+    }
+    yield entry("the 15,625-cell table", "200 epochs", in_turns(ways, 5), *ways)
     ways = {
         "in a new process": partial(start_python, "from nasrepro.data.images import load_images"),
         "in a new process, with CIFAR-10": partial(

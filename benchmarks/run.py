@@ -1,6 +1,7 @@
 """Measure, print, and write `results/bench.json`: python benchmarks/run.py [supernet] [...]
 
-Nothing else should be running. Rows of files that are not named stay as they are.
+Nothing else should be running. Rows of files that are not named stay as they are, and those of a
+file that cannot be measured.
 """
 
 import importlib
@@ -12,6 +13,7 @@ import sys
 
 import torch
 
+from nasrepro.errors import NasreproError
 from nasrepro.paths import results_dir
 from nasrepro.runs.machine import cpu_name
 from nasrepro.runs.store import write_atomically
@@ -27,13 +29,14 @@ def main(names: list[str]) -> None:
     path = results_dir() / "bench.json"
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     for name in names or FILES:
-        rows = [row for row in rows if row["file"] != name]
+        measured = []
         for row in importlib.import_module(name).entries():
             print(
                 f"{row['name']}: {row['way']} is {row['ratio']['median']} "
                 f"[{row['ratio']['min']}, {row['ratio']['max']}] times as fast as {row['baseline']}"
             )
-            rows.append({"file": name, **row, "machine": machine()})
+            measured.append({"file": name, **row, "machine": machine()})
+        rows = [row for row in rows if row["file"] != name] + measured
         rows.sort(key=lambda row: FILES.index(row["file"]))
         write_atomically(path, json.dumps(rows, indent=1) + "\n")
 
@@ -51,4 +54,7 @@ def machine() -> dict[str, str | int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except NasreproError as error:
+        sys.exit(f"nasrepro: {error}")
