@@ -11,9 +11,8 @@ from functools import partial
 
 from timing import entry, in_turns
 
-from nasrepro.runs.config import RunConfig
 from nasrepro.runs.executors import LocalProcesses
-from nasrepro.runs.run import run
+from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.studies.correlations import PROFILES
 
 RUNS, TURNS = 4, 5
@@ -40,6 +39,6 @@ def entries() -> Iterable[dict]:
         yield entry("local workers", what, in_turns(ways, TURNS, time.perf_counter), *ways)
 
 
-def compute(pool: Executor, configs: list[RunConfig]) -> None:
+def compute(pool: Executor, configs: list[SupernetConfig]) -> None:
     """Compute all runs."""
     list(pool.map(run, configs))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # slow to import
@@ -24,3 +25,14 @@ def to_csv(frame: "pd.DataFrame") -> str:
     buffer = io.StringIO()
     frame.to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
     return buffer.getvalue()
+
+
+def later(default: Any) -> Any:
+    """A dataclass field that is younger than stored records: its default is what they were made by.
+
+    At its default it is left out of the canonical text, so that their keys stay what they are.
+
+    Args:
+        default: an immutable value.
+    """
+    return field(default=default, metadata={"later": True})

@@ -141,29 +141,32 @@ def space_counts(
 
 @runs.command("list")
 def runs_list() -> None:
-    """Every stored run: key, status, subspace, network, seed, seconds."""
-    from nasrepro.runs.store import supernets
+    """Every stored run: key, status, kind, data set, cell or subspace, network, seed, seconds."""
+    from nasrepro.runs.kinds import KINDS, store_of
     from nasrepro.studies.results import seconds
 
-    for record in supernets().records():
-        config = record.config
-        print(
-            f"{record.key}  {record.status:8}  {config.data.name}  {config.subspace!s:22}  "
-            f"{config.net!s:34}  seed {config.seed}  "
-            f"{seconds(record):6.0f} s"
-        )
+    for kind in KINDS:
+        for record in store_of(kind).records():
+            config = record.config
+            what = getattr(config, "cell", None) or config.subspace
+            print(
+                f"{record.key}  {record.status:8}  {kind.name}  {config.data.name}  {what!s:22}  "
+                f"{config.net!s:34}  seed {config.seed}  "
+                f"{seconds(record):6.0f} s"
+            )
 
 
 @runs.command("verify")
 def runs_verify() -> None:
     """Find damaged records; exit code 1 if there are any."""
-    from nasrepro.runs.store import supernets
+    from nasrepro.runs.kinds import KINDS, store_of
 
-    store = supernets()
-    problems = list(store.verify())
+    stores = [store_of(kind) for kind in KINDS]
+    problems = [problem for store in stores for problem in store.verify()]
     for key, problem in problems:
         print(f"{key}: {problem}")
-    print(f"{len(store.stored_keys())} records, {len(problems)} damaged")
+    total = sum(len(store.stored_keys()) for store in stores)
+    print(f"{total} records, {len(problems)} damaged")
     if problems:
         raise typer.Exit(1)
 
@@ -173,15 +176,22 @@ def runs_show(
     key: Annotated[str, typer.Argument(help="Key of the run, or how it begins.")],
 ) -> None:
     """One record as JSON."""
-    from nasrepro.runs.config import to_dict
-    from nasrepro.runs.store import supernets
+    from nasrepro.runs.kinds import KINDS, store_of
+    from nasrepro.runs.record import head_values
 
-    store = supernets()
-    found = [known for known in store.stored_keys() if known.startswith(key)]
-    if len(found) != 1:
-        hint = f"it could be {', '.join(found)}" if found else "see nasrepro runs list"
-        raise ConfigError(f"{len(found)} runs have a key that begins with {key!r}; {hint}")
-    print(json.dumps(to_dict(store.read(store.path(found[0]))), indent=2))
+    stores = {
+        known: store
+        for kind in KINDS
+        for store in [store_of(kind)]
+        for known in store.stored_keys()
+    }
+    chosen = [known for known in stores if known.startswith(key)]
+    if len(chosen) != 1:
+        hint = f"it could be {', '.join(chosen)}" if chosen else "see nasrepro runs list"
+        raise ConfigError(f"{len(chosen)} runs have a key that begins with {key!r}; {hint}")
+    record = stores[chosen[0]].load(chosen[0])
+    arrays = {name: array.tolist() for name, array in record.arrays.items()}
+    print(json.dumps(head_values(record) | arrays, indent=2))
 
 
 @study.command("plan")
@@ -200,6 +210,13 @@ def study_plan(
         print(f"{known} to compute, about {_duration(seconds / at_once)} with {at_once} at a time")
     if unknown:
         print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
+    for precision, count in found.precisions().items():
+        print(f"{count} of the stored trained in {precision}")
+    if found.asked_in_vain():
+        print(
+            "this machine does not multiply bfloat16 in hardware: what asks for it is computed in "
+            "float32 here"
+        )
 
 
 @study.command("status")
@@ -211,6 +228,7 @@ def study_status(
 ) -> None:
     """What of a study is stored, what is being computed now, what failed and why."""
     from nasrepro.studies.results import plan
+    from nasrepro.train import multiplies_bfloat16
 
     found = plan(name, profile, seeds)
     seconds, unknown = found.seconds_missing()
@@ -221,6 +239,8 @@ def study_status(
         "stored": len(found.stored),
         "missing": len(found.missing),
         "diverged": sum(record.status == "diverged" for record in found.stored),
+        **{f"stored_{name}": count for name, count in found.precisions().items()},
+        "bfloat16_here": multiplies_bfloat16("cpu"),
         "computing": len(found.computing),
         "failed": len(found.failures),
         "seconds_stored": round(found.seconds_stored),

@@ -1,6 +1,6 @@
 """How well a path classifies images: proxy accuracy in a supernet, or a network's own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,17 +12,15 @@ from torch.nn import functional as F
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
-from nasrepro.nets import nb201
-from nasrepro.nets.stacked import forward_stacked
+from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces import AnyCell
-from nasrepro.spaces.nb201 import Cell
 from nasrepro.train import autocast, check_precision
 
 BATCH_NORM_MODES = ("batch", "tracked", "calibrated")
-STACKED_PATHS = 64  # in one batch on a GPU, at most
-# Of all stacked paths' images in the first stage; a few such tensors are in memory at once.
-STACKED_ELEMENTS = 2**27
 CALIBRATED_MEMO = 120  # tensors of a batch kept while paths are calibrated, by all batches together
+
+# From a network, normalised images and paths to the logits of each path.
+ManyPaths = Callable[[PathNetwork, Tensor, Sequence[AnyCell]], Iterable[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +69,12 @@ def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None
 
 @torch.inference_mode()
 def count_correct(
-    net: nn.Module,
+    net: PathNetwork,
     cells: Sequence[AnyCell],
     split: Split,
     config: EvaluateConfig,
     *,
-    stacked: bool | None = None,
+    stacked: ManyPaths | None = None,
 ) -> np.ndarray:
     """Correctly classified validation images of each cell.
 
@@ -85,8 +83,8 @@ def count_correct(
         cells: the paths to evaluate.
         split: validation images (and training images for calibration), uint8, on the device.
         config: statistics of batch normalisation, batch size, precision.
-        stacked: whether many paths go through in one batch, as suits a GPU, or one after the
-            other, sharing what they can; None: as suits the device.
+        stacked: takes many paths through in one batch, as suits a GPU; None: one after the other,
+            sharing what they can, as suits a CPU.
 
     Returns:
         Counts, int64, (cells,).
@@ -94,10 +92,11 @@ def count_correct(
     Raises:
         ConfigError: if tracked statistics are wanted of a network that keeps none, or more
             batches to calibrate on than there are training images; or if paths are to be stacked
-            that cannot be.
+            that are calibrated one by one.
     """
     norms, calibration = _norms(net, split, config), _calibration(split, config)
-    stacked = _stacks(net, split, config, stacked)
+    if stacked and config.batch_norm == "calibrated":
+        raise ConfigError("paths that are calibrated have statistics each: they cannot be stacked")
     validation = _prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
     # Cells that differ only in edges off every route to the output are one path. In this order
@@ -114,38 +113,15 @@ def count_correct(
                     counts[i] += (one.argmax(1) == y).sum()
         else:
             for x, y in zip(validation, labels, strict=True):
-                for i, logits in enumerate(_all_logits(net, x, paths, stacked)):
+                many = stacked(net, x, paths) if stacked else net.forward_many(x, paths)
+                for i, logits in enumerate(many):
                     counts[i] += (logits.argmax(1) == y).sum()
     row = {path: i for i, path in enumerate(representatives)}
     return counts.cpu().numpy()[[row[path] for path in path_of_cell]]
 
 
-def _stacks(net: nn.Module, split: Split, config: EvaluateConfig, asked: bool | None) -> bool:
-    """Whether paths are stacked; ConfigError if they are to be and cannot."""
-    can = isinstance(net, nb201.Network) and config.batch_norm != "calibrated"
-    if asked and not can:
-        raise ConfigError(
-            "only paths of a NAS-Bench-201 network that are not calibrated can be stacked, "
-            f"found {type(net).__name__} with batch_norm={config.batch_norm!r}"
-        )
-    return can and split.validation_images.device.type != "cpu" if asked is None else asked
-
-
-def _all_logits(
-    net: nn.Module, x: Tensor, cells: Sequence[AnyCell], stacked: bool
-) -> Iterator[Tensor]:
-    """Logits of every path: many in one batch, or one after the other, sharing what they can."""
-    if not stacked:
-        yield from net.forward_many(x, cells)
-        return
-    of_one_path = len(x) * net.stem.conv.out_channels * x.shape[2] * x.shape[3]
-    together = max(1, min(STACKED_PATHS, STACKED_ELEMENTS // of_one_path))
-    for start in range(0, len(cells), together):
-        yield from forward_stacked(net, x, cells[start : start + together]).unbind(1)
-
-
 def _calibrated_logits(
-    net: nn.Module,
+    net: PathNetwork,
     norms: list[nn.BatchNorm2d],
     cells: Sequence[AnyCell],
     calibration: list[Tensor],
@@ -169,8 +145,8 @@ def _calibrated_logits(
 
 @torch.inference_mode()
 def loss_and_correct(
-    net: nn.Module,
-    cell: Cell,
+    net: PathNetwork,
+    cell: AnyCell,
     images: Tensor,
     labels: Tensor,
     split: Split,

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nasrepro.canonical import later
 from nasrepro.data.augment import normalise, random_crop, random_flip
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
@@ -40,9 +42,10 @@ class TrainConfig:
     weight_decay: float = 3e-4  # not on batch normalisation
     gradient_clip: float | None = None  # largest L2 norm of an update's gradient
     crop_padding: int = 4  # pixels
-    precision: str = "float32"  # or "bfloat16": autocast
-    gradients: str = "sum"  # or "mean": of the paths of an update
-    rmsprop: RMSprop | None = None  # instead of SGD; it has the same momentum and weight decay
+    precision: str = "float32"  # or "bfloat16": see `autocast`
+    gradients: str = later("sum")  # or "mean": of the paths of an update
+    # Instead of SGD; it has the same momentum and weight decay.
+    rmsprop: RMSprop | None = later(None)
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
@@ -150,8 +153,8 @@ def train(
     split: Split,
     sampler: Sampler,
     config: TrainConfig,
-    paths: np.random.Generator,
-    order: torch.Generator,
+    path_generator: np.random.Generator,
+    image_generator: torch.Generator,
 ) -> Iterator[Epoch]:
     """Train a network in place; gradients of a sampler's group make one update.
 
@@ -164,8 +167,8 @@ def train(
         split: training images, uint8, on the device to train on.
         sampler: the paths of each update.
         config: schedule and optimiser.
-        paths: draws the paths.
-        order: draws the order of the images and their augmentation; on the CPU.
+        path_generator: draws the paths.
+        image_generator: draws the order of the images and their augmentation; on the CPU.
 
     Yields:
         One entry after each epoch; the last one's loss is not finite if training diverged.
@@ -182,7 +185,7 @@ def train(
         )
     net.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(net, config)
-    stream = batches(split, config, order)
+    stream = batches(split, config, image_generator)
     share = 1 / sampler.group_size if config.gradients == "mean" else 1
     steps, total_steps = 0, config.epochs * batches_an_epoch
     for epoch in range(1, config.epochs + 1):
@@ -194,7 +197,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(steps / total_steps, config)
             optimizer.zero_grad(set_to_none=True)
-            for cell in sampler.draw(paths):
+            for cell in sampler.draw(path_generator):
                 x, y = next(stream)
                 with autocast(device, config.precision):
                     logits = net(x, cell)
@@ -221,5 +224,25 @@ def check_precision(precision: str) -> None:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision on a device; float32 leaves everything as it is."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision != "float32")
+    """The precision of a config on a device.
+
+    "bfloat16" is mixed precision where the device multiplies it in hardware. Elsewhere it would be
+    several times as slow as float32, which is then computed instead, as for "float32".
+    """
+    enabled = precision == "bfloat16" and multiplies_bfloat16(device.type)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+@cache
+def multiplies_bfloat16(kind: str) -> bool:
+    """Whether a kind of device, e.g. "cpu" or "cuda", multiplies bfloat16 in hardware here.
+
+    Of a CPU as oneDNN reports it, which obeys ONEDNN_MAX_CPU_ISA; it also says so of processors
+    with AVX-512 alone, where it would only imitate it.
+    """
+    if kind == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    x86 = torch.cpu._is_avx2_supported()
+    return torch.cpu._is_avx512_bf16_supported() if x86 else True

@@ -14,8 +14,9 @@ from nasrepro import cli
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
 from nasrepro.paths import REPOSITORY
+from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.locks import lock, note_failure, unlock
-from nasrepro.runs.store import Record, Store, supernets
+from nasrepro.runs.store import Store
 from nasrepro.studies import appraisal, correlations, regret, results
 from nasrepro.studies.results import Plan
 
@@ -54,12 +55,12 @@ def test_space_counts_of_nasbench101(capsys):
 
 def test_runs_of_all_spaces_are_listed(capsys, results_folder):
     configs = [
-        correlations.grid("smoke")[0],
-        appraisal.grid("smoke")[0],
-        regret.macro_grid("smoke")[0],
+        next(iter(correlations.design("smoke"))),
+        next(iter(appraisal.design("smoke"))),
+        next(iter(regret.macro_design("smoke"))),
     ]
     for config in configs:
-        supernets().save(made_up(config))
+        store_of(SUPERNET).save(made_up(config))
     code, out, _ = call(capsys, "runs", "list")
     assert code == 0
     for config in configs:
@@ -89,15 +90,15 @@ def test_status_of_an_empty_store_as_json(capsys, results_folder):
     code, out, _ = call(capsys, "study", "status", "correlations", "--profile", "cpu", "--json")
     status = json.loads(out)
     assert code == 0
-    runs = len(correlations.grid("cpu"))
+    runs = len(correlations.design("cpu"))
     assert (status["runs"], status["stored"], status["missing"]) == (runs, 0, runs)
     assert (status["seconds_missing"], status["missing_of_unknown_cost"]) == (0, runs)
 
 
 def test_status_shows_what_is_computed_now_and_what_failed(capsys, results_folder):
     words = ["study", "status", "correlations", "--profile", "smoke"]
-    first, second = correlations.grid("smoke")[:2]
-    store = supernets()
+    first, second, *_ = correlations.design("smoke")
+    store = store_of(SUPERNET)
     held, failed = lock(store, first.key), lock(store, second.key)
     note_failure(store, second.key, "no images")
     unlock(failed)
@@ -114,7 +115,7 @@ def test_status_shows_what_is_computed_now_and_what_failed(capsys, results_folde
 
 
 def test_the_time_left_follows_from_what_runs_took_and_how_many_run(results_folder):
-    record = next(iter(Store(REPOSITORY / "results" / "records", Record).records()))
+    record = next(iter(Store(REPOSITORY / "results" / "records", SUPERNET).records()))
     took = record.measurement.train_seconds + record.measurement.evaluate_seconds
     missing = [dataclasses.replace(record.config, seed=100 + seed) for seed in range(6)]
     two = frozenset(config.key for config in missing[:2])
@@ -131,9 +132,9 @@ def test_plan_says_what_is_not_known_yet(capsys, results_folder):
 
 
 def test_a_plan_in_this_process_is_one_run_at_a_time(capsys, results_folder):
-    record = made_up(correlations.grid("smoke")[0])
+    record = made_up(next(iter(correlations.design("smoke"))))
     slow = dataclasses.replace(record.measurement, train_seconds=120.0, evaluate_seconds=0.0)
-    supernets().save(dataclasses.replace(record, measurement=slow))
+    store_of(SUPERNET).save(dataclasses.replace(record, measurement=slow))
     words = ["study", "plan", "correlations", "--profile", "smoke", "--workers"]
     for workers, answer in (("0", "22 min with 1 at a time"), ("2", "11 min with 2 at a time")):
         code, out, _ = call(capsys, *words, workers)
@@ -144,7 +145,7 @@ def test_a_plan_in_this_process_is_one_run_at_a_time(capsys, results_folder):
 
 def test_every_profile_is_named_in_the_help():
     text = get_args(cli.Profile)[1].help
-    for profile in {**correlations.PROFILES, **appraisal.PROFILES, **regret.PROTOCOLS}:
+    for profile in {**correlations.PROFILES, **appraisal.PROFILES, **regret.PROFILES}:
         assert re.search(rf"\b{profile}\b", text)
 
 
@@ -168,8 +169,8 @@ def test_without_the_table_the_runs_are_stored_and_other_profiles_are_named(
     def missing(name):
         raise DataError(f"cannot download {name}: no answer")
 
-    for config in correlations.grid("smoke"):
-        supernets().save(made_up(config))
+    for config in correlations.design("smoke"):
+        store_of(SUPERNET).save(made_up(config))
     monkeypatch.setattr(results, "load_table", missing)
     words = ["correlations", "--profile", "smoke"]
     code, _, err = call(capsys, "study", "run", *words, "--workers", "0")
@@ -187,7 +188,7 @@ def test_without_the_table_the_runs_are_stored_and_other_profiles_are_named(
 
 
 def test_a_table_of_ones_own_that_is_not_built_says_how_to_build_it(capsys, results_folder):
-    supernets().save(made_up(correlations.grid("digits")[0]))
+    store_of(SUPERNET).save(made_up(next(iter(correlations.design("digits")))))
     code, _, err = call(capsys, "study", "collect", "correlations", "--profile", "digits")
     assert code == 1 and "are stored" in err
     assert err.endswith("; build it: nasrepro bench build nb201-digits\n")

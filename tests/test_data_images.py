@@ -108,10 +108,10 @@ def test_every_profile_asks_for_images_that_there_are():
     pixels, labels = torch.zeros(50_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(50_000).long()
     cifar10 = dataclasses.replace(LARGE, name="cifar10", train_images=pixels, train_labels=labels)
     sets = {"cifar10": cifar10, "digits": load_images("digits")}
-    profiles = {"correlations": correlations.PROFILES, "regret": regret.PROTOCOLS}
+    profiles = {"correlations": correlations.PROFILES, "regret": regret.PROFILES}
     assert set(profiles) == set(NAMES)
     wanted = {
-        config.data for name in NAMES for p in profiles[name] for config in study(name).grid(p)
+        config.data for name in NAMES for p in profiles[name] for config in study(name).design(p)
     }
     wanted |= {bench.data for bench in BENCHES.values()}
     assert len(wanted) > 5

@@ -13,9 +13,10 @@ from nasrepro import evaluate
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
+from nasrepro.nets import stacked
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
-from nasrepro.nets.stacked import forward_stacked
+from nasrepro.nets.stacked import forward_in_stacks, forward_stacked
 from nasrepro.samplers.nb201 import Uniform
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import TrainConfig, initialise, train
@@ -190,28 +191,26 @@ def test_stacked_paths_count_as_paths_one_by_one(
         calls.append(len(cells))
         return forward_stacked(net, x, cells)
 
-    monkeypatch.setattr(evaluate, "STACKED_ELEMENTS", int(paths_in_budget * 12_800))
-    monkeypatch.setattr(evaluate, "forward_stacked", counting)
+    monkeypatch.setattr(stacked, "STACKED_ELEMENTS", int(paths_in_budget * 12_800))
+    monkeypatch.setattr(stacked, "forward_stacked", counting)
     cells = [*CELLS, *(Cell.from_code(code) for code in (1_111, 5_555, 9_999, 14_321))]
-    expected = count_correct(net, cells, digits, CONFIGS[mode], stacked=False)
+    expected = count_correct(net, cells, digits, CONFIGS[mode])
     assert calls == [] and len(set(expected.tolist())) > 3
-    assert count_correct(net, cells, digits, CONFIGS[mode], stacked=True).tolist() == (
+    assert count_correct(net, cells, digits, CONFIGS[mode], stacked=forward_in_stacks).tolist() == (
         expected.tolist()
     )
     assert calls == together
 
 
 def test_no_more_paths_are_stacked_than_the_limit(digits, net, monkeypatch):
-    monkeypatch.setattr(evaluate, "STACKED_PATHS", 3)
-    found = count_correct(net, CELLS, digits, CONFIGS["batch"], stacked=True)
+    monkeypatch.setattr(stacked, "STACKED_PATHS", 3)
+    found = count_correct(net, CELLS, digits, CONFIGS["batch"], stacked=forward_in_stacks)
     assert found.tolist() == count_correct(net, CELLS, digits, CONFIGS["batch"]).tolist()
 
 
 def test_paths_that_cannot_be_stacked_are_refused(digits, net):
-    with pytest.raises(ConfigError, match="found Network with batch_norm='calibrated'"):
-        count_correct(net, CELLS, digits, CONFIGS["calibrated"], stacked=True)
-    with pytest.raises(ConfigError, match="found Toy with batch_norm='batch'"):
-        count_correct(Toy(), CELLS, digits, CONFIGS["batch"], stacked=True)
+    with pytest.raises(ConfigError, match="they cannot be stacked"):
+        count_correct(net, CELLS, digits, CONFIGS["calibrated"], stacked=forward_in_stacks)
 
 
 def everything(net: nn.Module) -> list:

@@ -25,17 +25,18 @@ from threadpoolctl import threadpool_info
 
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.runs import executors
-from nasrepro.runs import run as run_module
-from nasrepro.runs.config import RunConfig
+from nasrepro.runs import setup as run_setup
 from nasrepro.runs.execute import execute as execute_with
 from nasrepro.runs.executors import THREAD_VARIABLES, LocalProcesses, check_versions, versions
+from nasrepro.runs.kinds import SUPERNET
 from nasrepro.runs.locks import failures, lock, locked, unlock
 from nasrepro.runs.machine import peak_memory_mb
-from nasrepro.runs.run import run
-from nasrepro.runs.store import Record, Store
+from nasrepro.runs.record import Record
+from nasrepro.runs.store import Store
+from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.studies import correlations
 from nasrepro.studies import results as results_module
-from nasrepro.studies.results import compute_missing
+from nasrepro.studies.results import compute_missing, plan
 
 SEEDS = [seeded(seed) for seed in range(4)]
 SERIAL = [made_up(config) for config in SEEDS]
@@ -69,14 +70,14 @@ def calls() -> dict[int, int]:
 # ---- what stands in for a run; processes find these functions by their names
 
 
-def compute(config: RunConfig, device: str) -> Record:
+def compute(config: SupernetConfig, device: str) -> Record:
     """Count the call, and give a record at once."""
     with note("calls").open("a") as file:
         file.write(f"{config.seed}\n")
     return made_up(config)
 
 
-def killed_once(config: RunConfig, device: str) -> Record:
+def killed_once(config: SupernetConfig, device: str) -> Record:
     """The first time, the process of seed 1 is killed in the middle of its run."""
     record = compute(config, device)
     if config.seed == 1 and calls()[1] == 1:
@@ -84,19 +85,19 @@ def killed_once(config: RunConfig, device: str) -> Record:
     return record
 
 
-def always_killed(config: RunConfig, device: str) -> Record:
+def always_killed(config: SupernetConfig, device: str) -> Record:
     record = compute(config, device)
     if config.seed == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return record
 
 
-def mistaken(config: RunConfig, device: str) -> Record:
+def mistaken(config: SupernetConfig, device: str) -> Record:
     record = compute(config, device)
     return record if config.seed != 1 else 1 / 0
 
 
-def held(config: RunConfig, device: str) -> Record:
+def held(config: SupernetConfig, device: str) -> Record:
     """The first time, seed 0 says that it began and waits until seed 1 is computed."""
     record = compute(config, device)
     if config.seed == 0 and calls()[0] == 1:
@@ -107,7 +108,7 @@ def held(config: RunConfig, device: str) -> Record:
     return record
 
 
-def measured(config: RunConfig, device: str) -> Record:
+def measured(config: SupernetConfig, device: str) -> Record:
     """Note the process, its threads, and the peak memory; seed 0 takes 300 MB for a moment."""
     if config.seed == 0:
         torch.ones(75_000_000)
@@ -183,7 +184,7 @@ def test_a_killed_worker_is_replaced_and_its_run_begun_again(results):
     assert execute(killed_once, workers=2) == SERIAL
     assert calls() == {0: 1, 1: 2, 2: 1, 3: 1}
     assert multiprocessing.active_children() == []
-    assert files(results) == sorted(f"records/{config.key}.json" for config in SEEDS)
+    assert files(results) == sorted(f"records/{config.key}.npz" for config in SEEDS)
 
 
 @pytest.mark.slow
@@ -235,7 +236,7 @@ def test_no_process_is_left_when_the_client_ends(results, how, to):
     assert client.returncode == -how, errors
     assert locked(store()) == set()
     assert execute(compute) == SERIAL
-    assert files(results) == sorted(f"records/{config.key}.json" for config in SEEDS)
+    assert files(results) == sorted(f"records/{config.key}.npz" for config in SEEDS)
 
 
 # ---- a Dask cluster
@@ -276,14 +277,14 @@ def test_a_cluster_of_other_versions_is_refused(cluster, monkeypatch):
 def test_a_killed_worker_of_a_cluster_is_replaced(cluster, results):
     assert execute(killed_once, scheduler=cluster) == SERIAL
     assert calls() == {0: 1, 1: 2, 2: 1, 3: 1}
-    assert files(results) == sorted(f"records/{config.key}.json" for config in SEEDS)
+    assert files(results) == sorted(f"records/{config.key}.npz" for config in SEEDS)
 
 
 @pytest.mark.slow
 def test_two_clients_of_a_scheduler_share_a_run(cluster, tmp_path):
     """Each has a store of its own, so that only the scheduler knows of both."""
     hold()
-    other = Store(tmp_path / "other", Record)
+    other = Store(tmp_path / "other", SUPERNET)
     with ThreadPoolExecutor() as threads:
         first = threads.submit(execute, held, SEEDS[:1], scheduler=cluster)
         note("began").read_text()
@@ -423,7 +424,7 @@ def test_two_clients_compute_each_run_once(results):
     assert client.returncode == 0, errors
     assert calls() == {0: 1, 1: 1, 2: 1, 3: 1}
     assert locked(store()) == set()
-    assert files(results) == sorted(f"records/{config.key}.json" for config in SEEDS)
+    assert files(results) == sorted(f"records/{config.key}.npz" for config in SEEDS)
 
 
 def test_what_a_killed_client_left_is_cleaned_and_computed(results):
@@ -433,16 +434,16 @@ def test_what_a_killed_client_left_is_cleaned_and_computed(results):
     assert client.returncode == -signal.SIGKILL, errors
     left = files(results)
     assert f"records/.state/{seeded(0).key}.lock" in left
-    assert any(name.startswith(f"records/.{seeded(0).key}.json.") for name in left)
+    assert any(name.startswith(f"records/.{seeded(0).key}.npz.") for name in left)
     assert locked(store()) == set()
     assert execute(compute) == SERIAL
     assert calls() == {0: 2, 1: 1, 2: 1, 3: 1}
-    assert files(results) == sorted(f"records/{config.key}.json" for config in SEEDS)
+    assert files(results) == sorted(f"records/{config.key}.npz" for config in SEEDS)
 
 
 def test_what_a_living_client_writes_is_left_alone(results):
     file = lock(store(), TINY.key)
-    written = results / "records" / f".{TINY.key}.json.abc"
+    written = results / "records" / f".{TINY.key}.npz.abc"
     written.write_text("{")
     assert lock(store(), TINY.key) is None
     assert execute(compute, SEEDS[1:]) == SERIAL[1:]
@@ -515,7 +516,7 @@ def test_a_record_cut_in_half_is_named_and_nothing_is_computed():
     execute(compute, SEEDS[:2])
     path = store().path(seeded(1).key)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=f"{seeded(1).key}.json is no whole record; delete it"):
+    with pytest.raises(DataError, match=f"{seeded(1).key}.npz is no whole record; delete it"):
         execute(compute)
     path.unlink()
     assert execute(compute) == SERIAL
@@ -526,10 +527,14 @@ def test_a_record_cut_in_half_is_named_and_nothing_is_computed():
 
 
 @pytest.fixture
-def study(monkeypatch) -> list[RunConfig]:
+def study(monkeypatch) -> list[SupernetConfig]:
     """A study of four runs; computing them is to be noted only."""
-    monkeypatch.setattr(correlations, "grid", lambda profile, seeds: SEEDS)
-    monkeypatch.setattr(results_module, "run", compute)
+    kind = dataclasses.replace(SUPERNET, compute=compute)
+    monkeypatch.setattr(
+        correlations, "design", lambda profile, seeds: {config: {} for config in SEEDS}
+    )
+    monkeypatch.setattr(results_module, "KINDS", (kind,))
+    monkeypatch.setattr(results_module, "kind_of", lambda config: kind)
     return SEEDS
 
 
@@ -537,7 +542,7 @@ def test_what_a_study_lacks_is_said_once_and_before_any_run_is_given_out(study, 
     def missing(name):
         raise DataError("no way leads to the images")
 
-    monkeypatch.setattr(run_module, "load_images", missing)
+    monkeypatch.setattr(run_setup, "load_images", missing)
     with pytest.raises(DataError) as caught:
         compute_missing("correlations", "smoke")
     assert str(caught.value) == "no way leads to the images"
@@ -547,9 +552,10 @@ def test_what_a_study_lacks_is_said_once_and_before_any_run_is_given_out(study, 
 
 
 def test_a_study_that_is_stored_needs_nothing(study, monkeypatch):
-    assert compute_missing("correlations", "smoke") == SERIAL
+    compute_missing("correlations", "smoke")
+    assert plan("correlations", "smoke").stored == SERIAL
     monkeypatch.setattr(results_module, "check_inputs", mistaken)
-    assert compute_missing("correlations", "smoke", device="gpu") == SERIAL
+    compute_missing("correlations", "smoke", device="gpu")
 
 
 def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(study, monkeypatch):
@@ -579,5 +585,5 @@ def test_many_failures_are_counted():
     assert len(failures(store())) == 12
 
 
-def failing(config: RunConfig, device: str) -> Record:
+def failing(config: SupernetConfig, device: str) -> Record:
     raise DataError("no images")

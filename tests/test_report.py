@@ -13,9 +13,9 @@ import matplotlib.pyplot as plt
 
 from nasrepro import plots, report
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
-from nasrepro.runs.config import RunConfig
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import regret, results
-from nasrepro.studies.correlations import PROFILES, grid
+from nasrepro.studies.correlations import PROFILES, design
 
 
 def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def test_a_table_is_numbered_and_keeps_its_texts():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_description_says_what_the_configs_say(profile):
-    config: RunConfig = grid(profile)[0]
-    text = " ".join(report.describe_runs(grid(profile), PROFILES[profile].nets)["value"])
+    config: SupernetConfig = next(iter(design(profile)))
+    text = " ".join(report.describe_runs(design(profile), PROFILES[profile].nets)["value"])
     for number in (config.data.train_images, config.data.validation_images, config.cells.random):
         assert f"{number:,}" in text
     assert f"{config.train.epochs} epochs, batches of {config.train.batch_size}" in text

@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from records import codes as codes_of
+from records import counts
 
 from nasrepro.canonical import canonical_json
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import ChainNetConfig, NetConfig
-from nasrepro.runs.config import DataConfig, DrawnCells, RunConfig, from_dict, to_dict
+from nasrepro.runs.config import from_dict, to_dict
+from nasrepro.runs.families import make_sampler
 from nasrepro.runs.macro import select_cells
-from nasrepro.runs.run import run
-from nasrepro.samplers.macro import SAMPLERS, make_sampler
+from nasrepro.runs.parts import DataConfig, DrawnCells
+from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.samplers.macro import SAMPLERS
 from nasrepro.spaces.macro import OPERATIONS, Subspace
 from nasrepro.train import TrainConfig
 
-TINY = RunConfig(
+TINY = SupernetConfig(
     data=DataConfig("digits", train_images=96, validation_images=100, size=8),
     subspace=Subspace(("identity", "mb3_k3")),
     net=ChainNetConfig(channels=4, last_channels=12),
@@ -33,10 +37,10 @@ subspaces = st.lists(st.sampled_from(OPERATIONS), min_size=1, unique=True).map(
 
 def test_the_key_of_a_config_is_this_one():
     """If this fails, every stored record of the space loses its config: was the change meant?"""
-    config = RunConfig(subspace=Subspace(), net=ChainNetConfig(), cells=DrawnCells(table=None))
+    config = SupernetConfig(subspace=Subspace(), net=ChainNetConfig(), cells=DrawnCells(table=None))
     text = canonical_json(to_dict(config))
     assert '"subspace":{"choices":["identity","mb3_k3","mb6_k5"]}' in text
-    assert from_dict(to_dict(config), RunConfig) == config
+    assert from_dict(to_dict(config), SupernetConfig) == config
     assert config.key == "f7d07a457dd5770f"
 
 
@@ -81,8 +85,8 @@ def test_cells_are_a_sample_or_all_of_the_subspace():
 def test_the_same_config_gives_the_same_record(name):
     config = dataclasses.replace(TINY, sampler=name)
     first, second = run(config), run(config)
-    assert first.status == "ok" and len(first.codes) == 40
-    assert first.correct == second.correct and first.history == second.history
+    assert first.status == "ok" and len(codes_of(first)) == 40
+    assert counts(first) == counts(second) and first.history == second.history
     assert first.history[-1].loss < first.history[0].loss
 
 
@@ -98,5 +102,5 @@ def test_all_statistics_of_batch_normalisation_can_be_used(evaluate):
     config = dataclasses.replace(TINY, evaluate=evaluate)
     many = run(config)
     few = run(dataclasses.replace(config, cells=DrawnCells(256, table=None)))
-    counts = dict(zip(few.codes, few.correct, strict=True))
-    assert [counts[code] for code in many.codes] == list(many.correct)
+    known = dict(zip(codes_of(few), counts(few), strict=True))
+    assert [known[code] for code in codes_of(many)] == counts(many)

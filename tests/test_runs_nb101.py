@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import codes as codes_of
+from records import counts
 
 from nasrepro.benchmarks import available_tables
 from nasrepro.canonical import canonical_json
@@ -16,21 +18,17 @@ from nasrepro.evaluate import EvaluateConfig, count_correct
 from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.nets.nb101 import extract, supernet
 from nasrepro.runs import nb101
-from nasrepro.runs.config import (
-    CellsConfig,
-    DataConfig,
-    DrawnCells,
-    RunConfig,
-    from_dict,
-    to_dict,
-)
+from nasrepro.runs.config import from_dict, to_dict
 from nasrepro.runs.execute import execute
-from nasrepro.runs.run import run, torch_generator
-from nasrepro.runs.store import Record, Store
+from nasrepro.runs.kinds import SUPERNET
+from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
+from nasrepro.runs.setup import torch_generator
+from nasrepro.runs.store import Store
+from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces.nb101 import SUBSPACES, Subspace, in_space
 from nasrepro.train import RMSprop, TrainConfig, initialise
 
-TINY = RunConfig(
+TINY = SupernetConfig(
     data=DataConfig("digits", train_images=64, validation_images=100, size=8),
     subspace=Subspace(),
     net=CellNetConfig(channels=6, cells_per_stage=1),
@@ -58,7 +56,7 @@ VARIANTS = {
 }
 
 
-def variant(name: str, **changes) -> RunConfig:
+def variant(name: str, **changes) -> SupernetConfig:
     return dataclasses.replace(TINY, **VARIANTS[name], **changes)
 
 
@@ -67,7 +65,7 @@ def variant(name: str, **changes) -> RunConfig:
 
 def test_the_key_of_a_config_is_this_one():
     """If this fails, every stored record of the space loses its config: was the change meant?"""
-    config = RunConfig(subspace=Subspace(), net=CellNetConfig(), cells=DrawnCells())
+    config = SupernetConfig(subspace=Subspace(), net=CellNetConfig(), cells=DrawnCells())
     text = canonical_json(to_dict(config))
     assert '"cells":{"count":1000,"seed":0,"table":"nb101-sample"}' in text
     assert '"kernels":"separate","narrowing":"first","num_classes":10' in text
@@ -90,7 +88,7 @@ configs = st.builds(
 @settings(deadline=None, max_examples=50)
 @given(configs, configs)
 def test_a_config_survives_json_and_its_key_tells_it_apart(one, other):
-    again = from_dict(json.loads(canonical_json(to_dict(one))), RunConfig)
+    again = from_dict(json.loads(canonical_json(to_dict(one))), SupernetConfig)
     assert again == one and again.key == one.key
     assert (one.key == other.key) == (one == other)
 
@@ -105,7 +103,8 @@ def test_a_field_younger_than_the_records_is_in_the_text_once_it_decides():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"net": NetConfig()}, {"cells": CellsConfig()}, {"subspace": RunConfig().subspace}]
+    "changes",
+    [{"net": NetConfig()}, {"cells": CellsConfig()}, {"subspace": SupernetConfig().subspace}],
 )
 def test_the_parts_of_a_run_are_of_one_space(changes):
     with pytest.raises(ConfigError, match=r"a run of NAS-Bench-.* takes a "):
@@ -125,7 +124,7 @@ def test_values_that_are_no_config_are_refused(part, change, message):
     values = to_dict(TINY)
     values[part] |= change
     with pytest.raises(ConfigError, match=message):
-        from_dict(values, RunConfig)
+        from_dict(values, SupernetConfig)
 
 
 # ---- the cells
@@ -173,11 +172,11 @@ def test_every_variant_runs_and_differs_from_the_others(name):
     config = variant(name)
     record = run(config)
     assert record.status == "ok" and record.config == config
-    assert len(record.codes) == len(record.correct) == 12
+    assert len(codes_of(record)) == len(counts(record)) == 12
     cells = nb101.select_cells(config.subspace, config.cells)
-    assert list(record.codes) == [cell.code for cell in cells]
+    assert codes_of(record) == [cell.code for cell in cells]
     plain = run(TINY)
-    assert record.correct != plain.correct
+    assert counts(record) != counts(plain)
     if "FT" not in name:
         assert record.history != plain.history
 
@@ -185,12 +184,12 @@ def test_every_variant_runs_and_differs_from_the_others(name):
 def test_a_seed_decides_weights_order_and_paths():
     config = variant("shuffled")
     one, same, other = run(config), run(config), run(dataclasses.replace(config, seed=1))
-    assert one.correct == same.correct and one.history == same.history
-    assert one.correct != other.correct
+    assert counts(one) == counts(same) and one.history == same.history
+    assert counts(one) != counts(other)
 
 
 def test_a_record_is_stored_and_found(tmp_path):
-    store = Store(tmp_path, Record)
+    store = Store(tmp_path, SUPERNET)
     config = variant("AVG-3")
     (record,) = execute([config], run, store)
     assert execute([config], run, store) == [record]

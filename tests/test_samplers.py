@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasrepro.errors import ConfigError
+from nasrepro.runs.families import make_sampler
 from nasrepro.samplers import Fixed
-from nasrepro.samplers.nb201 import SAMPLERS, StrictlyFair, Uniform, make_sampler
+from nasrepro.samplers.nb201 import SAMPLERS, StrictlyFair, Uniform
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 
 # Any subspace with a connected cell, its operations in any order.
@@ -101,5 +102,5 @@ def test_an_unknown_sampler_lists_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         make_sampler("fairnas", Subspace())
     assert str(caught.value) == (
-        "unknown sampler 'fairnas'; the samplers are uniform, strictly-fair"
+        "unknown sampler 'fairnas'; for NAS-Bench-201 there are uniform, strictly-fair"
     )

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.nb101 import count_parameters
-from nasrepro.samplers.nb101 import SAMPLERS, ProRata, Uniform, make_sampler
+from nasrepro.runs.families import make_sampler
+from nasrepro.samplers.nb101 import SAMPLERS, ProRata, Uniform
 from nasrepro.spaces.nb101 import SUBSPACES, Subspace
 
 A_4 = Subspace(outputs=4)  # the smallest: 10,467 cells

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from records import arrays, codes, counts
 
 from nasrepro.benchmarks import available_tables, load_table, nb101
 from nasrepro.claims import read_claims
-from nasrepro.runs.config import DataConfig, DrawnCells
 from nasrepro.runs.nb101 import select_cells
-from nasrepro.runs.run import run
-from nasrepro.runs.store import Measurement, Record
+from nasrepro.runs.parts import DataConfig, DrawnCells
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
 from nasrepro.studies import appraisal, correlations
 from nasrepro.studies.appraisal import METHODS, SPACES, VARIANTS
@@ -37,11 +38,13 @@ def ranks_of(values):
 
 
 def test_the_cpu_grid_has_every_cell_of_table_3_with_at_least_three_seeds():
-    settings = appraisal.settings("cpu")
-    assert len(settings) == len(set(settings)) == 7 * 6 * 3
-    assert set(settings.values()) == {(space, method) for space in SPACES for method in METHODS}
-    assert set(appraisal.grid("cpu")) < set(correlations.grid("cpu"))
-    assert appraisal.grid("digits") == []
+    design = appraisal.design("cpu")
+    assert len(design) == len(set(design)) == 7 * 6 * 3
+    assert {tuple(labels.values()) for labels in design.values()} == {
+        (space, method) for space in SPACES for method in METHODS
+    }
+    assert set(design) < set(correlations.design("cpu"))
+    assert appraisal.design("digits") == {}
 
 
 @pytest.mark.parametrize("profile", appraisal.PROFILES)
@@ -89,11 +92,11 @@ def test_the_paper_profile_takes_a_few_steps(method):
         cells=DrawnCells(count=2, table=None),
     )
     record = run(small)
-    assert (record.status, len(record.correct), len(record.history)) == ("ok", 2, 1)
+    assert (record.status, len(counts(record)), len(record.history)) == ("ok", 2, 1)
 
 
 def test_tiny_runs_are_observed_beside_the_benchmark(table):
-    config = appraisal.grid("smoke", seeds=1)[0]
+    config = next(iter(appraisal.design("smoke", seeds=1)))
     record = run(config)
     evaluations = appraisal.observe([record], "smoke", table)
     cells = select_cells(config.subspace, config.cells)
@@ -101,19 +104,18 @@ def test_tiny_runs_are_observed_beside_the_benchmark(table):
     assert 2 < len(known) < config.cells.count, "the space has cells that the sample lacks"
     assert evaluations["code"].tolist() == [cell.code for cell in known]
     assert set(evaluations["space"]) == {"A_4"} and set(evaluations["method"]) == {"BNS-FT"}
-    counts = dict(zip(record.codes, record.correct, strict=True))
-    assert evaluations["proxy"].tolist() == [counts[cell.code] for cell in known]  # of 100 images
+    right = dict(zip(codes(record), counts(record), strict=True))
+    assert evaluations["proxy"].tolist() == [right[cell.code] for cell in known]  # of 100 images
     assert evaluations["validation"].between(50, 96).all()
 
 
 def test_a_diverged_run_is_kept_without_a_rank_correlation(table):
-    one, *_ = appraisal.grid("smoke", seeds=1)
+    one, other, *_ = appraisal.design("smoke", seeds=1)
     record = run(one)
     lost = Record(
-        config=appraisal.grid("smoke")[1],
+        config=other,
         status="diverged",
-        codes=(),
-        correct=(),
+        arrays=arrays(),
         history=record.history,
         measurement=record.measurement,
     )

@@ -5,20 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from records import arrays, codes, counts
 
 from nasrepro import benchmarks, claims
 from nasrepro.benchmarks import Column, Table
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.runs.bench import BENCHES
-from nasrepro.runs.config import CellsConfig, DataConfig
 from nasrepro.runs.nb201 import random_cells, select_cells
-from nasrepro.runs.run import run
-from nasrepro.runs.store import Measurement, Record
+from nasrepro.runs.parts import CellsConfig, DataConfig
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import mean_interval
 from nasrepro.studies import appraisal, correlations, results
 from nasrepro.studies.correlations import CELLS, DOUBLES, SINGLES
+from nasrepro.studies.measure import agreement_of_seeds, observe, observe_run, run_metrics
 
 ABOUT = Column("cifar10", "test", 200, "mean of the benchmark's seeds", "", "by hand")
 MEASUREMENT = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
@@ -54,43 +56,44 @@ def test_the_thirteen_subspaces_are_all_distinct():
 
 
 def test_the_cpu_grid_has_the_runs_the_study_promises():
-    grid = correlations.nb201_grid("cpu")
-    small = [c for c in grid if correlations.size_of(c, "cpu") == "S"]
+    design = correlations.nb201_design("cpu")
+    grid = list(design)
+    small = [c for c, labels in design.items() if labels["size"] == "S"]
     assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 7 * 3 + 6 * 3
     assert len(small) == 6 * 5 + 7 * 3
-    assert correlations.nb201_grid("cpu", seeds=1) == [c for c in grid if c.seed == 0]
-    precise = correlations.precision_grid("cpu")
-    assert correlations.grid("cpu") == grid + precise + appraisal.grid("cpu")
-    keys = {config.key for config in correlations.grid("cpu")}
+    assert list(correlations.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
+    precise = correlations.precision_design("cpu")
+    assert list(correlations.design("cpu")) == [*grid, *precise, *appraisal.design("cpu")]
+    keys = {config.key for config in correlations.design("cpu")}
     assert len(keys) == len(grid) + 6 + 7 * 6 * 3
 
 
 def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():
     pairs = correlations.precision_pairs("cpu")
-    grid, evaluate = correlations.nb201_grid("cpu"), correlations.PROFILES["cpu"].base.evaluate
+    grid, evaluate = correlations.nb201_design("cpu"), correlations.PROFILES["cpu"].base.evaluate
     assert len(pairs) == 4 and [half in grid for half, _ in pairs] == [True] * 2 + [False] * 2
     for half, single in pairs:
         assert half.subspace == Subspace() and half.seed < 2
         assert (half.evaluate.precision, single.evaluate.precision) == ("bfloat16", "float32")
         assert replace(single, evaluate=evaluate) == half  # the same training, images and cells
     assert [half.data.validation_images for half, _ in pairs] == [1_000] * 2 + [10_000] * 2
-    assert len(correlations.precision_grid("cpu")) == 6  # what the grid has is not made again
-    assert correlations.precision_grid("cpu", seeds=1) == [
-        config for config in correlations.precision_grid("cpu") if config.seed == 0
+    assert len(correlations.precision_design("cpu")) == 6  # what the grid has is not made again
+    assert list(correlations.precision_design("cpu", seeds=1)) == [
+        config for config in correlations.precision_design("cpu") if config.seed == 0
     ]
-    assert correlations.precision_grid("own") == []
+    assert correlations.precision_design("own") == {}
 
 
 @pytest.mark.parametrize("profile", correlations.PROFILES)
 def test_a_profile_changes_numbers_only(profile):
-    config = correlations.nb201_grid(profile)[0]
+    config = next(iter(correlations.nb201_design(profile)))
     assert config.sampler in ("uniform", "strictly-fair")
-    assert {c.data for c in correlations.nb201_grid(profile)} == {config.data}
+    assert {c.data for c in correlations.nb201_design(profile)} == {config.data}
     # What is done is the same in every profile: only sizes differ.
-    likeness = correlations.nb201_grid("cpu")[0]
+    likeness = next(iter(correlations.nb201_design("cpu")))
     assert config.evaluate.batch_norm == likeness.evaluate.batch_norm
     for name in ("affine", "tracked_statistics"):
-        found = {getattr(c.net, name) for c in correlations.nb201_grid(profile)}
+        found = {getattr(c.net, name) for c in correlations.nb201_design(profile)}
         assert found == {getattr(likeness.net, name)}
     assert type(config.train.rmsprop) is type(likeness.train.rmsprop)
     assert config.train.gradients == likeness.train.gradients
@@ -132,12 +135,13 @@ def test_a_cell_at_chance_on_its_own_is_not_wrongly_predicted_so():
     run = pd.DataFrame(
         {
             "code": [cell.code for cell in (zero, skip, *others)],
-            "predicted": [10.0, 10.0, 11.0, 60.0],
+            "connected": [False, True, True, True],
+            "proxy": [10.0, 10.0, 11.0, 60.0],
             "truth": [10.0, 11.0, 90.0, 91.0],
             "random": True,
         }
     )
-    metrics = correlations.run_metrics(pd.concat([run] * 3), ())  # ten are the least
+    metrics = run_metrics(pd.concat([run] * 3), ())  # ten are the least
     assert metrics["share_wrongly_at_chance"] == 1 / 4
     # Without the disconnected cell, the three others are in order, as they are with it.
     assert metrics["spearman_connected"] == pytest.approx(1)
@@ -173,7 +177,7 @@ def test_one_supernet_of_size_m_decides_nothing_about_its_subspace():
 
 def test_a_correlations_interval_ends_where_correlations_do():
     runs = runs_of(correlations.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
-    summary = correlations.summarise(runs).set_index("metric")
+    summary = correlations.summarise_metrics(runs).set_index("metric")
     assert summary["ci_high"]["tau_a"] == 1 and summary["ci_low"]["tau_a"] < 0.9
     assert summary["ci_high"]["mean_prediction"] > 100  # no correlation: as Student has it
 
@@ -201,14 +205,14 @@ def test_the_paper_profile_takes_a_few_steps(size):
         cells=CellsConfig(random=2),
     )
     record = run(config)
-    assert (record.status, len(record.correct), len(record.history)) == ("ok", 2, 1)
+    assert (record.status, len(counts(record)), len(record.history)) == ("ok", 2, 1)
 
 
 def test_unknown_names_answer_with_the_possible_ones():
     with pytest.raises(ConfigError, match="smoke, cpu, paper"):
-        correlations.grid("laptop")
+        correlations.design("laptop")
     with pytest.raises(ConfigError, match="seeds=0"):
-        correlations.grid("cpu", seeds=0)
+        correlations.design("cpu", seeds=0)
 
 
 def test_usage_follows_the_example_of_laubes_caption():
@@ -238,7 +242,7 @@ def test_summary_has_the_mean_and_interval_over_runs():
             "value": [1.0, 2.0, 3.0, np.nan],
         }
     )
-    summary = correlations.summarise(runs)
+    summary = correlations.summarise_metrics(runs)
     assert list(summary) == ["subspace", "size", "metric", "mean", "ci_low", "ci_high", "n"]
     row = summary.iloc[0]
     assert (row["mean"], row["n"]) == (2, 3)  # a value that is not a number is left out
@@ -252,27 +256,27 @@ def test_agreement_of_seeds_pairs_the_same_cells():
             "size": "S",
             "seed": [0, 0, 0, 1, 1, 1],
             "code": [1, 2, 3, 3, 2, 1],
-            "predicted": [10, 20, 30, 60, 50, 40],
+            "proxy": [10, 20, 30, 60, 50, 40],
             "random": True,
         }
     )
-    pairs = correlations.agreement_of_seeds(observations)
+    pairs = agreement_of_seeds(observations, ["subspace", "size"])
     assert pairs[["seed_a", "seed_b", "spearman"]].to_numpy().tolist() == [[0, 1, 1]]
 
 
 def perfect_record(subspace: Subspace, table: Table, seed: int) -> Record:
     """A record whose proxy accuracy ranks every cell of the sample as the truth does."""
-    config = replace(correlations.grid("cpu")[0], subspace=subspace, seed=seed)
+    config = replace(next(iter(correlations.design("cpu"))), subspace=subspace, seed=seed)
     codes = tuple(cell.code for cell in select_cells(subspace, config.cells))
     truth = table.accuracy(codes, correlations.COLUMN)
     correct = tuple(int(c) for c in truth.argsort().argsort() // 2)
-    return Record(config, "ok", codes, correct, (), MEASUREMENT)
+    return Record(config, "ok", (), arrays(codes, correct), MEASUREMENT)
 
 
 def test_a_perfect_supernet_has_perfect_metrics_and_supports_what_it_can(table):
     records = [perfect_record(Subspace(), table, seed) for seed in range(3)]
     statistics = correlations.statistics(records, "cpu", table)
-    summary = correlations.summarise(statistics["runs"]).set_index("metric")["mean"]
+    summary = correlations.summarise_metrics(statistics["runs"]).set_index("metric")["mean"]
     assert summary["spearman"] == pytest.approx(1, abs=1e-4)
     assert summary["tau_a"] == -1
     assert summary["top_10_accuracy"] == pytest.approx(
@@ -289,7 +293,7 @@ def sample(subspace: Subspace) -> list[Cell]:
 
 def test_top_groups_are_the_true_top_of_the_subspace(table):
     subspace = Subspace.without("none")
-    run = correlations.observe_run(perfect_record(subspace, table, 0), "cpu", table)
+    run = observe_run(perfect_record(subspace, table, 0), table, correlations.COLUMN)
     best = np.sort(table.accuracy(table.subset(subspace.operations), correlations.COLUMN))[::-1]
     assert np.sort(run["truth"])[::-1][:500].tolist() == best[:500].tolist()
     assert run["random"].sum() == 1_000
@@ -303,12 +307,12 @@ def test_parameter_count_correlates_as_published(table):
 
 def digits_record(table: Table, seed: int) -> Record:
     """A supernet that ranks the cells of the small benchmark as their own trainings do."""
-    (config,) = correlations.grid("digits", seeds=1)
+    (config,) = correlations.design("digits", seeds=1)
     codes = tuple(cell.code for cell in config.subspace.cells())
     ranks = table.values["digits-test-10"].argsort().argsort()
     rank = dict(zip(table.codes.tolist(), ranks.tolist(), strict=True))
     correct = tuple(rank.get(code, 0) for code in codes)
-    return Record(replace(config, seed=seed), "ok", codes, correct, (), MEASUREMENT)
+    return Record(replace(config, seed=seed), "ok", (), arrays(codes, correct), MEASUREMENT)
 
 
 def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
@@ -340,7 +344,7 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
     truth = Table("nb201-digits", codes, (test,), {test.name: ranks})
     own = Table("nb201-selfmade", codes[:25], (test,), {test.name: 90 - ranks[:25]})
     records = [digits_record(truth, seed) for seed in range(2)]
-    observations = correlations.observe(records, "digits", truth)
+    observations = observe(records, correlations.nb201_design("digits"), truth, "digits-test-10")
     found = correlations.beside_own(observations, own)
     frame, gain = found["own"], found["own_gain"]
     assert gain[["runs", "n"]].to_numpy().tolist() == [[2, 25]]
@@ -358,7 +362,7 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
 
 
 def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
-    grid = correlations.grid("own")
+    grid = list(correlations.design("own"))
     assert len(grid) == 3
     assert {config.cells.table for config in grid} == {None}
     assert correlations.table_of("own") == "nb201-selfmade"
@@ -371,8 +375,10 @@ def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
     half = [perfect_record(Subspace(), table, seed) for seed in range(3)]
     configs = [single for _, single in correlations.precision_pairs("cpu")[:2]]
     single = [replace(r, config=c) for r, c in zip(half[:2], configs, strict=True)]
-    most = max(single[0].correct)
-    single[0] = replace(single[0], correct=tuple(most - count for count in single[0].correct))
+    most = max(counts(single[0]))
+    single[0] = replace(
+        single[0], arrays=arrays(codes(single[0]), [most - count for count in counts(single[0])])
+    )
     found = correlations.beside_single_precision([*single, *half], "cpu", table)
     assert found["seed"].tolist() == [0, 1] and found["n"].tolist() == [1_000, 1_000]
     assert found["images"].tolist() == [1_000, 1_000]  # of the others, none is stored
@@ -416,7 +422,7 @@ def test_every_table_is_named(table):
 
 def test_intervals_of_the_summary_come_from_the_runs():
     stored = results.stored_statistics("correlations", "cpu")
-    summary = correlations.summarise(stored["runs"])
+    summary = correlations.summarise_metrics(stored["runs"])
     row = summary[(summary["metric"] == "spearman") & (summary["subspace"] == "all operations")]
     runs = stored["runs"].query("metric == 'spearman' and subspace == 'all operations'")
     small = runs[runs["size"] == "S"]["value"]
@@ -429,9 +435,9 @@ def test_intervals_of_the_summary_come_from_the_runs():
 
 def test_a_training_repeated_for_other_cells_is_no_setting_that_was_tried(table):
     """Study 3 trains some supernets again to evaluate all cells; another rate is a setting."""
-    config = correlations.nb201_grid("smoke")[0]
+    config = next(iter(correlations.nb201_design("smoke")))
     codes = sorted(cell.code for cell in random_cells(config.subspace, config.cells))
-    record = Record(config, "ok", tuple(codes), tuple(range(len(codes))), (), MEASUREMENT)
+    record = Record(config, "ok", (), arrays(codes, range(len(codes))), MEASUREMENT)
     repeated = replace(record, config=replace(config, cells=CellsConfig(random=729)))
     evaluate = replace(config.evaluate, precision="bfloat16")
     otherwise = replace(record, config=replace(config, evaluate=evaluate))

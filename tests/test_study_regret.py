@@ -7,19 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from records import arrays, codes, counts
 
 from nasrepro import benchmarks
 from nasrepro.benchmarks import Table, macro, nb101
 from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES, fetch
+from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.nb201 import select_cells
-from nasrepro.runs.store import supernets
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.spaces.nb201 import Cell, Subspace, neighbours
 from nasrepro.stats import effect_interval, p_of_effect
 from nasrepro.studies import appraisal, audit, comparison, correlations, regret, results
 from nasrepro.studies.appraisal import rank_correlations
 from nasrepro.studies.comparison import Protocol
+from nasrepro.studies.measure import observe_run
 
 SMALL = Protocol(runs=5, evaluations=60, points=5, resamples=99)
 
@@ -50,14 +52,20 @@ def stored():
 
 
 def test_the_grid_is_that_of_study_1_without_its_medium_networks_and_five_that_evaluate_all():
-    grid, added, others = regret.grid("cpu"), regret.whole_grid("cpu"), regret.macro_grid("cpu")
-    assert set(grid) - set(added) - set(others) < set(correlations.grid("cpu"))
+    grid, added, others = (
+        regret.design("cpu"),
+        regret.whole_design("cpu"),
+        regret.macro_design("cpu"),
+    )
+    assert set(grid) - set(added) - set(others) < set(correlations.design("cpu"))
     assert {config.net.cells_per_stage for config in set(grid) - set(others)} == {1}
     assert len(grid) == 6 * 5 + 7 * 3 + 7 * 3 + 5 + 5
-    assert len(select_cells(added[0].subspace, added[0].cells)) == 15_625
+    assert {len(select_cells(config.subspace, config.cells)) for config in added} == {15_625}
     # Trained as those of study 1: but for the cells, the same configs.
-    same = {replace(config, cells=grid[0].cells) for config in added}
-    assert same == {config for config in regret.small_grid("cpu") if config.subspace == Subspace()}
+    same = {replace(config, cells=next(iter(grid)).cells) for config in added}
+    assert same == {
+        config for config in regret.small_design("cpu") if config.subspace == Subspace()
+    }
 
 
 def test_costs_on_nasbench101_follow_the_paper(small_nb101, authors):
@@ -115,12 +123,12 @@ def test_our_supernets_leave_the_authors_comparisons_as_they_are(small_nb101, au
 
 
 def test_a_diverged_supernet_of_nasbench101_is_kept_as_a_row_without_a_cell():
-    grid = appraisal.grid("smoke", methods=(appraisal.BASELINE,))
+    grid = list(appraisal.design("smoke", methods=(appraisal.BASELINE,)))
     cell = int(SUBSPACES["A_4"].codes()[0])
-    record = next(iter(supernets().records()))
+    record = next(iter(store_of(SUPERNET).records()))
     records = [
-        replace(record, config=grid[0], codes=(cell,), correct=(50,)),
-        replace(record, config=grid[1], status="diverged", codes=(), correct=()),
+        replace(record, config=grid[0], arrays=arrays([cell], [50])),
+        replace(record, config=grid[1], status="diverged", arrays=arrays()),
     ]
     truth = Table(
         nb101.NAME,
@@ -136,27 +144,31 @@ def test_a_diverged_supernet_of_nasbench101_is_kept_as_a_row_without_a_cell():
 
 def test_cells_chosen_by_their_true_rank_are_no_candidates(table):
     """Whatever a supernet says of the true top 500, its searches find the same."""
-    grid = [config for config in regret.small_grid("cpu") if config.subspace == Subspace()]
-    record = next(r for r in supernets().records() if r.config in grid)
-    random = correlations.observe_run(record, "cpu", table)["random"].to_numpy()
+    grid = {
+        c: labels for c, labels in regret.small_design("cpu").items() if c.subspace == Subspace()
+    }
+    record = next(r for r in store_of(SUPERNET).records() if r.config in grid)
+    random = observe_run(record, table, regret.COLUMN)["random"].to_numpy()
     assert random.sum() == 1_000 and (~random).sum() > 400
-    flattered = np.where(random, record.correct, record.config.data.validation_images)
-    other = replace(record, correct=tuple(flattered.tolist()))
-    both = [regret.nb201_evaluations([r], grid, "cpu", table) for r in (record, other)]
+    flattered = np.where(random, counts(record), record.config.data.validation_images)
+    other = replace(record, arrays=arrays(codes(record), flattered))
+    both = [regret.evaluations_of([r], grid) for r in (record, other)]
     assert len(both[0]) == 1_000
     pd.testing.assert_frame_equal(*both)
 
 
 def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
     """All 729 cells are evaluated, in the order of their codes, which is not the table's."""
-    (config, other) = regret.whole_grid("smoke")
+    (config, other) = regret.whole_design("smoke")
     codes = [cell.code for cell in select_cells(config.subspace, config.cells)]
     ranks = table.accuracy(codes, regret.COLUMN).argsort().argsort()
     perfect = replace(
-        supernets().records()[0], config=config, codes=tuple(codes), correct=tuple(ranks.tolist())
+        store_of(SUPERNET).records()[0],
+        config=config,
+        arrays=arrays(codes, ranks),
     )
-    constant = replace(perfect, config=other, correct=(7,) * len(codes))
-    protocol = replace(regret.PROTOCOLS["smoke"], evaluations=729)
+    constant = replace(perfect, config=other, arrays=arrays(codes, [7] * len(codes)))
+    protocol = replace(regret.PROFILES["smoke"], evaluations=729)
     found = regret.nb201_statistics([perfect, constant], "smoke", table, protocol)
     rows = found["comparisons_nb201"]
     assert set(rows["benchmark"]) == {regret.NB201_WHOLE} and len(rows) == 2 * 2 * 2 * 2
@@ -209,23 +221,25 @@ def test_supernets_that_evaluated_all_rank_beside_the_size_of_networks():
 
 def test_a_training_repeated_from_its_seed_counts_the_same_images():
     """Five supernets that were trained twice: 1,462 cells that both evaluated."""
-    assert regret.repeated_counts(supernets().records(), "cpu") == (5 * 1_462, 5 * 1_462)
+    assert regret.repeated_counts(store_of(SUPERNET).records(), "cpu") == (5 * 1_462, 5 * 1_462)
 
 
 def test_supernets_of_nasbench_macro_search_their_space():
     """One predicts the truth, one diverged; 256 networks, two operations in each block."""
     if macro.NAME not in benchmarks.available_tables():
         pytest.skip("the NAS-Bench-Macro table is not on this machine; set NASREPRO_DATA")
-    table, (config, other) = benchmarks.load_table(macro.NAME), regret.macro_grid("smoke")
+    table, (config, other) = benchmarks.load_table(macro.NAME), regret.macro_design("smoke")
     codes = np.sort([cell.code for cell in config.subspace.cells()])
     truth = table.accuracy(codes, macro.COLUMNS[0].name)
     ranks = truth.argsort(kind="stable").argsort()
     perfect = replace(
-        supernets().records()[0], config=config, codes=tuple(codes), correct=tuple(ranks.tolist())
+        store_of(SUPERNET).records()[0],
+        config=config,
+        arrays=arrays(codes, ranks),
     )
-    diverged = replace(perfect, config=other, status="diverged", codes=(), correct=())
+    diverged = replace(perfect, config=other, status="diverged", arrays=arrays())
     found = regret.macro_statistics(
-        [perfect, diverged], "smoke", table, replace(regret.PROTOCOLS["smoke"], evaluations=999)
+        [perfect, diverged], "smoke", table, replace(regret.PROFILES["smoke"], evaluations=999)
     )
     rows = found["comparisons_macro"]
     assert set(rows["benchmark"]) == {regret.MACRO_WHOLE} and len(rows) == 2 * 2 * 2 * 2
@@ -240,11 +254,11 @@ def test_supernets_of_nasbench_macro_search_their_space():
 
 def test_guided_greedy_search_asks_for_neighbours(table):
     """The first cells after the start of a climb are its neighbours, the best one goes on."""
-    space = regret.PROTOCOLS["smoke"].whole
+    space = regret.PROFILES["smoke"].whole
     codes = np.sort(table.subset(space.operations))
     proxy = table.accuracy(codes, regret.COLUMN)
     evaluations = pd.DataFrame({"space": [str(space)], "seed": 0, "code": codes[0], "proxy": 1.0})
-    protocol = regret.PROTOCOLS["smoke"]
+    protocol = regret.PROFILES["smoke"]
     cells = regret.Complete("nb201", str(space), codes, proxy)
     guides = regret.asking_any(cells, evaluations, protocol)
     assert [(guide.space, guide.search) for guide in guides] == [
@@ -261,11 +275,11 @@ def test_guided_greedy_search_asks_for_neighbours(table):
 
 def test_failed_supernets_of_nasbench201_are_counted(table):
     """One diverged, one says the same of each cell drawn at random; the third is as it was."""
-    grid = [config for config in regret.small_grid("cpu") if config.subspace == Subspace()]
-    good, other, third = [r for r in supernets().records() if r.config in grid][:3]
-    random = correlations.observe_run(other, "cpu", table)["random"].to_numpy()
-    constant = replace(other, correct=tuple(np.where(random, 100, other.correct).tolist()))
-    diverged = replace(third, status="diverged", codes=(), correct=())
+    grid = [config for config in regret.small_design("cpu") if config.subspace == Subspace()]
+    good, other, third = [r for r in store_of(SUPERNET).records() if r.config in grid][:3]
+    random = observe_run(other, table, regret.COLUMN)["random"].to_numpy()
+    constant = replace(other, arrays=arrays(codes(other), np.where(random, 100, counts(other))))
+    diverged = replace(third, status="diverged", arrays=arrays())
     frames = regret.nb201_statistics([good, constant, diverged], "cpu", table, SMALL)
     assert set(frames["comparisons_nb201"]["supernets"]) == {1}
     assert set(frames["comparisons_nb201"]["failed"]) == {2}
@@ -278,7 +292,7 @@ def test_failed_supernets_of_nasbench201_are_counted(table):
 
 def test_charge_for_a_supernet_of_ours():
     """56 epochs of 25,000 images over 200 of 50,000; a cell on 1,000 images, a third a pass."""
-    config = regret.small_grid("cpu")[0]
+    config = next(iter(regret.small_design("cpu")))
     charge = regret.charges_of(config, regret.NB201_IMAGES)[regret.AS_RUN]
     assert charge.supernet == pytest.approx(0.14)
     assert charge.evaluation == pytest.approx(1_000 / 3e7)
@@ -309,7 +323,7 @@ def test_searches_of_the_whole_benchmark(authors):
 
 
 def test_without_the_other_benchmarks_their_claims_are_not_run(table):
-    frames = regret.nb201_statistics(supernets().records(), "cpu", table, SMALL)
+    frames = regret.nb201_statistics(store_of(SUPERNET).records(), "cpu", table, SMALL)
     judged = regret.tables(frames)["claims"].set_index("claim")["verdict"]
     assert judged["oneshot-A_1"] == judged["greedy-first-macro"] == "not run"
     assert judged["greedy-first-nb201"] != "not run"

@@ -18,7 +18,8 @@ from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, supernet
-from nasrepro.samplers.nb201 import StrictlyFair, Uniform, make_sampler
+from nasrepro.runs.families import make_sampler
+from nasrepro.samplers.nb201 import StrictlyFair, Uniform
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import (
     RMSprop,

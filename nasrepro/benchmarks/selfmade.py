@@ -53,6 +53,7 @@ COLUMNS: dict[str, type] = {
     "cpu": str,
     "versions": str,  # JSON
 }
+LATER: dict[str, type] = {"bfloat16": bool}  # columns that older files do not have
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def to_bytes(packed: Packed) -> bytes:
         "bench": packed.bench,
         "sha256": digest(vars(packed)),
     }
-    schema = _schema().with_metadata({METADATA: json.dumps(meaning, sort_keys=True)})
+    schema = _schema(COLUMNS | LATER).with_metadata({METADATA: json.dumps(meaning, sort_keys=True)})
     buffer = io.BytesIO()
     parquet.write_table(
         pa.Table.from_pylist(packed.rows, schema),
@@ -162,7 +163,8 @@ def read(path: Path) -> Packed:
         version, space, bench, stored = map(meaning.get, ("schema", "space", "bench", "sha256"))
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} is no whole packed benchmark ({error}); {remedy}") from None
-    if version != SCHEMA or found.schema.remove_metadata() != _schema():
+    known = (_schema(COLUMNS), _schema(COLUMNS | LATER))
+    if version != SCHEMA or found.schema.remove_metadata() not in known:
         raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")
     packed = Packed(space, bench, found.to_pylist())
     if digest(vars(packed)) != stored:
@@ -170,14 +172,14 @@ def read(path: Path) -> Packed:
     return packed
 
 
-def _schema() -> Any:
+def _schema(columns: dict[str, type]) -> Any:
     import pyarrow as pa
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     return pa.schema(
         [
             (name, pa.list_(types[kind]) if name in CURVES else types[kind])
-            for name, kind in COLUMNS.items()
+            for name, kind in columns.items()
         ]
     )
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import ChainNetConfig
+from nasrepro.nets.convolution import Conv2d
 from nasrepro.nets.memo import Key, once
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.macro import NUM_BLOCKS, OPERATIONS, STAGES, Cell
@@ -28,7 +29,7 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution and batch normalisation."""
     return nn.Sequential(
-        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(c_out, affine=config.affine, track_running_stats=config.tracked_statistics),
     )
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import CellNetConfig
+from nasrepro.nets.convolution import Conv2d
 from nasrepro.nets.memo import Key, once
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.nb101 import MAX_VERTICES, OPERATIONS, Cell, Subspace, decode
@@ -109,7 +110,7 @@ class ConvBNReLU(nn.Module):
     ) -> None:
         super().__init__()
         self.choose = choose
-        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.conv = Conv2d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
         self.bn = PartialBatchNorm(
             c_out,
             momentum=config.statistics_momentum,

@@ -7,12 +7,14 @@ searched cells with residual reduction blocks between them, head.
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
+from nasrepro.nets.convolution import Conv2d
 from nasrepro.nets.memo import Key, once
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_edges
@@ -23,7 +25,7 @@ class ConvBN(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, config: NetConfig) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+        self.conv = Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
         self.bn = _batch_norm(c_out, config)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +96,7 @@ class ReductionBlock(nn.Module):
         super().__init__()
         self.conv_a = ConvBN(c_in, c_out, 3, 2, config)
         self.conv_b = ConvBN(c_out, c_out, 3, 1, config)
-        self.shortcut = nn.Conv2d(c_in, c_out, 1, bias=False)
+        self.shortcut = Conv2d(c_in, c_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv_b(F.relu(self.conv_a(F.relu(x)))) + self.shortcut(F.avg_pool2d(x, 2))
@@ -167,28 +169,45 @@ def extract(supernet: Network, cell: Cell, config: NetConfig) -> Network:
     return alone
 
 
+def count_parameters(
+    codes: np.ndarray, channels: int = 16, cells_per_stage: int = 5, classes: int = 10
+) -> np.ndarray:
+    """Trainable parameters of cells' stand-alone networks, as the benchmark counts them.
+
+    Edges that do not reach the output count too, as in the benchmark.
+
+    Args:
+        codes: of cells, integer [n].
+        channels: of the stem.
+        cells_per_stage: searched cells in each of the three stages.
+        classes: of the classifier.
+
+    Returns:
+        int64 [n].
+    """
+    widths = [channels * 2**stage for stage in range(3)]
+    stem = 3 * 9 * channels + 2 * channels
+    reductions = sum(9 * c * 2 * c + 9 * (2 * c) ** 2 + c * 2 * c + 8 * c for c in widths[:-1])
+    head = 2 * widths[-1] + widths[-1] * classes + classes
+    areas = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}  # of kernels; the others have no weights
+    weights = np.array(
+        [sum(areas[op] * c**2 + 2 * c for c in widths) if op in areas else 0 for op in OPERATIONS]
+    )
+    places = len(OPERATIONS) ** np.arange(len(EDGES))
+    operations = np.asarray(codes)[:, None] // places % len(OPERATIONS)
+    cells = cells_per_stage * weights[operations].sum(axis=1)
+    return stem + cells + reductions + head
+
+
 def num_parameters(
     cell: Cell, channels: int = 16, cells_per_stage: int = 5, classes: int = 10
 ) -> int:
-    """Trainable parameters of a cell's stand-alone network, as the benchmark counts them.
-
-    Edges that do not reach the output count too, as in the benchmark.
+    """Trainable parameters of one cell's stand-alone network: see `count_parameters`.
 
     >>> num_parameters(Cell(("none",) * 6))
     73306
     """
-    widths = [channels * 2**stage for stage in range(3)]
-    stem = 3 * 9 * channels + 2 * channels
-    weights = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
-    cells = sum(
-        cells_per_stage * (weights[op] * width**2 + 2 * width)
-        for op in cell.operations
-        if op in weights
-        for width in widths
-    )
-    reductions = sum(9 * c * 2 * c + 9 * (2 * c) ** 2 + c * 2 * c + 8 * c for c in widths[:-1])
-    head = 2 * widths[-1] + widths[-1] * classes + classes
-    return stem + cells + reductions + head
+    return int(count_parameters(np.array([cell.code]), channels, cells_per_stage, classes)[0])
 
 
 def average_pool(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ normalisation that gives each path statistics of its own. On a CPU it is slower 
 the other: see the page on performance.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,27 @@ from torch.nn import functional as F
 
 from nasrepro.nets.nb201 import ConvBN, Network, ReductionBlock, SearchedCell, average_pool
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_operations
+
+STACKED_PATHS = 64  # in one batch, at most
+# Of all stacked paths' images in the first stage; a few such tensors are in memory at once.
+STACKED_ELEMENTS = 2**27
+
+
+def forward_in_stacks(net: Network, x: Tensor, cells: Sequence[Cell]) -> Iterator[Tensor]:
+    """Logits of many paths on the same images, as many at once as memory has room for.
+
+    Args:
+        net: as for `forward_stacked`, as the others.
+        x: normalised images, (batch, 3, height, width).
+        cells: the paths.
+
+    Yields:
+        Logits of each path, (batch, classes).
+    """
+    of_one_path = len(x) * net.stem.conv.out_channels * x.shape[2] * x.shape[3]
+    together = max(1, min(STACKED_PATHS, STACKED_ELEMENTS // of_one_path))
+    for start in range(0, len(cells), together):
+        yield from forward_stacked(net, x, cells[start : start + together]).unbind(1)
 
 
 def forward_stacked(net: Network, x: Tensor, cells: Sequence[Cell]) -> Tensor:

@@ -5,7 +5,6 @@ what either of them has is not computed again. The folder is not tracked, the pa
 """
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nasrepro import agreement
@@ -22,22 +22,16 @@ from nasrepro.canonical import canonical_json, to_csv
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.evaluate import EvaluateConfig, check_fits
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
-from nasrepro.runs import macro, nb101, nb201
-from nasrepro.runs.config import (
-    AnyCells,
-    AnyNet,
-    CellsConfig,
-    DataConfig,
-    DrawnCells,
-    check_parts,
-    from_dict,
-    to_dict,
-)
+from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.execute import execute
+from nasrepro.runs.families import check_parts, family_of
+from nasrepro.runs.kinds import STANDALONE
 from nasrepro.runs.locks import failures, locked
-from nasrepro.runs.run import check_inputs
-from nasrepro.runs.standalone import StandaloneConfig, StandaloneRecord, run_standalone
-from nasrepro.runs.store import Measurement, Store, write_atomically
+from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig, DrawnCells
+from nasrepro.runs.record import Measurement, Record, from_values, head_values
+from nasrepro.runs.setup import check_inputs
+from nasrepro.runs.standalone import ARRAYS, StandaloneConfig
+from nasrepro.runs.store import Store, write_atomically
 from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import Subspace as CellSubspace
@@ -147,19 +141,14 @@ class Bench:
 
         A DataError says that the sample is one of a table that cannot be had.
         """
-        draw = {
-            "nb201": nb201.drawn_cells,
-            "nb101": nb101.drawn_cells,
-            "macro": macro.drawn_cells,
-        }[self.space]
-        found = [
+        chosen = [
             cell
-            for cell in draw(self.subspace, self.sample)
+            for cell in family_of(self.subspace).draw(self.subspace, self.sample)
             if all(cell.operations[place] == operation for place, operation in self.fixed)
         ][: self.cells]
-        if not found:
+        if not chosen:
             raise ConfigError(f"no cell of the sample of {self.name} is connected and as fixed")
-        return found
+        return chosen
 
     def configs(self) -> list[StandaloneConfig]:
         """The runs, all seeds of a cell next to each other: any beginning is a usable table."""
@@ -264,18 +253,7 @@ def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
     Raises:
         ConfigError: if a path or a value does not fit, or the name stands for something else.
     """
-    values = to_dict(find(like)) | {"name": name}
-    for path, value in changes.items():
-        *parts, last = path.split(".")
-        inner = values
-        for part in parts:
-            inner = inner.get(part) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or last not in inner:
-            raise ConfigError(
-                f"a benchmark has no setting {path!r}; see nasrepro bench info {like} --json"
-            )
-        inner[last] = value
-    bench = from_dict(values, Bench)
+    bench = changed(find(like), {"name": name, **changes})
     if name in names() and find(name) != bench:
         raise ConfigError(f"{name} is another benchmark already; choose another name")
     if name not in names():
@@ -293,7 +271,7 @@ def definition(name: str) -> Path:
 
 def store(bench: Bench) -> Store:
     """The runs that lie in a file each."""
-    return Store(selfmade.location(bench.name).with_suffix(""), StandaloneRecord)
+    return Store(selfmade.location(bench.name).with_suffix(""), STANDALONE)
 
 
 def build(
@@ -327,7 +305,7 @@ def build(
     if missing and scheduler is None:
         check_inputs(missing, device)
     try:
-        execute(missing, run_standalone, folder, workers, device, scheduler=scheduler)
+        execute(missing, STANDALONE.compute, folder, workers, device, scheduler=scheduler)
     finally:
         pack(bench)
 
@@ -348,7 +326,7 @@ def pack(bench: Bench) -> None:
         save_statistics(bench.name)
 
 
-def packed(bench: Bench) -> dict[str, StandaloneRecord]:
+def packed(bench: Bench) -> dict[str, Record]:
     """The packed runs by their key; DataError if the file is damaged or they do not belong."""
     path = selfmade.location(bench.name)
     if not path.exists():
@@ -374,7 +352,7 @@ def packed(bench: Bench) -> dict[str, StandaloneRecord]:
     return records
 
 
-def stored(bench: Bench, done: Mapping[str, StandaloneRecord]) -> list[StandaloneRecord]:
+def stored(bench: Bench, done: Mapping[str, Record]) -> list[Record]:
     """All runs there are, packed or not, in the benchmark's order."""
     folder = store(bench)
     found = (done.get(c.key) or folder.load(c.key) for c in bench.configs())
@@ -415,48 +393,37 @@ def verify(bench: Bench) -> Iterator[str]:
             yield f"{folder.path(key)} does not belong to {bench.name}; delete it"
 
 
-def to_row(record: StandaloneRecord) -> dict[str, Any]:
-    """A record as a row of the packed file; a loss that is not finite becomes None."""
-    values = to_dict(record)
-    history, measurement = values.pop("history"), values.pop("measurement")
-    del values["config"]
+def to_row(record: Record) -> dict[str, Any]:
+    """A record as a row of the packed file; what a diverged run lacks is None."""
+    values = head_values(record)
+    measurement = values["measurement"]
     return {
         "cell": str(record.config.cell),
         "seed": record.config.seed,
-        **values,
-        **{name: [_finite(epoch[name]) for epoch in history] for name in CURVES},
-        **measurement,
+        "status": record.status,
+        **{name: [epoch[name] for epoch in values["history"]] for name in CURVES},
+        **{name: record.arrays[name].item() if name in record.arrays else None for name in ARRAYS},
+        **{name: measurement.get(name) for name in MEASURED},
         "versions": canonical_json(measurement["versions"]),
     }
 
 
-def from_row(row: Mapping[str, Any], bench: Bench) -> StandaloneRecord:
+def from_row(row: Mapping[str, Any], bench: Bench) -> Record:
     """The record of a row; DataError if the row is none."""
     try:
         cell = SPACES[bench.space].Cell.parse(row["cell"])
-        columns = [[_number(value) for value in row[name]] for name in CURVES]
-        measurement = {name: row[name] for name in MEASURED}
+        epochs = zip(*(row[name] for name in CURVES), strict=True)
+        measurement = {name: row[name] for name in MEASURED if row.get(name) is not None}
         values = {
             "config": to_dict(bench.config(cell, row["seed"])),
-            "history": [dict(zip(CURVES, e, strict=True)) for e in zip(*columns, strict=True)],
+            "status": row["status"],
+            "history": [dict(zip(CURVES, epoch, strict=True)) for epoch in epochs],
             "measurement": measurement | {"versions": json.loads(row["versions"])},
         }
-        values |= {
-            name: value
-            for name, value in row.items()
-            if name not in ("cell", "seed", *CURVES, *MEASURED)
-        }
-        return from_dict(values, StandaloneRecord)
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        arrays = {name: np.asarray(row[name]) for name in ARRAYS if row[name] is not None}
+        return from_values(values, arrays, STANDALONE)
+    except (ConfigError, DataError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"a packed row of {bench.name} is no run: {error}") from None
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 # ---- what can be said of it

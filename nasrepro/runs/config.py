@@ -1,19 +1,20 @@
-"""What decides a result: the config of a run, and the key it gives."""
+"""Configs as plain values and back, the key that they give, and copies with other values.
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, get_args
+A config is a frozen dataclass. A field that is younger than stored records is declared with
+`canonical.later`; a union is read as the one class whose fields fit and that accepts the values.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from nasrepro.canonical import digest
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import EvaluateConfig, check_fits
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
-from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
-from nasrepro.spaces.nb201 import Subspace
-from nasrepro.train import TrainConfig
 
 # Raised when a config of the same text means something else, so that old records no longer match.
 SCHEMA = 1
@@ -21,128 +22,9 @@ SCHEMA = 1
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class DataConfig:
-    """The images of a run."""
-
-    name: str = "cifar10"
-    train_images: int = 45_000
-    validation_images: int = 5_000
-    size: int | None = None  # height and width to shrink to; None keeps them
-
-
-@dataclass(frozen=True, slots=True)
-class CellsConfig:
-    """Which cells of the subspace a run evaluates: the best of a table and a random sample."""
-
-    random: int = 1_000  # all cells of a subspace that has fewer
-    seed: int = 0  # of the sample; the same cells in every run
-    top: int = 0  # the best of the subspace
-    table: str | None = None  # stand-alone accuracies that say which are the best
-    column: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.top and not (self.table and self.column):
-            raise ConfigError("cells.top needs a table and a column that rank the cells")
-
-    @property
-    def needed_table(self) -> str | None:
-        """The table without which the cells are not known."""
-        return self.table if self.top else None
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnCells:
-    """Which cells of a NAS-Bench-101 or NAS-Bench-Macro subspace a run evaluates: a sample."""
-
-    count: int = 1_000
-    seed: int = 0  # of the sample; the same cells in every run
-    table: str | None = "nb101-sample"  # only cells that it has; None: any
-
-    @property
-    def needed_table(self) -> str | None:
-        """The table without which the cells are not known."""
-        return self.table
-
-
-AnyNet = NetConfig | CellNetConfig | ChainNetConfig
-AnyCells = CellsConfig | DrawnCells
-
-# What a run of each space is made of.
-_PARTS = {
-    "nb201": (NetConfig, CellsConfig),
-    "nb101": (CellNetConfig, DrawnCells),
-    "macro": (ChainNetConfig, DrawnCells),
-}
-
-
-def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> None:
-    """Raise a ConfigError unless networks and cells are of the space of a cell or a subspace."""
-    space = name_of(part)
-    if not all(isinstance(config, _PARTS[space]) for config in configs):
-        wanted, found = (
-            " and ".join(kind.__name__ for kind in kinds)
-            for kinds in (_PARTS[space], map(type, configs))
-        )
-        raise ConfigError(f"a run of {SPACES[space].TITLE} takes a {wanted}, found {found}")
-
-
-@dataclass(frozen=True, slots=True)
-class RunConfig:
-    """One supernet, trained and evaluated: all that decides the record."""
-
-    data: DataConfig = field(default_factory=DataConfig)
-    subspace: AnySubspace = field(default_factory=Subspace)
-    net: AnyNet = field(default_factory=NetConfig)
-    sampler: str = "strictly-fair"
-    train: TrainConfig = field(default_factory=TrainConfig)
-    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    cells: AnyCells = field(default_factory=CellsConfig)
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_parts(self.subspace, self.net, self.cells)
-        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
-
-    @property
-    def key(self) -> str:
-        """Name of the record: 16 hexadecimal digits of the canonical JSON's SHA-256."""
-        return digest({"schema": SCHEMA, "config": to_dict(self)})[:16]
-
-
-# One strict converter: an unknown or missing field of a stored config is an error.
-_converter = cattrs.Converter(forbid_extra_keys=True)
-# Fields that are younger than stored records are left out of the text at their default, which is
-# what those records were computed with: their keys stay what they are.
-_younger = override(omit_if_default=True)
-_converter.register_unstructure_hook(
-    TrainConfig,
-    make_dict_unstructure_fn(TrainConfig, _converter, gradients=_younger, rmsprop=_younger),
-)
-
-
-def _structure_one_of(*kinds: type) -> Callable[[Any, type], Any]:
-    """Read values as the dataclass whose names differ least from theirs, the first of equals."""
-    names = {kind: {f.name for f in fields(kind)} for kind in kinds}
-
-    def structure(values: Any, _: type) -> Any:
-        given = set(values) if isinstance(values, dict) else set()
-        return _converter.structure(values, min(kinds, key=lambda kind: len(names[kind] ^ given)))
-
-    return structure
-
-
-for _union in (AnySubspace, AnyNet, AnyCells):
-    _converter.register_structure_hook(_union, _structure_one_of(*get_args(_union)))
-
-
-@_converter.register_structure_hook
-def _structure_cell(values: Any, _: AnyCell) -> AnyCell:
-    """Read values as a cell of the space that has its operations: fields alone do not tell."""
-    operations = set(values.get("operations", ())) if isinstance(values, dict) else set()
-    known = [space for space in SPACES.values() if operations <= set(space.OPERATIONS)]
-    kinds = [space.Cell for space in known or SPACES.values()]
-    return _structure_one_of(*kinds)(values, AnyCell)
+def key_of(config: Any) -> str:
+    """Name of a config's record: 16 hexadecimal digits of the canonical JSON's SHA-256."""
+    return digest({"schema": SCHEMA, "config": to_dict(config)})[:16]
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -154,18 +36,55 @@ def to_dict(config: Any) -> dict[str, Any]:
     return _converter.unstructure(same)
 
 
-def from_dict(values: dict[str, Any], kind: type[T]) -> T:
+def from_dict(values: Any, kind: type[T]) -> T:
     """The dataclass of plain values; ConfigError unless they are all its fields and no others."""
+    config = _structured(values, kind, kind.__name__)
+    if missing := sorted(_names(_converter.unstructure(config)) - _names(values)):
+        raise ConfigError(f"these values are no {kind.__name__}: {', '.join(missing)} missing")
+    return config
+
+
+def changed(config: T, changes: Mapping[str, Any]) -> T:
+    """A copy of a config with other values.
+
+    Args:
+        config: a frozen dataclass.
+        changes: values by dotted paths, e.g. `{"train.epochs": 20}`; a dataclass or plain values.
+
+    Raises:
+        ConfigError: if there is no such field, or a value does not fit.
+    """
+    return _changed(config, changes, "")
+
+
+def _changed(config: Any, changes: Mapping[str, Any], where: str) -> Any:
+    known = [f.name for f in fields(config)] if is_dataclass(config) else []
+    hints = get_type_hints(type(config))
+    top: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        name, dot, rest = path.partition(".")
+        if name not in known:
+            has = f"{type(config).__name__} has {', '.join(known) or 'none'}"
+            raise ConfigError(f"there is no setting {where + path!r}; {has}")
+        if dot:
+            inner.setdefault(name, {})[rest] = value
+        else:
+            top[name] = value if is_dataclass(value) else _structured(value, hints[name], where + path)
+    for name, part in inner.items():
+        top[name] = _changed(getattr(config, name), part, f"{where}{name}.")
+    return replace(config, **top)
+
+
+def _structured(values: Any, kind: Any, name: str) -> Any:
+    """Values as a type; ConfigError that says why not."""
     try:
-        found = _converter.structure(values, kind)
+        return _converter.structure(values, kind)
     except ConfigError:
         raise
     except Exception as error:
-        reasons = "; ".join(cattrs.transform_error(error, path=kind.__name__))
-        raise ConfigError(f"these values are no {kind.__name__}: {reasons}") from error
-    if missing := sorted(_names(_converter.unstructure(found)) - _names(values)):
-        raise ConfigError(f"these values are no {kind.__name__}: {', '.join(missing)} missing")
-    return found
+        reasons = "; ".join(cattrs.transform_error(error, path=name))
+        raise ConfigError(f"these values are no {name}: {reasons}") from error
 
 
 def _names(values: Any, path: str = "") -> set[str]:
@@ -175,3 +94,60 @@ def _names(values: Any, path: str = "") -> set[str]:
     if not isinstance(values, dict):
         return {path}
     return set().union(*(_names(value, f"{path}.{name}") for name, value in values.items()))
+
+
+@cache
+def _fields(kind: type) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that values of a class have always had, and all that they may have."""
+    known = frozenset(f.name for f in fields(kind))
+    return known - {f.name for f in fields(kind) if f.metadata.get("later")}, known
+
+
+# One strict converter: an unknown or missing field of a stored config is an error.
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+def _is_class(kind: Any) -> bool:
+    return isinstance(kind, type) and is_dataclass(kind)
+
+
+def _is_union_of_classes(kind: Any) -> bool:
+    union = get_origin(kind) in (Union, types.UnionType)
+    return union and all(_is_class(member) for member in get_args(kind))
+
+
+@_converter.register_unstructure_hook_factory(_is_class)
+def _unstructure_class(kind: type) -> Any:
+    """Leave out the later fields at their default."""
+    first, known = _fields(kind)
+    later = {name: override(omit_if_default=True) for name in known - first}
+    return make_dict_unstructure_fn(kind, _converter, **later)
+
+
+def _structure_one_of(values: Any, union: Any) -> Any:
+    """Values as the one class of a union whose fields fit and that accepts them."""
+    given = frozenset(values) if isinstance(values, Mapping) else frozenset()
+    kinds = {kind: _fields(kind) for kind in get_args(union)}
+    accepted, refused = [], []
+    for kind, (first, known) in kinds.items():
+        if first <= given <= known:
+            try:
+                accepted.append(_converter.structure(values, kind))
+            except Exception as error:
+                refused.append(error)
+    if len(accepted) == 1:
+        return accepted[0]
+    if accepted:
+        names = ", ".join(type(config).__name__ for config in accepted)
+        raise ConfigError(f"{values} can be read as each of {names}; a field must tell them apart")
+    if refused:
+        raise refused[0]
+    differences = [
+        f"{kind.__name__} (missing: {', '.join(sorted(first - given)) or 'none'}; "
+        f"unknown: {', '.join(sorted(given - known)) or 'none'})"
+        for kind, (first, known) in kinds.items()
+    ]
+    raise ConfigError(f"the fields {', '.join(sorted(given))} fit none of {', '.join(differences)}")
+
+
+_converter.register_structure_hook_func(_is_union_of_classes, _structure_one_of)

@@ -32,7 +32,7 @@ def lock(store: Store, key: str, wait: bool = False) -> BaseFileLock | None:
     try:
         _folder(store).mkdir(parents=True, exist_ok=True)
         file.acquire(timeout=-1 if wait else 0)
-        for path in [*store.folder.glob(f".{key}.json.*"), _failure(store, key)]:
+        for path in [*store.folder.glob(f".{key}.*"), _failure(store, key)]:
             path.unlink(missing_ok=True)
     except Timeout:
         return None

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nasrepro.errors import ConfigError
+from nasrepro.train import multiplies_bfloat16
 
 
 def check_device(device: str) -> None:
@@ -32,6 +33,7 @@ def machine(device: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "threads": torch.get_num_threads(),
         "cpu": cpu_name(),
+        "bfloat16": multiplies_bfloat16(torch.device(device).type),
         "versions": {
             "python": platform.python_version(),
             **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},

@@ -1,29 +1,10 @@
-"""What a run needs of NAS-Bench-Macro: the networks it evaluates, its supernet, its sampler."""
+"""Which networks of NAS-Bench-Macro a run evaluates."""
 
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.nets.macro import Network, supernet
-from nasrepro.runs.config import DrawnCells, RunConfig
-from nasrepro.samplers import Sampler
-from nasrepro.samplers.macro import make_sampler
+from nasrepro.runs.parts import DrawnCells
 from nasrepro.spaces.macro import Cell, Subspace
-
-
-def parts(config: RunConfig) -> tuple[list[Cell], Network, Sampler]:
-    """The networks that a run evaluates, its supernet before initialisation, and its sampler.
-
-    Args:
-        config: of a NAS-Bench-Macro run.
-
-    Raises:
-        ConfigError: if there is no such sampler, or the subspace has too few networks.
-    """
-    return (
-        select_cells(config.subspace, config.cells),
-        supernet(config.net, config.subspace.choices),
-        make_sampler(config.sampler, config.subspace),
-    )
 
 
 def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:

@@ -1,33 +1,13 @@
-"""What a run needs of NAS-Bench-101: the cells it evaluates, its supernet, its sampler."""
+"""Which cells of NAS-Bench-101 a run evaluates."""
 
 import itertools
 
 import numpy as np
-import torch
 
 from nasrepro.benchmarks import load_table
 from nasrepro.errors import ConfigError
-from nasrepro.nets.nb101 import Network, supernet
-from nasrepro.runs.config import DrawnCells, RunConfig
-from nasrepro.samplers import Sampler
-from nasrepro.samplers.nb101 import make_sampler
+from nasrepro.runs.parts import DrawnCells
 from nasrepro.spaces.nb101 import MAX_VERTICES, Cell, Subspace
-
-
-def parts(config: RunConfig, shuffles: torch.Generator) -> tuple[list[Cell], Network, Sampler]:
-    """The cells that a run evaluates, its supernet before initialisation, and its sampler.
-
-    Args:
-        config: of a NAS-Bench-101 run.
-        shuffles: draws channels where the config wants them shuffled.
-
-    Raises:
-        ConfigError: if the subspace has too few cells, or there is no such sampler or table.
-        DataError: if the table cannot be had.
-    """
-    cells = select_cells(config.subspace, config.cells)
-    net = supernet(config.net, config.subspace, shuffles)
-    return cells, net, make_sampler(config.sampler, config.subspace)
 
 
 def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:

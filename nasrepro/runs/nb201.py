@@ -1,30 +1,10 @@
-"""What a run needs of NAS-Bench-201: the cells it evaluates, its supernet, its sampler."""
+"""Which cells of NAS-Bench-201 a run evaluates."""
 
 import numpy as np
 
 from nasrepro.benchmarks import load_table
-from nasrepro.nets.nb201 import Network, supernet
-from nasrepro.runs.config import CellsConfig, RunConfig
-from nasrepro.samplers import Sampler
-from nasrepro.samplers.nb201 import make_sampler
+from nasrepro.runs.parts import CellsConfig
 from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
-
-
-def parts(config: RunConfig) -> tuple[list[Cell], Network, Sampler]:
-    """The cells that a run evaluates, its supernet before initialisation, and its sampler.
-
-    Args:
-        config: of a NAS-Bench-201 run.
-
-    Raises:
-        ConfigError: if there is no such sampler, table or column.
-        DataError: if the table cannot be had.
-    """
-    return (
-        select_cells(config.subspace, config.cells),
-        supernet(config.net, config.subspace.operations),
-        make_sampler(config.sampler, config.subspace),
-    )
 
 
 def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:

@@ -5,31 +5,38 @@ protocol can be the same in both (Yu 2020, section 3.2: f_proxy = f_ws).
 """
 
 import math
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nasrepro.canonical import digest
 from nasrepro.data.images import held_out_test
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
-from nasrepro.nets import macro, nb101, nb201
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
-from nasrepro.nets.paths import PathNetwork
-from nasrepro.runs.config import SCHEMA, AnyNet, DataConfig, check_parts, to_dict
-from nasrepro.runs.machine import check_device, machine
-from nasrepro.runs.run import (
+from nasrepro.runs.config import key_of
+from nasrepro.runs.families import check_parts, family_of
+from nasrepro.runs.machine import check_device
+from nasrepro.runs.parts import AnyNet, DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.setup import (
+    Stopwatch,
     deterministic_convolutions,
+    generators,
     images_of,
     load_split,
-    torch_generator,
+    placed,
 )
-from nasrepro.runs.store import Measurement
 from nasrepro.samplers import Fixed
 from nasrepro.spaces import AnyCell
-from nasrepro.train import TrainConfig, initialise, train
+from nasrepro.train import TrainConfig, train
+
+ARRAYS = (
+    "test_loss",  # after the last epoch, mean over all test images; not of a diverged run
+    "test_correct",  # of `test_images`; not of a diverged run
+    "test_images",
+    "parameters",  # trainable ones, of NAS-Bench-201's edges that lead nowhere, too
+    "flops",  # of the forward pass of one image
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,18 @@ class StandaloneConfig:
 
     @property
     def key(self) -> str:
-        """Name of the record: 16 hexadecimal digits of the canonical JSON's SHA-256."""
-        return digest({"schema": SCHEMA, "config": to_dict(self)})[:16]
+        """Name of the record."""
+        return key_of(self)
+
+    @property
+    def needed_table(self) -> None:
+        """The table without which it cannot be run: none."""
+        return None
+
+    @property
+    def evaluated_images(self) -> int:
+        """Images in the evaluations after each epoch."""
+        return self.train.epochs * self.data.validation_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,100 +80,58 @@ class StandaloneEpoch:
     validation_correct: int  # images
 
 
-@dataclass(frozen=True, slots=True)
-class StandaloneRecord:
-    """What one run measured."""
-
-    config: StandaloneConfig
-    status: str  # "ok" or "diverged": then a loss is not finite, and there is no test
-    history: tuple[StandaloneEpoch, ...]
-    test_loss: float | None  # after the last epoch, mean over all test images
-    test_correct: int | None
-    test_images: int
-    parameters: int  # trainable ones, of NAS-Bench-201's edges that lead nowhere, too
-    flops: int  # of the forward pass of one image
-    measurement: Measurement
-
-    @property
-    def key(self) -> str:
-        """The config's key."""
-        return self.config.key
-
-
-def run_standalone(config: StandaloneConfig, device: str = "cpu") -> StandaloneRecord:
+def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
     """Train one network, look at the held-out images after each epoch and at the test images last.
 
     Args:
         config: all that decides the result.
-        device: where to compute, as for `run`.
+        device: where to compute, as for a supernet.
+
+    Returns:
+        The record with the arrays `ARRAYS`, each one number. A run diverged if a loss is not
+        finite.
 
     Raises:
         ConfigError: if the config or the device does not fit.
         DataError: if the images cannot be had.
     """
     check_device(device)
-    images = images_of(config.data.name)
+    random, images = generators(config.seed), images_of(config.data.name)
     part = load_split(images, config.data, config.net, device)
     test = held_out_test(images, config.data.size, device)
-    weights, order, paths = np.random.SeedSequence(config.seed).spawn(3)
-    net = stand_alone(config.cell, config.net)
-    initialise(net, torch_generator(weights))
-    net.to(device)
-    epochs = train(
-        net,
-        part,
-        Fixed(config.cell),
-        config.train,
-        np.random.default_rng(paths),
-        torch_generator(order),
-    )
-    start_cpu, mark = time.process_time(), time.perf_counter()
-    train_seconds = evaluate_seconds = 0.0
+    net = family_of(config.cell).stand_alone(config.cell, config.net)
+    placed(net, random.weights, device)
+    sampler = Fixed(config.cell)
     history, validation = [], (part.validation_images, part.validation_labels)
+    watch = Stopwatch(device)
     with deterministic_convolutions():
-        for epoch in epochs:
-            trained = time.perf_counter()
+        for epoch in train(net, part, sampler, config.train, random.paths, random.order):
+            watch.lap("train")
             loss, correct = loss_and_correct(net, config.cell, *validation, part, config.evaluate)
             history.append(StandaloneEpoch(epoch.loss, epoch.accuracy, loss, correct))
-            train_seconds += trained - mark
-            mark = time.perf_counter()
-            evaluate_seconds += mark - trained
-        tested = loss_and_correct(net, config.cell, *test, part, config.evaluate)
-    evaluate_seconds += time.perf_counter() - mark
+            watch.lap("evaluate")
+        test_loss, test_correct = loss_and_correct(net, config.cell, *test, part, config.evaluate)
+        watch.lap("evaluate")
     losses = [loss for epoch in history for loss in (epoch.train_loss, epoch.validation_loss)]
-    ok = all(map(math.isfinite, [*losses, tested[0]]))
+    finite = all(map(math.isfinite, [*losses, test_loss]))
+    numbers = {
+        "test_images": len(images.test_labels),
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "flops": count_flops(config.cell, config.net, part.train_images.shape[-1]),
+    }
+    if finite:
+        numbers |= {"test_loss": test_loss, "test_correct": test_correct}
     batches = len(part.train_labels) // config.train.batch_size
-    evaluated = len(history) * len(part.validation_labels) + len(images.test_labels)
-    return StandaloneRecord(
+    return Record(
         config=config,
-        status="ok" if ok else "diverged",
+        status="ok" if finite else "diverged",
         history=tuple(history),
-        test_loss=tested[0] if ok else None,
-        test_correct=tested[1] if ok else None,
-        test_images=len(images.test_labels),
-        parameters=sum(parameter.numel() for parameter in net.parameters()),
-        flops=count_flops(config.cell, config.net, part.train_images.shape[-1]),
-        measurement=Measurement(
-            train_seconds=round(train_seconds, 3),
-            evaluate_seconds=round(evaluate_seconds, 3),
-            cpu_seconds=round(time.process_time() - start_cpu, 3),
-            train_images_per_second=round(
-                len(history) * batches * config.train.batch_size / train_seconds, 1
-            ),
-            evaluate_images_per_second=round(evaluated / evaluate_seconds, 1),
-            **machine(device),
+        arrays={name: np.asarray(number) for name, number in numbers.items()},
+        measurement=watch.measurement(
+            trained=len(history) * batches * config.train.batch_size,
+            evaluated=len(history) * len(part.validation_labels) + len(images.test_labels),
         ),
     )
-
-
-def stand_alone(cell: AnyCell, net: AnyNet) -> PathNetwork:
-    """The network of one cell of any space, before initialisation."""
-    builders = {
-        NetConfig: nb201.stand_alone,
-        CellNetConfig: nb101.stand_alone,
-        ChainNetConfig: macro.stand_alone,
-    }
-    return builders[type(net)](cell, net)
 
 
 def count_flops(cell: AnyCell, net: AnyNet, size: int) -> int:
@@ -171,7 +146,7 @@ def count_flops(cell: AnyCell, net: AnyNet, size: int) -> int:
         size: height and width of the images.
     """
     with torch.device("meta"):
-        alone = stand_alone(cell, replace(net, tracked_statistics=True)).eval()
+        alone = family_of(cell).stand_alone(cell, replace(net, tracked_statistics=True)).eval()
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             alone(torch.empty(1, 3, size, size), cell)

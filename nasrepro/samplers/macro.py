@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasrepro.errors import ConfigError
-from nasrepro.samplers import Sampler
 from nasrepro.spaces.macro import NUM_BLOCKS, Cell, Subspace
 
 
@@ -40,12 +38,3 @@ class StrictlyFair:
 
 
 SAMPLERS = {"uniform": Uniform, "strictly-fair": StrictlyFair}
-
-
-def make_sampler(name: str, subspace: Subspace) -> Sampler:
-    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
-    if name not in SAMPLERS:
-        raise ConfigError(
-            f"unknown sampler {name!r}; for NAS-Bench-Macro there are {', '.join(SAMPLERS)}"
-        )
-    return SAMPLERS[name](subspace)

@@ -9,9 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from nasrepro.errors import ConfigError
 from nasrepro.nets.nb101 import count_parameters
-from nasrepro.samplers import Sampler
 from nasrepro.spaces.nb101 import Cell, Subspace
 
 
@@ -54,12 +52,3 @@ SAMPLERS = {
     "uniform-3": lambda subspace: Uniform(subspace, group_size=3),
     "pro-rata": ProRata,
 }
-
-
-def make_sampler(name: str, subspace: Subspace) -> Sampler:
-    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
-    if name not in SAMPLERS:
-        raise ConfigError(
-            f"unknown sampler {name!r}; for NAS-Bench-101 there are {', '.join(SAMPLERS)}"
-        )
-    return SAMPLERS[name](subspace)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasrepro.errors import ConfigError
-from nasrepro.samplers import Sampler
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, is_connected
 
 
@@ -47,10 +45,3 @@ class StrictlyFair:
 
 
 SAMPLERS = {"uniform": Uniform, "strictly-fair": StrictlyFair}
-
-
-def make_sampler(name: str, subspace: Subspace) -> Sampler:
-    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
-    if name not in SAMPLERS:
-        raise ConfigError(f"unknown sampler {name!r}; the samplers are {', '.join(SAMPLERS)}")
-    return SAMPLERS[name](subspace)

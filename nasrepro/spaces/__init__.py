@@ -4,8 +4,8 @@ from nasrepro.errors import ConfigError
 from nasrepro.spaces import macro, nb101, nb201
 
 # Each has TITLE, OPERATIONS, PLACES (operations that every cell has at least), check_operations,
-# check_codes, uses_only, neighbours, counts, and the classes Cell (code, from_code, parse) and
-# Subspace.
+# check_codes, uses_only, connected, neighbours, counts, and the classes Cell (code, from_code,
+# parse) and Subspace.
 SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
 AnyCell = nb101.Cell | nb201.Cell | macro.Cell
 AnySubspace = nb201.Subspace | nb101.Subspace | macro.Subspace

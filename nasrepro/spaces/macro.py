@@ -38,6 +38,11 @@ def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     return digits_use_only(codes, operations, OPERATIONS, NUM_BLOCKS)
 
 
+def connected(codes: np.ndarray) -> np.ndarray:
+    """Whether the output depends on the input, bool [n]: of a chain it always does."""
+    return np.ones(len(codes), dtype=bool)
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Cell:
     """One network, called as in the other spaces: the operation of each block, first to last.

@@ -391,6 +391,11 @@ def check_codes(codes: np.ndarray) -> None:
         raise ConfigError(f"{wrong[0]} is not the canonical code of a NAS-Bench-101 cell")
 
 
+def connected(codes: np.ndarray) -> np.ndarray:
+    """Whether the output depends on the input, bool [n]: of a pruned cell it always does."""
+    return np.ones(len(codes), dtype=bool)
+
+
 def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     """Whether each cell has no other operations than these, bool [n]."""
     allowed = tuple(operations)

@@ -7,6 +7,7 @@ benchmark's own strings: 0->1, 0->2, 1->2, 0->3, 1->3, 2->3.
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -201,6 +202,21 @@ def live_operations(cell: Cell) -> tuple[str, ...]:
 def is_connected(cell: Cell) -> bool:
     """Whether any path without Zero leads from the input to the output."""
     return bool(live_edges(cell))
+
+
+def connected(codes: np.ndarray) -> np.ndarray:
+    """Whether any path without Zero leads from input to output, bool [n], by the cells' codes.
+
+    >>> connected(np.array([0, 1]))
+    array([False, False])
+    """
+    check_codes(codes)
+    return _connected()[codes]
+
+
+@cache
+def _connected() -> np.ndarray:
+    return np.array([is_connected(Cell.from_code(code)) for code in range(NUM_CELLS)])
 
 
 def neighbours(cell: Cell, subspace: Subspace = Subspace()) -> list[Cell]:

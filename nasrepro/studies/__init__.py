@@ -1,16 +1,50 @@
-"""The studies, one module each: `grid` lists its runs, `statistics` and `tables` its results."""
+"""The studies, one module each: `design` lists its runs, `statistics` and `tables` its results."""
 
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nasrepro.errors import ConfigError
 
-NAMES = ("correlations", "regret")
+if TYPE_CHECKING:  # slow to import
+    import pandas as pd
+
+    from nasrepro.benchmarks import Table
+    from nasrepro.runs.record import Record
+    from nasrepro.studies.design import Design
+
+MODULES = {"correlations": "correlations", "regret": "regret"}
+NAMES = tuple(MODULES)
 
 
-def study(name: str) -> ModuleType:
+class Study(Protocol):
+    """What the module of a study has."""
+
+    PROFILES: Mapping[str, Any]
+    TABLES: Sequence[str]  # names of what `tables` can return
+    TEXTS: Sequence[str]  # columns of its statistics that are labels, whatever they look like
+
+    def design(self, profile: str, seeds: int | None = None) -> "Design":
+        """Its runs."""
+        ...
+
+    def table_of(self, profile: str) -> str:
+        """The name of the table that is the truth of a profile."""
+        ...
+
+    def statistics(
+        self, records: "Sequence[Record]", profile: str, table: "Table"
+    ) -> "dict[str, pd.DataFrame]":
+        """What is computed from records and tables, small enough to keep beside the records."""
+        ...
+
+    def tables(self, statistics: "dict[str, pd.DataFrame]") -> "dict[str, pd.DataFrame]":
+        """Every table of its page, from its statistics alone."""
+        ...
+
+
+def study(name: str) -> Study:
     """The module of a study; ConfigError that lists the studies if there is none of that name."""
-    if name not in NAMES:
+    if name not in MODULES:
         raise ConfigError(f"unknown study {name!r}; the studies are {', '.join(NAMES)}")
-    from importlib import import_module
-
-    return import_module(f"nasrepro.studies.{name}")
+    return cast(Study, import_module(f"nasrepro.studies.{MODULES[name]}"))

@@ -19,20 +19,22 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import CellNetConfig
 from nasrepro.nets.nb101 import count_parameters
-from nasrepro.runs.config import DataConfig, DrawnCells, RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.parts import DataConfig, DrawnCells
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb101 import SUBSPACES, Cell
 from nasrepro.stats import (
     Interval,
     deviation_ratio_interval,
     difference_interval,
     fisher_interval,
-    mean_correlation,
     mean_interval,
     share_interval,
     stratified_difference_interval,
     stratified_mean_interval,
 )
+from nasrepro.studies import measure
+from nasrepro.studies.design import Design, labelled
 from nasrepro.train import RMSprop, TrainConfig
 
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
@@ -41,20 +43,21 @@ METHODS = tuple(nb101.METHODS.values())
 TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
 SUPERNET_KEYS = ["space", "method", "seed"]
+EVALUATED = [*SUPERNET_KEYS, "code", "proxy", "validation"]
 
 
 @dataclass(frozen=True)
 class Profile:
     """How large the part runs: numbers only."""
 
-    base: RunConfig  # a run of BNS-FT
+    base: SupernetConfig  # a run of BNS-FT
     seeds: int
     spaces: tuple[str, ...] = SPACES
 
 
 PROFILES = {
     "smoke": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DataConfig("digits", train_images=300, validation_images=100, size=8),
             subspace=SUBSPACES["A_1"],
             net=CellNetConfig(channels=6, cells_per_stage=1, statistics_momentum=0.1),
@@ -67,7 +70,7 @@ PROFILES = {
         spaces=("A_4", "A_1"),
     ),
     "cpu": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DataConfig("cifar10", train_images=25_000, validation_images=1_000, size=16),
             subspace=SUBSPACES["A_1"],
             net=CellNetConfig(channels=16, cells_per_stage=1),
@@ -90,7 +93,7 @@ PROFILES = {
         seeds=3,
     ),
     "paper": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DataConfig("cifar10", train_images=40_000, validation_images=nb101.IMAGES),
             subspace=SUBSPACES["A_1"],
             net=CellNetConfig(),
@@ -114,51 +117,47 @@ PROFILES = {
 # ---- runs
 
 
-def grid(
-    profile: str, seeds: int | None = None, methods: Sequence[str] = METHODS
-) -> list[RunConfig]:
-    """The runs of a profile, in the order in which they matter; none if it has no such part.
+def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METHODS) -> Design:
+    """The runs of a profile, labelled by space and method, in the order in which they matter.
 
     Args:
-        profile: a name in `PROFILES`, or another.
+        profile: a name in `PROFILES`, or another: then there is no run.
         seeds: at most so many seeds; None for the profile's own.
         methods: only these columns of table 3.
     """
-    return [config for config, (_, method) in settings(profile, seeds).items() if method in methods]
-
-
-def settings(profile: str, seeds: int | None = None) -> dict[RunConfig, tuple[str, str]]:
-    """Space and method of every run of a profile; arguments as in `grid`."""
     chosen = PROFILES.get(profile)
     if chosen is None:
         return {}
-    variants = {method: make(chosen) for method, make in VARIANTS.items()}
-    return {
-        replace(config, subspace=SUBSPACES[space], seed=seed): (space, method)
+    variants = {method: make(chosen) for method, make in VARIANTS.items() if method in methods}
+    return labelled(
+        (
+            replace(config, subspace=SUBSPACES[space], seed=seed),
+            {"space": space, "method": method},
+        )
         for seed in range(chosen.seeds if seeds is None else min(seeds, chosen.seeds))
         for method, config in variants.items()
         for space in chosen.spaces
-    }
+    )
 
 
-def _averaged(profile: Profile) -> RunConfig:
+def _averaged(profile: Profile) -> SupernetConfig:
     base = profile.base
     # As many updates as the others, each with three paths and a batch for each.
     train = replace(base.train, gradients="mean", epochs=3 * base.train.epochs)
     return replace(base, sampler="uniform-3", train=train)
 
 
-def _single_kernel(profile: Profile) -> RunConfig:
+def _single_kernel(profile: Profile) -> SupernetConfig:
     return replace(profile.base, net=replace(profile.base.net, kernels="single"))
 
 
-def _without_fine_tuning(profile: Profile) -> RunConfig:
+def _without_fine_tuning(profile: Profile) -> SupernetConfig:
     evaluate = replace(profile.base.evaluate, batch_norm="tracked", calibration_batches=0)
     return replace(profile.base, evaluate=evaluate)
 
 
 # The columns of table 3, in the order in which they are worth running.
-VARIANTS: Mapping[str, Callable[[Profile], RunConfig]] = {
+VARIANTS: Mapping[str, Callable[[Profile], SupernetConfig]] = {
     BASELINE: lambda profile: profile.base,
     "NO FT": _without_fine_tuning,
     "PRO-RATA": lambda profile: replace(profile.base, sampler="pro-rata"),
@@ -180,7 +179,7 @@ def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFra
     """What our supernets say of their cells, like `load_supernets` of `benchmarks.nb101`.
 
     Args:
-        records: of the profile's grid; diverged ones have no evaluations.
+        records: of the profile's design; diverged ones have no evaluations.
         profile: a name in `PROFILES`.
         table: of NAS-Bench-101, all of it or a sample.
 
@@ -188,17 +187,8 @@ def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFra
         Columns space, method, seed, code, proxy (percent of the validation images), validation
         (stand-alone, percent).
     """
-    about = settings(profile)
-    frames = []
-    for record in records:
-        codes = np.array(record.codes, dtype=np.int64)
-        known = np.isin(codes, table.codes)
-        proxy = 100 * np.array(record.correct) / record.config.data.validation_images
-        own = {"code": codes[known], "proxy": proxy[known]}
-        truth = {"validation": table.accuracy(codes[known], VALIDATION)}
-        keys = dict(zip(SUPERNET_KEYS, (*about[record.config], record.config.seed), strict=True))
-        frames.append(pd.DataFrame(own | truth).assign(**keys))
-    return pd.concat(frames, ignore_index=True)
+    observed = measure.observe(records, design(profile), table, VALIDATION)
+    return observed.rename(columns={"truth": "validation"})[EVALUATED]
 
 
 def our_statistics(
@@ -213,9 +203,9 @@ def our_statistics(
     """
     if not records:
         return {}
-    found, about = statistics(observe(records, profile, table), "ours"), settings(profile)
+    found, about = statistics(observe(records, profile, table), "ours"), design(profile)
     diverged = [
-        (*about[record.config], record.config.seed, np.nan)
+        (*about[record.config].values(), record.config.seed, np.nan)
         for record in records
         if record.status == "diverged"
     ]
@@ -367,14 +357,7 @@ def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
         Columns space, method, mean, ci_low, ci_high, n, failed: supernets without a rank
         correlation, which are left out.
     """
-    rows = []
-    for key, group in ranks.groupby(["space", "method"], sort=False)["spearman"]:
-        counted = group.dropna()
-        failed = len(group) - len(counted)
-        none = Interval(np.nan, np.nan, np.nan, 0)
-        rows.append((*key, *(mean_correlation(counted) if len(counted) else none), failed))
-    names = ["space", "method", "mean", "ci_low", "ci_high", "n", "failed"]
-    return pd.DataFrame(rows, columns=names)
+    return measure.summarise(ranks, ["space", "method"], value="spearman")
 
 
 def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> str:

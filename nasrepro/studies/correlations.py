@@ -1,7 +1,7 @@
 """Study 1: how well do supernets rank, subspace by subspace (Laube section 4.1).
 
-`grid` lists the runs of a profile, `observe` joins their records with the stand-alone accuracies,
-`tables` turns both into tidy tables, one row a fact. This is NAS-Bench-201; the study's other part,
+`design` lists the runs of a profile, `statistics` joins their records with the stand-alone
+accuracies, `tables` turns both into tidy tables. This is NAS-Bench-201; the study's other part,
 NAS-Bench-101, is in `appraisal`.
 """
 
@@ -19,12 +19,13 @@ from nasrepro.claims import count_positive, exact
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
-from nasrepro.nets.nb201 import num_parameters
+from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.bench import BENCHES
-from nasrepro.runs.config import CellsConfig, DataConfig, RunConfig
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.store import Record
-from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace, is_connected
+from nasrepro.runs.parts import CellsConfig, DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import (
     Interval,
     deviation_ratio_interval,
@@ -34,7 +35,17 @@ from nasrepro.stats import (
     spearman_difference_interval,
 )
 from nasrepro.studies import appraisal
-from nasrepro.train import TrainConfig
+from nasrepro.studies.design import Design, in_order, labelled, merged
+from nasrepro.studies.measure import (
+    CHANCE,
+    agreement_of_seeds,
+    is_correlation,
+    measure_runs,
+    observe,
+    observe_run,
+    summarise,
+)
+from nasrepro.train import PRECISIONS, TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 # Pourchot's table 3: from the supernets of whom, and the name of the table.
@@ -50,12 +61,8 @@ TABLES = (
     *TABLE3.values(),
 )
 OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
-CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
-SUMMARY_KEYS = ["subspace", "size", "metric"]
-CORRELATIONS = (  # metrics between -1 and 1, as `tau_top_N` is
-    *("kendall_tau_a", "kendall_tau_b", "sparse_kendall_tau", "spearman", "pearson"),
-    *("spearman_connected", "pearson_connected", "tau_a"),
-)
+LABELS = ["subspace", "size"]  # of a run on NAS-Bench-201
+TEXTS = (*LABELS, "metric", "top", "operation", "sampler")
 
 # Figure 4's left column: everything, and each operation masked on its own.
 FULL, NO_ZERO, NO_SKIP, NO_POOL = (
@@ -83,7 +90,7 @@ GROUPS = {
 class Profile:
     """How large the study runs: numbers only."""
 
-    base: RunConfig  # what all runs share
+    base: SupernetConfig  # what all runs share
     nets: dict[str, NetConfig]  # size -> network
     seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
     table: str = TABLE  # the truth
@@ -106,7 +113,7 @@ CPU_EVALUATE = EvaluateConfig("batch", batch_size=250, precision="bfloat16")
 
 PROFILES = {
     "smoke": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DataConfig("digits", train_images=300, validation_images=100, size=8),
             train=TrainConfig(epochs=1, batch_size=30, crop_padding=1),
             evaluate=EvaluateConfig("batch", batch_size=100),
@@ -116,7 +123,7 @@ PROFILES = {
         seeds={("S", "singles"): 2},
     ),
     "cpu": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=CPU_DATA,
             train=CPU_TRAIN,
             evaluate=CPU_EVALUATE,
@@ -127,7 +134,7 @@ PROFILES = {
         precision_seeds=2,
     ),
     "paper": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
             evaluate=EvaluateConfig("batch"),
             cells=CELLS,
@@ -140,14 +147,14 @@ PROFILES = {
     ),
     # What "cpu" is to the published table, to our own: it needs none.
     "own": Profile(
-        base=RunConfig(data=CPU_DATA, train=CPU_TRAIN, evaluate=CPU_EVALUATE),
+        base=SupernetConfig(data=CPU_DATA, train=CPU_TRAIN, evaluate=CPU_EVALUATE),
         nets={"S": CPU_SMALL},
         seeds={("S", "full"): 3},
         table=OWN.name,
         column="cifar10-test-10",
     ),
     "digits": Profile(
-        base=RunConfig(
+        base=SupernetConfig(
             data=DIGITS.data,
             train=replace(DIGITS.train, epochs=60),
             evaluate=EvaluateConfig("batch", batch_size=250),
@@ -161,7 +168,7 @@ PROFILES = {
 }
 
 
-def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+def design(profile: str, seeds: int | None = None) -> Design:
     """All runs of a profile: on NAS-Bench-201, those in two precisions, on NAS-Bench-101.
 
     Args:
@@ -175,32 +182,39 @@ def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
         raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
     if seeds is not None and seeds < 1:
         raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
-    parts = (nb201_grid, precision_grid, appraisal.grid)
-    return [config for part in parts for config in part(profile, seeds)]
+    return merged(
+        nb201=nb201_design(profile, seeds),
+        precision=precision_design(profile, seeds),
+        nb101=appraisal.design(profile, seeds),
+    )
 
 
-def nb201_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The runs of `grid` on NAS-Bench-201."""
+def nb201_design(profile: str, seeds: int | None = None) -> Design:
+    """The runs of `design` on NAS-Bench-201, labelled by subspace and size of the network."""
     chosen = PROFILES[profile]
-    return [
-        replace(chosen.base, subspace=subspace, net=chosen.nets[size], seed=seed)
+    return labelled(
+        (
+            replace(chosen.base, subspace=subspace, net=chosen.nets[size], seed=seed),
+            {"subspace": str(subspace), "size": size},
+        )
         for (size, group), count in chosen.seeds.items()
         for seed in range(count if seeds is None else min(count, seeds))
         for subspace in GROUPS[group]
-    ]
+    )
 
 
-def precision_pairs(profile: str, seeds: int | None = None) -> list[tuple[RunConfig, RunConfig]]:
+def precision_pairs(
+    profile: str, seeds: int | None = None
+) -> list[tuple[SupernetConfig, SupernetConfig]]:
     """Runs whose supernet is the same, evaluated in half and in single precision.
 
-    Some runs of `nb201_grid`, and such with more images to validate on and fewer cells.
+    Some runs of `nb201_design`, and such with more images to validate on and fewer cells.
     """
-    chosen = PROFILES[profile]
+    small = {"subspace": str(FULL), "size": "S"}
     few = [
         config
-        for config in nb201_grid(profile, seeds)
-        if (config.subspace, config.net) == (FULL, chosen.nets["S"])
-        and config.seed < chosen.precision_seeds
+        for config, labels in nb201_design(profile, seeds).items()
+        if labels == small and config.seed < PROFILES[profile].precision_seeds
     ]
     many = [
         replace(
@@ -216,52 +230,20 @@ def precision_pairs(profile: str, seeds: int | None = None) -> list[tuple[RunCon
     ]
 
 
-def precision_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The runs of `precision_pairs` that `nb201_grid` has not."""
-    known = set(nb201_grid(profile, seeds))
-    pairs = precision_pairs(profile, seeds)
-    return [config for pair in pairs for config in pair if config not in known]
+def precision_design(profile: str, seeds: int | None = None) -> Design:
+    """The runs of `precision_pairs` that `nb201_design` has not."""
+    known = nb201_design(profile, seeds)
+    return labelled(
+        (config, {"images": str(config.data.validation_images), "precision": precision})
+        for pair in precision_pairs(profile, seeds)
+        for config, precision in zip(pair, PRECISIONS[::-1], strict=True)
+        if config not in known
+    )
 
 
 def table_of(profile: str) -> str:
     """Name of the table that is the truth of a profile."""
     return PROFILES[profile].table
-
-
-def size_of(config: RunConfig, profile: str) -> str:
-    """The profile's name for a run's network: S, M or W."""
-    return next(name for name, net in PROFILES[profile].nets.items() if net == config.net)
-
-
-def observe(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
-    """One row per run and evaluated cell of the table: its proxy and its stand-alone accuracy.
-
-    Diverged runs have no cells and so no rows.
-
-    Returns:
-        Columns subspace, size, seed, code, predicted (percent of the validation images), truth
-        (percent; the column of the profile), random (whether the cell is of the random sample).
-    """
-    return pd.concat([observe_run(r, profile, table) for r in records], ignore_index=True)
-
-
-def observe_run(record: Record, profile: str, table: Table) -> pd.DataFrame:
-    """The rows of `observe` of one run."""
-    config = record.config
-    codes = np.array(record.codes, dtype=np.int64)
-    known = np.isin(codes, table.codes)  # all, unless the table has a part of the space only
-    sample = [cell.code for cell in random_cells(config.subspace, config.cells)]
-    return pd.DataFrame(
-        {
-            "subspace": str(config.subspace),
-            "size": size_of(config, profile),
-            "seed": config.seed,
-            "code": codes[known],
-            "predicted": 100 * np.array(record.correct)[known] / config.data.validation_images,
-            "truth": table.accuracy(codes[known], PROFILES[profile].column),
-            "random": np.isin(codes[known], sample),
-        }
-    )
 
 
 def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
@@ -284,19 +266,19 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         precision: images, seed, n, agreement, half, single; see `beside_single_precision`.
         authors, ours, and what begins so: `nb101_statistics`.
     """
-    wanted, column = nb201_grid(profile), PROFILES[profile].column
+    wanted, column = nb201_design(profile), PROFILES[profile].column
     subspaces = dict.fromkeys(config.subspace for config in wanted)
     frames = nb101_statistics(records, profile)
     tried, records = records, in_order(records, wanted)
-    observations = observe(records, profile, table)
+    observations = observe(records, wanted, table, column)
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
         **frames,
         **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
-        "runs": measure_runs(records, profile, observations),
+        "runs": measure_runs(records, wanted, observations, TOP_NS),
         "settings": settings(tried, profile, table),
-        "seeds": agreement_of_seeds(observations),
+        "seeds": agreement_of_seeds(observations, LABELS),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
         if len(table) == NUM_CELLS
         else pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
@@ -307,107 +289,39 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     }
 
 
-def in_order(records: Iterable[Record], grid: Iterable[RunConfig]) -> list[Record]:
-    """The records of a grid, in its order, which tables and figures keep."""
-    by_config = {record.config: record for record in records}
-    return [by_config[config] for config in grid if config in by_config]
-
-
 def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
     """Those of NAS-Bench-101, as far as its tables are here: see `appraisal.statistics`."""
     found = {}
     if not appraisal.missing_files():
         found |= appraisal.statistics(nb101.load_supernets(), "authors")
     if nb101.NAME in available_tables():
-        mine = in_order(records, appraisal.grid(profile))
+        mine = in_order(records, appraisal.design(profile))
         found |= appraisal.our_statistics(mine, profile, load_table(nb101.NAME))
     return found
 
 
-def measure_runs(
-    records: Iterable[Record], profile: str, observations: pd.DataFrame
-) -> pd.DataFrame:
-    """Every metric of every run, and whether it diverged; one row a metric.
-
-    Args:
-        records: of the profile's grid.
-        profile: a name in `PROFILES`.
-        observations: what `observe` gives for them.
-    """
-    keys = ["subspace", "size", "seed"]
-    observed = dict(list(observations.groupby(keys)))
-    rows = []
-    for record in records:
-        config, diverged = record.config, record.status == "diverged"
-        key = (str(config.subspace), size_of(config, profile), config.seed)
-        values = {"diverged": float(diverged)}
-        if not diverged:
-            top_ns = [n for n in TOP_NS if n <= config.cells.top]
-            values |= run_metrics(observed[key], top_ns)
-        run = dict(zip(keys, key, strict=True))
-        rows += [{**run, "metric": name, "value": value} for name, value in values.items()]
-    return pd.DataFrame(rows)
-
-
-def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
-    """Every metric of one run.
-
-    The rank metrics are over the random sample, or its connected cells. `tau_top_N` (Kendall's
-    tau-a) and `mean_top_N` are over the true top N of the subspace; `tau_a` is Laube's, of this run
-    alone. `tau_rise` is tau-a over the sample less that within the smallest top N,
-    `top_above_sample` the mean prediction of that top N less the sample's.
-
-    Args:
-        run: the rows of `observe` of one run.
-        top_ns: sizes of the true top N that the run evaluated whole; none without a table.
-    """
-    sample = run[run["random"]]
-    predicted, truth = sample["predicted"].to_numpy(), sample["truth"].to_numpy()
-    values = {
-        "kendall_tau_a": metrics.kendall_tau(predicted, truth, "a"),
-        "kendall_tau_b": metrics.kendall_tau(predicted, truth, "b"),
-        "sparse_kendall_tau": metrics.sparse_kendall_tau(predicted, truth),
-        "spearman": metrics.spearman(predicted, truth),
-        "pearson": metrics.pearson(predicted, truth),
-        "top_10_accuracy": metrics.top_k_accuracy(predicted, truth, k=10),
-        "mean_prediction": float(predicted.mean()),
-        "std_prediction": float(predicted.std(ddof=1)),
-        "share_wrongly_at_chance": float(((predicted <= CHANCE) & (truth > CHANCE)).mean()),
-    }
-    # Connected by their own accuracy would be circular: by their edges.
-    connected = np.array([is_connected(Cell.from_code(code)) for code in sample["code"].tolist()])
-    values |= {
-        "spearman_connected": metrics.spearman(predicted[connected], truth[connected]),
-        "pearson_connected": metrics.pearson(predicted[connected], truth[connected]),
-    }
-    if not top_ns:
-        return values
-    curve = metrics.top_n_curve(run["predicted"], run["truth"], top_ns, variant="a")
-    values |= {f"tau_top_{n}": float(tau) for n, tau in zip(top_ns, curve.tau, strict=True)}
-    means = zip(top_ns, curve.mean_prediction, strict=True)
-    values |= {f"mean_top_{n}": float(mean) for n, mean in means}
-    return values | {
-        "tau_a": metrics.tau_a(top_ns, curve.mean_prediction),
-        "tau_rise": values["kendall_tau_a"] - values[f"tau_top_{top_ns[0]}"],
-        "top_above_sample": values[f"mean_top_{top_ns[0]}"] - values["mean_prediction"],
-    }
+SHOWN = ("epochs", "batch_size", "learning_rate", "weight_decay")  # of a setting's training
 
 
 def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
-    """Every stored run of the profile's small network on its images, whatever its training.
+    """Every stored run of the profile's small network on its images that differs in these alone.
 
-    A page that shows a protocol shows what it was chosen from, too.
+    A page that shows a protocol shows what it was chosen from, too. Runs whose training differs in
+    more than the sampler and `SHOWN` are left out: they would be pooled with others.
     """
-    chosen, wanted = PROFILES[profile], set(nb201_grid(profile))
+    chosen, wanted = PROFILES[profile], nb201_design(profile)
+    shown = {name: getattr(chosen.base.train, name) for name in SHOWN}
     rows = []
     for record in records:
         config = record.config
-        if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]) or not record.codes:
+        if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]):
+            continue
+        if record.status == "diverged" or replace(config.train, **shown) != chosen.base.train:
             continue
         as_here = replace(config, cells=chosen.base.cells, evaluate=chosen.base.evaluate)
         if config != as_here and as_here in wanted:
-            continue  # a training of this grid, repeated to evaluate other cells or otherwise
-        sample = observe_run(record, profile, table).query("random")
+            continue  # a training of this design, repeated to evaluate other cells or otherwise
+        sample = observe_run(record, table, chosen.column).query("random")
         rows.append(
             {
                 "subspace": str(config.subspace),
@@ -418,29 +332,10 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
                 "epochs": config.train.epochs,
                 "in_grid": config in wanted,
                 "seed": config.seed,
-                "spearman": metrics.spearman(sample["predicted"], sample["truth"]),
+                "spearman": metrics.spearman(sample["proxy"], sample["truth"]),
             }
         )
     return pd.DataFrame(rows)
-
-
-def agreement_of_seeds(observations: pd.DataFrame) -> pd.DataFrame:
-    """Spearman correlation between the predictions of two runs that differ in the seed alone."""
-    rows = []
-    sample = observations[observations["random"]]
-    for (subspace, size), group in sample.groupby(["subspace", "size"], sort=False):
-        by_seed = group.pivot(index="code", columns="seed", values="predicted")
-        rows += [
-            {
-                "subspace": subspace,
-                "size": size,
-                "seed_a": a,
-                "seed_b": b,
-                "spearman": metrics.spearman(by_seed[a], by_seed[b]),
-            }
-            for a, b in combinations(by_seed.columns, 2)
-        ]
-    return pd.DataFrame(rows, columns=["subspace", "size", "seed_a", "seed_b", "spearman"])
 
 
 def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame]:
@@ -461,13 +356,13 @@ def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame
     rows, gains, generator = [], [], np.random.default_rng(0)
     shared = observations[observations["random"] & np.isin(observations["code"], own.codes)]
     for (subspace, size), group in shared.groupby(["subspace", "size"], sort=False):
-        by_seed = group.pivot(index="code", columns="seed", values="predicted")
+        by_seed = group.pivot(index="code", columns="seed", values="proxy")
         if len(by_seed) < OWN_CELLS:
             continue
         truth = group.groupby("code")["truth"].first()  # in the order of `by_seed`
         measured = own.accuracy(by_seed.index.to_numpy(), test)
-        for seed, predicted in by_seed.items():
-            pair = [metrics.spearman(predicted, values) for values in (measured, truth)]
+        for seed, proxy in by_seed.items():
+            pair = [metrics.spearman(proxy, values) for values in (measured, truth)]
             rows.append((subspace, size, seed, len(by_seed), *pair))
         gain = spearman_difference_interval(by_seed, measured, truth, generator)
         gains.append((subspace, size, by_seed.shape[1], *gain))
@@ -490,21 +385,22 @@ def beside_single_precision(records: Iterable[Record], profile: str, table: Tabl
         One row a supernet: images (validated on), seed, n (cells of the random sample), and
         Spearman correlations: agreement of the two, half and single with the truth.
     """
-    by_config = {record.config: record for record in records if record.codes}
+    by_config = {record.config: record for record in records if record.status == "ok"}
     rows = []
     for pair in precision_pairs(profile):
         if by_config.keys() >= set(pair):
             half, single = (
-                observe_run(by_config[each], profile, table).query("random") for each in pair
+                observe_run(by_config[each], table, PROFILES[profile].column).query("random")
+                for each in pair
             )
             rows.append(
                 {
                     "images": pair[0].data.validation_images,
                     "seed": pair[0].seed,
                     "n": len(half),
-                    "agreement": metrics.spearman(half["predicted"], single["predicted"]),
-                    "half": metrics.spearman(half["predicted"], half["truth"]),
-                    "single": metrics.spearman(single["predicted"], single["truth"]),
+                    "agreement": metrics.spearman(half["proxy"], single["proxy"]),
+                    "half": metrics.spearman(half["proxy"], half["truth"]),
+                    "single": metrics.spearman(single["proxy"], single["truth"]),
                 }
             )
     return pd.DataFrame(rows, columns=["images", "seed", "n", "agreement", "half", "single"])
@@ -551,8 +447,7 @@ def parameter_baseline(
                 "cells": name,
                 "n": len(codes),
                 "spearman": metrics.spearman(
-                    [num_parameters(Cell.from_code(code)) for code in codes.tolist()],
-                    table.accuracy(codes, column),
+                    count_parameters(codes), table.accuracy(codes, column)
                 ),
             }
             for name, codes in groups.items()
@@ -578,7 +473,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
     """
-    summary = summarise(statistics["runs"])
+    summary = summarise_metrics(statistics["runs"])
     return {
         "summary": summary,
         "top_n": top_groups(summary),
@@ -604,18 +499,11 @@ def nb101_tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
     return found
 
 
-def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95% interval over the runs of a subspace and size; NaN values are left out.
-
-    The interval of a correlation ends where correlations do.
-    """
-    rows = []
-    for key, group in runs.dropna().groupby(SUMMARY_KEYS, sort=False)["value"]:
-        *_, metric = key
-        correlation = metric in CORRELATIONS or metric.startswith("tau_top_")
-        interval = mean_correlation if correlation else mean_interval
-        rows.append((*key, *interval(group)))
-    return pd.DataFrame(rows, columns=[*SUMMARY_KEYS, "mean", "ci_low", "ci_high", "n"])
+def summarise_metrics(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95% interval of each metric over the runs of a subspace and size."""
+    keys = [*LABELS, "metric"]
+    summary = summarise(runs, keys, correlation=lambda key: is_correlation(key[-1]))
+    return summary[summary["n"] > 0].drop(columns="failed").reset_index(drop=True)
 
 
 def top_groups(summary: pd.DataFrame) -> pd.DataFrame:

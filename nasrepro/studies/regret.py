@@ -26,17 +26,17 @@ from nasrepro.errors import ConfigError
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import ChainNetConfig
 from nasrepro.nets.macro import count_flops as macro_flops
-from nasrepro.nets.macro import count_parameters as macro_parameters
-from nasrepro.nets.nb101 import count_parameters
-from nasrepro.nets.nb201 import num_parameters
-from nasrepro.runs.config import CellsConfig, DrawnCells, RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.families import FAMILIES
+from nasrepro.runs.parts import CellsConfig, DrawnCells
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import CODES, CORRECT, SupernetConfig
 from nasrepro.search import greedy_search, neighbourhood, random_search
+from nasrepro.spaces import name_of
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
-from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import Interval, fisher_interval
-from nasrepro.studies import appraisal, audit, correlations
+from nasrepro.studies import appraisal, audit, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
     AT,
@@ -57,6 +57,7 @@ from nasrepro.studies.comparison import (
     sharing_out,
     without_sharing,
 )
+from nasrepro.studies.design import Design, in_order, labelled, merged
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 TEST = nb101.COLUMNS[1]
@@ -68,6 +69,8 @@ AUDITS = {
     "printed_text": audit.texts,
 }
 TABLES = (*KINDS, "whole", "table4", "claims", *AUDITS)
+
+TEXTS = ("space", "method", "benchmark")
 
 UNITS = {  # of search time
     "nb101": "seconds of training, as the benchmark measured them",
@@ -92,7 +95,7 @@ AS_RUN, AS_IN_PAPER = "as run", "as in the paper"
 Counts = Callable[[np.ndarray], np.ndarray]  # codes of cells -> one number a cell
 
 
-PROTOCOLS = {
+PROFILES = {
     "smoke": Protocol(
         runs=10,
         evaluations=200,
@@ -106,9 +109,9 @@ PROTOCOLS = {
 }
 
 
-def macro_base(profile: str, net: ChainNetConfig, **train: Any) -> RunConfig:
+def macro_base(profile: str, net: ChainNetConfig, **train: Any) -> SupernetConfig:
     """A supernet of NAS-Bench-Macro that evaluates all networks, otherwise as those of study 1."""
-    base, space = correlations.PROFILES[profile].base, PROTOCOLS[profile].macro
+    base, space = correlations.PROFILES[profile].base, PROFILES[profile].macro
     return replace(
         base,
         subspace=space,
@@ -159,51 +162,69 @@ class Guide:
     draw: Draw
 
 
-def grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+def design(profile: str, seeds: int | None = None) -> Design:
     """The small supernets of study 1, of NAS-Bench-101 those of BNS-FT; then those of this study.
 
-    See `correlations.grid`, `whole_grid`, `macro_grid`.
+    See `correlations.design`, `whole_design`, `macro_design`.
     """
-    if profile not in PROTOCOLS:
-        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROTOCOLS)}")
-    appraised = appraisal.grid(profile, seeds, methods=(BASELINE,))
-    whole = whole_grid(profile, seeds) + macro_grid(profile, seeds)
-    return small_grid(profile, seeds) + appraised + whole
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    return merged(
+        nb201=small_design(profile, seeds),
+        nb101=appraisal.design(profile, seeds, methods=(BASELINE,)),
+        nb201_whole=whole_design(profile, seeds),
+        macro=macro_design(profile, seeds),
+    )
 
 
-def small_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """The small supernets of study 1 of NAS-Bench-201."""
-    configs = correlations.nb201_grid(profile, seeds)
-    return [config for config in configs if correlations.size_of(config, profile) == "S"]
+def small_design(profile: str, seeds: int | None = None) -> Design:
+    """The small supernets of study 1 of NAS-Bench-201, labelled by space."""
+    runs = correlations.nb201_design(profile, seeds)
+    return labelled(
+        (config, {"space": labels["subspace"]})
+        for config, labels in runs.items()
+        if labels["size"] == "S"
+    )
 
 
-def whole_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
+def whole_design(profile: str, seeds: int | None = None) -> Design:
     """Supernets as the small ones of the full space, of `Protocol.whole`, all cells evaluated."""
-    space = PROTOCOLS[profile].whole
-    return [
-        replace(config, subspace=space, cells=CellsConfig(random=space.size))
-        for config in small_grid(profile, seeds)
+    space = PROFILES[profile].whole
+    return labelled(
+        (
+            replace(config, subspace=space, cells=CellsConfig(random=space.size)),
+            {"space": str(space)},
+        )
+        for config in small_design(profile, seeds)
         if config.subspace == Subspace()
-    ]
+    )
 
 
-def macro_grid(profile: str, seeds: int | None = None) -> list[RunConfig]:
-    """Supernets of NAS-Bench-Macro, all networks evaluated; as many as of `whole_grid`."""
-    return [replace(MACRO[profile], seed=c.seed) for c in whole_grid(profile, seeds)]
+def macro_design(profile: str, seeds: int | None = None) -> Design:
+    """Supernets of NAS-Bench-Macro, all networks evaluated; as many as of `whole_design`."""
+    base = MACRO[profile]
+    return labelled(
+        (replace(base, seed=config.seed), {"space": str(base.subspace)})
+        for config in whole_design(profile, seeds)
+    )
 
 
 def repeated_counts(records: Iterable[Record], profile: str) -> tuple[int, int]:
-    """How many cells study 1's supernets and those of `whole_grid` both evaluated, how many alike.
+    """How many cells study 1's supernets and those of `whole_design` share, how many alike.
 
     Where both are of one space they are the same trainings, computed twice.
     """
-    counts = {r.config: dict(zip(r.codes, r.correct, strict=True)) for r in records}
+    counts = {r.config: dict(zip(*_counts(r), strict=True)) for r in records}
     cells, both, alike = correlations.PROFILES[profile].base.cells, 0, 0
-    for config in whole_grid(profile):
+    for config in whole_design(profile):
         once, again = (counts.get(c, {}) for c in (replace(config, cells=cells), config))
         both += len(once.keys() & again.keys())
         alike += len(once.items() & again.items())
     return both, alike
+
+
+def _counts(record: Record) -> tuple[list[int], list[int]]:
+    return record.arrays[CODES].tolist(), record.arrays[CORRECT].tolist()
 
 
 def table_of(profile: str) -> str:
@@ -216,7 +237,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 
     Args:
         records: those of the profile's grid count.
-        profile: a name in `PROTOCOLS`.
+        profile: a name in `PROFILES`.
         table: the stand-alone accuracies of NAS-Bench-201.
 
     Returns:
@@ -229,20 +250,20 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             the authors, and of ours that evaluated every cell, with the accuracy that selects.
         size: what a search without a search finds; see `by_size`.
     """
-    protocol = PROTOCOLS[profile]
+    protocol = PROFILES[profile]
     frames = nb201_statistics(records, profile, table, protocol)
     if macro.NAME in available_tables():
         frames |= macro_statistics(records, profile, load_table(macro.NAME), protocol)
     if not missing_files():
         sample = nb101.read_sample(fetch(SOURCES[nb101.NAME]))
         authors = nb101.read_supernets(fetch(SOURCES["nb101-supernets"]), sample)
-        appraised = set(appraisal.grid(profile, methods=(BASELINE,)))
+        appraised = appraisal.design(profile, methods=(BASELINE,))
         trained = [record for record in records if record.config in appraised]
         known = load_table(nb101.NAME)
         ours = nb101_evaluations(trained, profile, known) if trained else None
         frames |= nb101_statistics(sample, authors, protocol, ours)
         spaces = {name: known.codes[space.mask(known.codes)] for name, space in SUBSPACES.items()}
-        frames["size_nb101"] = by_size(known, TEST.name, spaces, count_parameters)
+        frames["size_nb101"] = by_size(known, TEST.name, spaces, FAMILIES["nb101"].parameters)
         frames["ranks_nb101"] = rank_correlations(authors).assign(benchmark="nb101")
         if nb101_official.NAME in available_tables():
             frames |= whole_nb101_statistics(load_table(nb101_official.NAME), authors, protocol)
@@ -251,53 +272,33 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 
 def nb101_evaluations(records: Sequence[Record], profile: str, table: Table) -> pd.DataFrame:
     """What `appraisal.observe` gives, and one row without cell for each supernet without any."""
-    about = appraisal.settings(profile)
-    found = appraisal.observe(records, profile, table)
-    trained = {(about[record.config][0], record.config.seed) for record in records}
-    return with_lost(found, trained).assign(method=OURS)
+    about = appraisal.design(profile)
+    trained = {(about[record.config]["space"], record.config.seed) for record in records}
+    return with_lost(appraisal.observe(records, profile, table), trained).assign(method=OURS)
 
 
-def nb201_evaluations(
-    records: Iterable[Record], wanted: Iterable[RunConfig], profile: str, table: Table
-) -> pd.DataFrame:
-    """What supernets of NAS-Bench-201 say of the cells that they evaluated at random.
+def evaluations_of(records: Iterable[Record], wanted: Design) -> pd.DataFrame:
+    """What supernets say of the cells that they evaluated at random, whatever the space.
 
     Args:
         records: those of `wanted` count.
-        wanted: a part of the profile's grid.
-        profile: a name in `PROTOCOLS`.
-        table: the stand-alone accuracies.
+        wanted: a part of a profile's design, labelled by space.
 
     Returns:
         Columns space, seed, code (ascending), proxy; of a supernet without any, one row without
         cell.
     """
-    trained = correlations.in_order(records, wanted)
+    trained = in_order(records, wanted)
     if not trained:
         return pd.DataFrame(columns=EVALUATED)
-    found = correlations.observe(trained, profile, table).query("random")
-    found = found.rename(columns={"subspace": "space", "predicted": "proxy"})[EVALUATED]
-    return with_lost(found, {(str(r.config.subspace), r.config.seed) for r in trained})
-
-
-def macro_evaluations(records: Iterable[Record], profile: str) -> pd.DataFrame:
-    """What supernets of NAS-Bench-Macro say of its networks; columns as `nb201_evaluations`."""
-    trained = correlations.in_order(records, macro_grid(profile))
-    if not trained:
-        return pd.DataFrame(columns=EVALUATED)
-    frames = [
-        pd.DataFrame(
-            {
-                "space": str(record.config.subspace),
-                "seed": record.config.seed,
-                "code": np.array(record.codes, dtype=np.int64),
-                "proxy": 100 * np.array(record.correct) / record.config.data.validation_images,
-            }
-        )
-        for record in trained
-    ]
-    found = pd.concat(frames, ignore_index=True)
-    return with_lost(found, {(str(r.config.subspace), r.config.seed) for r in trained})
+    frames = []
+    for record in trained:
+        config, proxies = record.config, measure.proxies(record)
+        sample = FAMILIES[name_of(config.subspace)].sample(config.subspace, config.cells)
+        drawn = proxies["code"].isin([cell.code for cell in sample])
+        frames.append(proxies[drawn].assign(space=wanted[config]["space"], seed=config.seed))
+    evaluations = pd.concat(frames, ignore_index=True)[EVALUATED]
+    return with_lost(evaluations, {(wanted[r.config]["space"], r.config.seed) for r in trained})
 
 
 def with_lost(evaluations: pd.DataFrame, trained: Iterable[tuple[str, int]]) -> pd.DataFrame:
@@ -426,8 +427,8 @@ def nb201_statistics(
     with and without weight sharing. A training costs one whatever the cell. Weight sharing is
     charged twice: for the images that our supernets saw, and by the paper's ratio.
     """
-    sampled = nb201_evaluations(records, small_grid(profile), profile, table)
-    whole = nb201_evaluations(records, whole_grid(profile), profile, table)
+    sampled = evaluations_of(records, small_design(profile))
+    whole = evaluations_of(records, whole_design(profile))
     found = []
     for space in (*correlations.SINGLES, *correlations.DOUBLES):
         codes = table.subset(space.operations)
@@ -440,7 +441,7 @@ def nb201_statistics(
     return {
         **complete_statistics("nb201", found, charges, protocol),
         "ranks_nb201": ranks_of_whole(whole, table, COLUMN),
-        "size_nb201": by_size(table, COLUMN, spaces, nb201_parameters),
+        "size_nb201": by_size(table, COLUMN, spaces, FAMILIES["nb201"].parameters),
     }
 
 
@@ -449,7 +450,7 @@ def macro_statistics(
 ) -> dict[str, pd.DataFrame]:
     """NAS-Bench-Macro, complete; test accuracy selects and is reported. See `nb201_statistics`."""
     (column,) = macro.COLUMNS
-    whole = macro_evaluations(records, profile)
+    whole = evaluations_of(records, macro_design(profile))
     found = []
     for space in dict.fromkeys((MacroSubspace(), protocol.macro)):
         codes = table.subset(space.choices)
@@ -460,7 +461,7 @@ def macro_statistics(
     return {
         **complete_statistics("macro", found, charges, protocol),
         "ranks_macro": ranks_of_whole(whole, table, column.name),
-        "size_macro": by_size(table, column.name, spaces, macro_parameters, macro_flops),
+        "size_macro": by_size(table, column.name, spaces, FAMILIES["macro"].parameters, macro_flops),
     }
 
 
@@ -520,11 +521,6 @@ def by_size(
             }
         )
     return pd.DataFrame(rows)
-
-
-def nb201_parameters(codes: np.ndarray) -> np.ndarray:
-    """Trainable parameters of NAS-Bench-201 cells, int64 [n], by their codes."""
-    return np.array([num_parameters(Cell.from_code(code)) for code in codes.tolist()])
 
 
 def complete_statistics(
@@ -635,7 +631,7 @@ def asking_any(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -
     return guides
 
 
-def charges_of(config: RunConfig, images: int) -> dict[str, Charge]:
+def charges_of(config: SupernetConfig, images: int) -> dict[str, Charge]:
     """What a supernet costs: by the images it saw, and by the paper's ratio.
 
     Args:

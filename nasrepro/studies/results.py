@@ -1,7 +1,12 @@
-"""From the store to a study's tables: what is there, what is missing, what it says."""
+"""From the store to a study's tables: what is there, what is missing, what it says.
 
+Of any study and any kind of run: what a study consists of is in `studies.Study`.
+"""
+
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,12 +15,14 @@ from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.paths import results_dir
 from nasrepro.runs.bench import BENCHES
-from nasrepro.runs.config import RunConfig
 from nasrepro.runs.execute import execute
+from nasrepro.runs.kinds import KINDS, kind_of, store_of
 from nasrepro.runs.locks import failures, locked
-from nasrepro.runs.run import check_inputs, run
-from nasrepro.runs.store import Record, supernets, write_atomically
-from nasrepro.studies import study
+from nasrepro.runs.record import Record
+from nasrepro.runs.setup import check_inputs
+from nasrepro.runs.store import write_atomically
+from nasrepro.studies import NAMES, study
+from nasrepro.train import multiplies_bfloat16
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Plan:
     """What a study has and lacks."""
 
     stored: list[Record]
-    missing: list[RunConfig]
+    missing: list[Any]  # configs
     computing: frozenset[str] = frozenset()  # keys of the missing that are being computed now
     failures: dict[str, str] = field(default_factory=dict)  # why the missing failed, by key
 
@@ -47,18 +54,44 @@ class Plan:
     def seconds_missing(self) -> tuple[float, int]:
         """What the missing runs will take, and how many there are whose cost is unknown.
 
-        A run costs what the mean stored run with the same network, images, schedule and number of
-        cells took; it is unknown until one such run is stored.
+        Training and evaluation take the mean time of an image and path in stored runs of the same
+        work (`work`), so that e.g. another learning rate or number of epochs costs what is known.
         """
-        known: dict[tuple, list[float]] = {}
+        rates: dict[tuple, list[float]] = defaultdict(list)
         for record in self.stored:
-            known.setdefault(_cost_class(record.config), []).append(seconds(record))
-        times = [known.get(_cost_class(config)) for config in self.missing]
-        return sum(sum(t) / len(t) for t in times if t), sum(not t for t in times)
+            spent = (record.measurement.train_seconds, record.measurement.evaluate_seconds)
+            for (kind, images), time in zip(work(record.config).items(), spent, strict=True):
+                rates[kind].append(time / images)
+        means = {kind: sum(found) / len(found) for kind, found in rates.items()}
+        costs = [work(config) for config in self.missing]
+        known = [cost for cost in costs if cost.keys() <= means.keys()]
+        total = sum(means[kind] * images for cost in known for kind, images in cost.items())
+        return total, len(costs) - len(known)
+
+    def precisions(self) -> dict[str, int]:
+        """How many stored runs were computed in each precision of training."""
+        return dict(Counter(map(precision_of, self.stored)))
+
+    def asked_in_vain(self) -> bool:
+        """Whether a missing run asks for bfloat16, which this machine's CPU does not multiply."""
+        asked = any(config.train.precision == "bfloat16" for config in self.missing)
+        return asked and not multiplies_bfloat16("cpu")
 
 
-def _cost_class(config: RunConfig) -> tuple:
-    return (config.data, config.net, config.train, config.evaluate, config.cells)
+def work(config: Any) -> dict[tuple, int]:
+    """The training and the evaluation of a run: what decides the time of an image, and how many.
+
+    Returns:
+        The numbers of images, times paths, each by what it depends on besides.
+    """
+    network = (type(config), config.net, config.data.size, config.data.name)
+    train, evaluate = config.train, config.evaluate
+    return {
+        ("train", *network, train.batch_size, train.precision, type(train.rmsprop)): (
+            train.epochs * config.data.train_images
+        ),
+        ("evaluate", *network, evaluate): config.evaluated_images,
+    }
 
 
 def seconds(record: Record) -> float:
@@ -66,18 +99,26 @@ def seconds(record: Record) -> float:
     return record.measurement.train_seconds + record.measurement.evaluate_seconds
 
 
+def precision_of(record: Record) -> str:
+    """The precision in which a run was trained, which can be another than its config asks for."""
+    asked = record.config.train.precision
+    return "float32" if record.measurement.bfloat16 is False else asked
+
+
 def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
-    """The stored records and the missing runs of a study, in the order of its grid."""
-    stored, missing, store = [], [], supernets()
-    for config in study(name).grid(profile, seeds):
-        record = store.load(config.key)
+    """The stored records and the missing runs of a study, in the order of its design."""
+    stored, missing, computing, failed = [], [], set(), {}
+    for config in study(name).design(profile, seeds):
+        record = store_of(kind_of(config)).load(config.key)
         if record is None:
             missing.append(config)
         else:
             stored.append(record)
     keys = {config.key for config in missing}
-    failed = {key: why for key, why in failures(store).items() if key in keys}
-    return Plan(stored, missing, frozenset(locked(store) & keys), failed)
+    for store in map(store_of, {kind_of(config) for config in missing}):
+        computing |= locked(store) & keys
+        failed |= {key: why for key, why in failures(store).items() if key in keys}
+    return Plan(stored, missing, frozenset(computing), failed)
 
 
 def compute_missing(
@@ -87,18 +128,20 @@ def compute_missing(
     workers: int = 0,
     device: str = "cpu",
     scheduler: str | None = None,
-) -> list[Record]:
-    """The records of a study's grid, after computing those that the store lacks; see `execute`.
+) -> None:
+    """Compute the runs of a study's design that the stores lack; see `execute`.
 
     Raises:
         NasreproError: as `check_inputs` before anything is computed, unless a scheduler's workers
             compute; as `execute`.
     """
-    grid, store = study(name).grid(profile, seeds), supernets()
-    missing = [config for config in grid if not store.path(config.key).exists()]
+    configs = list(study(name).design(profile, seeds))
+    missing = [c for c in configs if not store_of(kind_of(c)).path(c.key).exists()]
     if missing and scheduler is None:
         check_inputs(missing, device)
-    return execute(grid, run, store, workers, device, scheduler=scheduler)
+    for kind in KINDS:
+        mine = [config for config in configs if kind_of(config) is kind]
+        execute(mine, kind.compute, store_of(kind), workers, device, scheduler=scheduler)
 
 
 def statistics_dir(name: str, profile: str) -> Path:
@@ -112,13 +155,15 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
     Raises:
         DataError: if the store has no run of it, or the table cannot be had.
     """
-    module = study(name)
-    if not plan(name, profile).stored:
+    found = plan(name, profile)
+    if not found.stored:
         raise DataError(
             f"no run of {name} is stored for profile {profile}; "
             f"compute some: nasrepro study run {name} --profile {profile}"
         )
-    return module.statistics(supernets().records(), profile, _truth(name, profile))
+    kinds = dict.fromkeys(kind_of(record.config) for record in found.stored)
+    records = [record for kind in kinds for record in store_of(kind).records()]
+    return study(name).statistics(records, profile, _truth(name, profile))
 
 
 def _truth(name: str, profile: str) -> Table:
@@ -135,16 +180,17 @@ def _truth(name: str, profile: str) -> Table:
 
 
 def _without_others() -> str:
-    """Which profiles need no table of others, and what they need."""
+    """Which profiles of which studies need no table of others, and what they need."""
     ways = []
-    for profile, chosen in study("correlations").PROFILES.items():
-        if chosen.table in BENCHES:
-            built = chosen.table in available_tables()
-            before = "" if built else f"nasrepro bench build {chosen.table}, then "
-            ways.append(
-                f"{before}nasrepro study run correlations --profile {profile} "
-                f"(only images: {chosen.base.data.name})"
-            )
+    for name in NAMES:
+        for profile in study(name).PROFILES:
+            if (table := study(name).table_of(profile)) in BENCHES:
+                built = table in available_tables()
+                before = "" if built else f"nasrepro bench build {table}, then "
+                images = ", ".join(sorted({c.data.name for c in study(name).design(profile)}))
+                ways.append(
+                    f"{before}nasrepro study run {name} --profile {profile} (only images: {images})"
+                )
     return f"without that table: {'; or '.join(ways)}"
 
 
@@ -162,15 +208,13 @@ def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
             f"no statistics of {name} are stored for profile {profile}; with the benchmark table "
             f"at hand, compute them: nasrepro study run {name} --profile {profile}"
         )
-    text = {
-        "subspace": str,
-        "size": str,
-        "metric": str,
-        "top": str,
-        "operation": str,
-        "sampler": str,
-    }
-    return {file.stem: pd.read_csv(file, dtype=text) for file in files}
+    return {file.stem: _read_csv(file) for file in files}
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """A frame as it was stored: labels are texts, also those that look like numbers or nothing."""
+    texts = study(file.parent.parent.name).TEXTS
+    return pd.read_csv(file, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
 
 
 def known_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:

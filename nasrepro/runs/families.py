@@ -1,0 +1,116 @@
+"""The families of networks, one a search space: the only place that asks which space it is."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasrepro.errors import ConfigError
+from nasrepro.nets import macro as macro_nets
+from nasrepro.nets import nb101 as nb101_nets
+from nasrepro.nets import nb201 as nb201_nets
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.paths import PathNetwork
+from nasrepro.nets.stacked import forward_in_stacks
+from nasrepro.runs import macro, nb101, nb201
+from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells
+from nasrepro.samplers import Sampler
+from nasrepro.samplers import macro as macro_samplers
+from nasrepro.samplers import nb101 as nb101_samplers
+from nasrepro.samplers import nb201 as nb201_samplers
+from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a run of one search space is made of.
+
+    Attributes:
+        net: the class of its network's config.
+        cells: the class that says which cells are evaluated.
+        supernet: from a network's config, a subspace and a generator (of shuffled channels, if
+            any) to a supernet of the subspace, before initialisation.
+        stand_alone: from a cell and a network's config to the cell's own network.
+        samplers: by name, from a subspace to a sampler.
+        sample: the random cells among those evaluated, from a subspace and a `cells`.
+        draw: those of them that can be trained on their own, in the order in which they were drawn.
+        select: all cells that are evaluated, in ascending order of their code.
+        parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
+        stacked: many paths in one batch, as suits a GPU; see `evaluate.count_correct`.
+    """
+
+    net: type
+    cells: type
+    supernet: Callable[[Any, Any, torch.Generator], PathNetwork]
+    stand_alone: Callable[[Any, Any], PathNetwork]
+    samplers: Mapping[str, Callable[[Any], Sampler]]
+    sample: Callable[[Any, Any], list[Any]]
+    draw: Callable[[Any, Any], list[Any]]
+    select: Callable[[Any, Any], list[Any]]
+    parameters: Callable[[np.ndarray], np.ndarray]
+    stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
+
+
+FAMILIES = {
+    "nb201": Family(
+        net=NetConfig,
+        cells=CellsConfig,
+        supernet=lambda net, subspace, _: nb201_nets.supernet(net, subspace.operations),
+        stand_alone=nb201_nets.stand_alone,
+        samplers=nb201_samplers.SAMPLERS,
+        sample=nb201.random_cells,
+        draw=nb201.drawn_cells,
+        select=nb201.select_cells,
+        parameters=nb201_nets.count_parameters,
+        stacked=forward_in_stacks,
+    ),
+    "nb101": Family(
+        net=CellNetConfig,
+        cells=DrawnCells,
+        supernet=nb101_nets.supernet,
+        stand_alone=nb101_nets.stand_alone,
+        samplers=nb101_samplers.SAMPLERS,
+        sample=nb101.drawn_cells,
+        draw=nb101.drawn_cells,
+        select=nb101.select_cells,
+        parameters=nb101_nets.count_parameters,
+    ),
+    "macro": Family(
+        net=ChainNetConfig,
+        cells=DrawnCells,
+        supernet=lambda net, subspace, _: macro_nets.supernet(net, subspace.choices),
+        stand_alone=macro_nets.stand_alone,
+        samplers=macro_samplers.SAMPLERS,
+        sample=macro.drawn_cells,
+        draw=macro.drawn_cells,
+        select=macro.select_cells,
+        parameters=macro_nets.count_parameters,
+    ),
+}
+
+
+def family_of(part: AnyCell | AnySubspace) -> Family:
+    """The family of a cell or a subspace."""
+    return FAMILIES[name_of(part)]
+
+
+def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> None:
+    """Raise a ConfigError unless networks and cells are of the space of a cell or a subspace."""
+    family = family_of(part)
+    if not all(isinstance(config, family.net | family.cells) for config in configs):
+        wanted = f"{family.net.__name__} and {family.cells.__name__}"
+        given = " and ".join(type(config).__name__ for config in configs)
+        title = SPACES[name_of(part)].TITLE
+        raise ConfigError(f"a run of {title} takes a {wanted}, found {given}")
+
+
+def make_sampler(name: str, subspace: AnySubspace) -> Sampler:
+    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
+    known = family_of(subspace).samplers
+    if name not in known:
+        title = SPACES[name_of(subspace)].TITLE
+        raise ConfigError(f"unknown sampler {name!r}; for {title} there are {', '.join(known)}")
+    return known[name](subspace)

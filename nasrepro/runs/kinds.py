@@ -1,0 +1,32 @@
+"""The kinds of run there are, and where their records lie."""
+
+from typing import Any
+
+from nasrepro.paths import results_dir
+from nasrepro.runs import standalone, supernet
+from nasrepro.runs.record import Kind
+from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
+from nasrepro.runs.store import Store
+from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.train import Epoch
+
+SUPERNET = Kind("supernet", "records", SupernetConfig, Epoch, supernet.ARRAYS, run)
+STANDALONE = Kind(
+    name="stand-alone network",
+    folder="standalone",
+    config=StandaloneConfig,
+    epoch=StandaloneEpoch,
+    arrays=standalone.ARRAYS,
+    compute=run_standalone,
+)
+KINDS = (SUPERNET, STANDALONE)
+
+
+def kind_of(config: Any) -> Kind:
+    """The kind of run of a config."""
+    return next(kind for kind in KINDS if isinstance(config, kind.config))
+
+
+def store_of(kind: Kind) -> Store:
+    """The store of the runs behind the book of one kind."""
+    return Store(results_dir() / kind.folder, kind)

@@ -1,0 +1,63 @@
+"""What the configs of runs are made of: images, evaluated cells, a network of some space."""
+
+from dataclasses import dataclass
+
+from nasrepro.errors import ConfigError
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.spaces import AnySubspace
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """The images of a run."""
+
+    name: str = "cifar10"
+    train_images: int = 45_000
+    validation_images: int = 5_000
+    size: int | None = None  # height and width to shrink to; None keeps them
+
+
+@dataclass(frozen=True, slots=True)
+class CellsConfig:
+    """Which cells of the subspace a run evaluates: the best of a table and a random sample."""
+
+    random: int = 1_000  # all cells of a subspace that has fewer
+    seed: int = 0  # of the sample; the same cells in every run
+    top: int = 0  # the best of the subspace
+    table: str | None = None  # stand-alone accuracies that say which are the best
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.top and not (self.table and self.column):
+            raise ConfigError("cells.top needs a table and a column that rank the cells")
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the cells are not known."""
+        return self.table if self.top else None
+
+    def at_most(self, subspace: AnySubspace) -> int:
+        """How many cells of a subspace these can be."""
+        return min(self.random + self.top, subspace.size)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCells:
+    """Which cells of a NAS-Bench-101 or NAS-Bench-Macro subspace a run evaluates: a sample."""
+
+    count: int = 1_000
+    seed: int = 0  # of the sample; the same cells in every run
+    table: str | None = "nb101-sample"  # only cells that it has; None: any
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the cells are not known."""
+        return self.table
+
+    def at_most(self, subspace: AnySubspace) -> int:
+        """How many cells of a subspace these are."""
+        return self.count
+
+
+AnyNet = NetConfig | CellNetConfig | ChainNetConfig
+AnyCells = CellsConfig | DrawnCells

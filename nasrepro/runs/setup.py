@@ -1,0 +1,146 @@
+"""What every kind of run does before and around its own work: random numbers, images, the clock."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasrepro.benchmarks import load_table
+from nasrepro.data.images import ImageSet, Split, load_images, split
+from nasrepro.errors import ConfigError
+from nasrepro.runs.machine import check_device, machine
+from nasrepro.runs.parts import AnyNet, DataConfig
+from nasrepro.runs.record import Measurement
+from nasrepro.train import initialise
+
+
+@dataclass(frozen=True)
+class Generators:
+    """Independent random numbers, so that e.g. another sampler leaves the initial weights alone."""
+
+    weights: torch.Generator  # all on the CPU, so that a GPU run draws the same numbers
+    order: torch.Generator  # of the images, and their augmentation
+    paths: np.random.Generator
+    shuffles: torch.Generator  # of channels
+
+
+def generators(seed: int) -> Generators:
+    """The random numbers of a run."""
+    weights, order, paths, shuffles = np.random.SeedSequence(seed).spawn(4)
+    return Generators(
+        weights=torch_generator(weights),
+        order=torch_generator(order),
+        paths=np.random.default_rng(paths),
+        shuffles=torch_generator(shuffles),
+    )
+
+
+def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
+    """A generator on the CPU."""
+    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+
+
+def placed(net: nn.Module, weights: torch.Generator, device: str) -> None:
+    """Initialise a network on the CPU and bring it to its device."""
+    initialise(net, weights)
+    net.to(device)
+
+
+class Stopwatch:
+    """Seconds of training and of evaluating, lap by lap, and what a record says of them."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.seconds = {"train": 0.0, "evaluate": 0.0}
+        self._start_cpu, self._mark = time.process_time(), time.perf_counter()
+
+    def lap(self, work: str) -> None:
+        """Count the time since the last lap as "train" or "evaluate"."""
+        now = time.perf_counter()
+        self.seconds[work] += now - self._mark
+        self._mark = now
+
+    def measurement(self, trained: int, evaluated: int) -> Measurement:
+        """How long it all took, and on what.
+
+        Args:
+            trained: images in training, times paths.
+            evaluated: images in evaluation, times paths.
+        """
+        train, evaluate = self.seconds["train"], self.seconds["evaluate"]
+        return Measurement(
+            train_seconds=round(train, 3),
+            evaluate_seconds=round(evaluate, 3),
+            cpu_seconds=round(time.process_time() - self._start_cpu, 3),
+            train_images_per_second=round(trained / train, 1),
+            evaluate_images_per_second=round(evaluated / evaluate, 1) if evaluate else 0.0,
+            **machine(self.device),
+        )
+
+
+def check_inputs(configs: Iterable[Any], device: str) -> None:
+    """Bring to this machine what some runs need, or raise at once what each of them would.
+
+    Args:
+        configs: of runs of any kinds.
+        device: where they will be computed.
+
+    Raises:
+        ConfigError: if the device, the images or the network of a run do not fit.
+        DataError: if images or a table cannot be had.
+    """
+    check_device(device)
+    configs = list(configs)
+    for config in {(config.data, config.net.num_classes): config for config in configs}.values():
+        load_split(load_images(config.data.name), config.data, config.net, "cpu")
+    tables = {config.needed_table for config in configs}
+    for table in sorted(table for table in tables if table is not None):
+        load_table(table)
+
+
+def deterministic_convolutions() -> AbstractContextManager[None]:
+    """Within it, cuDNN takes algorithms that give the same bits each time; a CPU has no others."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32
+    )
+
+
+@contextmanager
+def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect, for each output of a module from now on, whether each path's part is finite.
+
+    Outputs are (batch, classes) of one path or (batch, paths, classes): one flag, or one a path.
+    """
+    finite: list[Tensor] = []
+    hook = module.register_forward_hook(
+        lambda module, inputs, output: finite.append(
+            output.isfinite().all(dim=-1).all(dim=0).reshape(-1)
+        )
+    )
+    try:
+        yield finite
+    finally:
+        hook.remove()
+
+
+@lru_cache(maxsize=1)  # a lasting worker computes many runs on the same images
+def images_of(name: str) -> ImageSet:
+    """`load_images`, once for runs in a row that name the same data set."""
+    return load_images(name)
+
+
+def load_split(images: ImageSet, data: DataConfig, net: AnyNet, device: str) -> Split:
+    """The images of a run on its device; ConfigError if the network has other classes."""
+    part = split(images, data.train_images, data.validation_images, data.size, device)
+    if net.num_classes != part.num_classes:
+        raise ConfigError(
+            f"{data.name} has {part.num_classes} classes, the network {net.num_classes}"
+        )
+    return part

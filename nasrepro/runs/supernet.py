@@ -1,0 +1,114 @@
+"""A supernet: trained once, then asked for the accuracy of many cells."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from nasrepro.evaluate import EvaluateConfig, check_fits, count_correct
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.config import key_of
+from nasrepro.runs.families import check_parts, family_of, make_sampler
+from nasrepro.runs.machine import check_device
+from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.setup import (
+    Stopwatch,
+    deterministic_convolutions,
+    generators,
+    images_of,
+    load_split,
+    placed,
+    watch_finite,
+)
+from nasrepro.spaces import AnySubspace
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.train import TrainConfig, train
+
+CODES, CORRECT = ARRAYS = ("codes", "correct")  # of the evaluated cells, ascending; int64 [cells]
+
+
+@dataclass(frozen=True, slots=True)
+class SupernetConfig:
+    """One supernet, trained and evaluated: all that decides the record."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    subspace: AnySubspace = field(default_factory=Subspace)
+    net: AnyNet = field(default_factory=NetConfig)
+    sampler: str = "strictly-fair"
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    cells: AnyCells = field(default_factory=CellsConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_parts(self.subspace, self.net, self.cells)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+
+    @property
+    def key(self) -> str:
+        """Name of the record."""
+        return key_of(self)
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the evaluated cells are not known."""
+        return self.cells.needed_table
+
+    @property
+    def evaluated_images(self) -> int:
+        """Images in the evaluation, times cells, at most."""
+        return self.cells.at_most(self.subspace) * self.data.validation_images
+
+
+def run(config: SupernetConfig, device: str = "cpu") -> Record:
+    """Train one supernet and evaluate its cells.
+
+    Args:
+        config: all that decides the result.
+        device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
+
+    Returns:
+        The record with the arrays `ARRAYS`, codes of cells and counts of correctly classified
+        validation images; a diverged run's are empty. A run diverged if a loss of its training was
+        not finite, or most outputs of its evaluation are not.
+
+    Raises:
+        ConfigError: if the config or the device does not fit.
+        DataError: if the images or the table of its cells cannot be had.
+    """
+    check_device(device)
+    family, random = family_of(config.subspace), generators(config.seed)
+    cells = family.select(config.subspace, config.cells)
+    net = family.supernet(config.net, config.subspace, random.shuffles)
+    sampler = make_sampler(config.sampler, config.subspace)
+    part = load_split(images_of(config.data.name), config.data, config.net, device)
+    placed(net, random.weights, device)
+    # A GPU wants few large kernels; statistics of its own for each path are not for a stack.
+    stacks = device != "cpu" and config.evaluate.batch_norm != "calibrated"
+    codes = correct = np.zeros(0, dtype=np.int64)
+    watch = Stopwatch(device)
+    with deterministic_convolutions():
+        history = tuple(train(net, part, sampler, config.train, random.paths, random.order))
+        watch.lap("train")
+        diverged = not np.isfinite(history[-1].loss)
+        if not diverged:
+            with watch_finite(net.classifier) as finite:
+                stacked = family.stacked if stacks else None
+                counts = count_correct(net, cells, part, config.evaluate, stacked=stacked)
+            # Most and not all: what no convolution leads to stays finite.
+            diverged = bool(torch.cat(finite).float().mean() < 0.5)
+            if not diverged:
+                codes, correct = np.array([cell.code for cell in cells], dtype=np.int64), counts
+        watch.lap("evaluate")
+    batches = len(part.train_labels) // config.train.batch_size
+    return Record(
+        config=config,
+        status="diverged" if diverged else "ok",
+        history=history,
+        arrays={CODES: codes, CORRECT: correct},
+        measurement=watch.measurement(
+            trained=len(history) * batches * config.train.batch_size,
+            evaluated=len(correct) * len(part.validation_labels),
+        ),
+    )

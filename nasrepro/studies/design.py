@@ -1,0 +1,81 @@
+"""What a study runs: configs, each with labels that say what it stands for in tables."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nasrepro.errors import ConfigError
+from nasrepro.runs.config import changed
+from nasrepro.runs.record import Record
+
+Labels = dict[str, str]
+Design = dict[Any, Labels]  # by config, in the order in which runs matter
+PART = "part"  # the label that `merged` adds
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A change of one thing in a baseline: a training trick, or another value of a setting.
+
+    Attributes:
+        name: in tables.
+        where: it comes from: paper and section.
+        change: values by dotted paths, as `changed` takes them.
+    """
+
+    name: str
+    where: str
+    change: Mapping[str, Any]
+
+    def of(self, config: Any) -> Any:
+        """A config with the change; ConfigError if it cannot have it."""
+        return changed(config, self.change)
+
+
+def labelled(runs: Iterable[tuple[Any, Labels]]) -> Design:
+    """A design of some configs and their labels.
+
+    Raises:
+        ConfigError: if two configs have the same labels and seed, so that their results would be
+            pooled, or a config has two labels, so that it would be counted twice.
+    """
+    design: Design = {}
+    configs: dict[tuple, Any] = {}
+    for config, labels in runs:
+        if config in design:
+            raise ConfigError(
+                f"run {config.key} is in a design twice: as {_text(design[config])} "
+                f"and as {_text(labels)}"
+            )
+        same = (*sorted(labels.items()), config.seed)
+        if same in configs:
+            raise ConfigError(
+                f"runs {configs[same].key} and {config.key} are both {_text(labels)}, seed "
+                f"{config.seed}; give them labels that tell them apart"
+            )
+        design[config], configs[same] = labels, config
+    return design
+
+
+def merged(**parts: Design) -> Design:
+    """One design of several, with one more label, `PART`; ConfigError as `labelled`."""
+    return labelled(
+        (config, {PART: part, **labels})
+        for part, design in parts.items()
+        for config, labels in design.items()
+    )
+
+
+def label_names(design: Design) -> list[str]:
+    """The names of all labels, in the order in which they first come."""
+    return list(dict.fromkeys(name for labels in design.values() for name in labels))
+
+
+def in_order(records: Iterable[Record], design: Iterable[Any]) -> list[Record]:
+    """The records of a design, in its order, which tables and figures keep."""
+    by_config = {record.config: record for record in records}
+    return [by_config[config] for config in design if config in by_config]
+
+
+def _text(labels: Labels) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in labels.items()) or "without labels"

@@ -1,0 +1,195 @@
+"""What runs measured, beside the truth: evaluations, metrics of each run, means over runs.
+
+The same for every study: which runs they are, and what they are called, is in a `Design`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from nasrepro import metrics
+from nasrepro.benchmarks import Table
+from nasrepro.runs.families import family_of
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import CODES, CORRECT
+from nasrepro.spaces import SPACES, name_of
+from nasrepro.stats import Interval, mean_correlation, mean_interval
+from nasrepro.studies.design import Design, label_names
+
+CHANCE = 12.0  # percent: at or below it, a prediction over ten classes is called useless
+CORRELATIONS = (  # metrics between -1 and 1, as `tau_top_N` is
+    *("kendall_tau_a", "kendall_tau_b", "sparse_kendall_tau", "spearman", "pearson"),
+    *("spearman_connected", "pearson_connected", "tau_a"),
+)
+NOTHING = Interval(np.nan, np.nan, np.nan, 0)
+
+
+def proxies(record: Record) -> pd.DataFrame:
+    """What one supernet says of its cells; no rows of a diverged one.
+
+    Returns:
+        Columns code (ascending), proxy: percent of the validation images.
+    """
+    images = record.config.data.validation_images
+    return pd.DataFrame(
+        {"code": record.arrays[CODES], "proxy": 100 * record.arrays[CORRECT] / images}
+    )
+
+
+def observe(records: Iterable[Record], design: Design, table: Table, column: str) -> pd.DataFrame:
+    """One row per run and evaluated cell of a table: its proxy and its stand-alone accuracy.
+
+    Args:
+        records: of the design.
+        design: what each is called.
+        table: stand-alone accuracies; cells that it lacks are left out.
+        column: of the table.
+
+    Returns:
+        The labels of the design, seed, code, proxy (percent of the validation images), truth
+        (percent), random (whether the cell is of the random sample), connected.
+    """
+    frames = [observe_run(r, table, column).assign(**design[r.config]) for r in records]
+    names = [*label_names(design), "seed", "code", "proxy", "truth", "random", "connected"]
+    return pd.concat(frames, ignore_index=True)[names] if frames else pd.DataFrame(columns=names)
+
+
+def observe_run(record: Record, table: Table, column: str) -> pd.DataFrame:
+    """The rows of `observe` of one run, without labels."""
+    config, evaluations = record.config, proxies(record)
+    family = family_of(config.subspace)
+    # All, unless the table has a part of the space only.
+    known = evaluations[np.isin(evaluations["code"], table.codes)].reset_index(drop=True)
+    codes = known["code"].to_numpy(np.int64)
+    sample = [cell.code for cell in family.sample(config.subspace, config.cells)]
+    return known.assign(
+        seed=config.seed,
+        truth=table.accuracy(codes, column),
+        random=np.isin(codes, sample),
+        connected=SPACES[name_of(config.subspace)].connected(codes),
+    )
+
+
+def measure_runs(
+    records: Iterable[Record], design: Design, observations: pd.DataFrame, top_ns: Sequence[int]
+) -> pd.DataFrame:
+    """Every metric of every run, and whether it diverged.
+
+    Args:
+        records: of the design.
+        design: what each is called.
+        observations: what `observe` gives for them.
+        top_ns: sizes of true top N, of which those count that a run evaluated whole.
+
+    Returns:
+        The labels of the design, seed, metric, value: one row a metric; of a diverged run only
+        that it did.
+    """
+    labels = label_names(design)
+    observed = dict(list(observations.groupby([*labels, "seed"])))
+    rows = []
+    for record in records:
+        run = {**design[record.config], "seed": record.config.seed}
+        values = {"diverged": float(record.status == "diverged")}
+        if record.status != "diverged":
+            whole = [n for n in top_ns if n <= getattr(record.config.cells, "top", 0)]
+            values |= run_metrics(observed[tuple(run[name] for name in [*labels, "seed"])], whole)
+        rows += [{**run, "metric": name, "value": value} for name, value in values.items()]
+    return pd.DataFrame(rows, columns=[*labels, "seed", "metric", "value"])
+
+
+def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
+    """Every metric of one run.
+
+    The rank metrics are over the random sample, or its connected cells. `tau_top_N` (Kendall's
+    tau-a) and `mean_top_N` are over the true top N of the subspace; `tau_a` is Laube's, of this run
+    alone. `tau_rise` is tau-a over the sample less that within the smallest top N,
+    `top_above_sample` the mean prediction of that top N less the sample's.
+
+    Args:
+        run: the rows of `observe` of one run.
+        top_ns: sizes of the true top N that the run evaluated whole; none without a table.
+    """
+    sample = run[run["random"]]
+    proxy, truth = sample["proxy"].to_numpy(), sample["truth"].to_numpy()
+    # Connected by their own accuracy would be circular: by their edges.
+    connected = sample["connected"].to_numpy(bool)
+    values = {
+        "kendall_tau_a": metrics.kendall_tau(proxy, truth, "a"),
+        "kendall_tau_b": metrics.kendall_tau(proxy, truth, "b"),
+        "sparse_kendall_tau": metrics.sparse_kendall_tau(proxy, truth),
+        "spearman": metrics.spearman(proxy, truth),
+        "pearson": metrics.pearson(proxy, truth),
+        "top_10_accuracy": metrics.top_k_accuracy(proxy, truth, k=10),
+        "mean_prediction": float(proxy.mean()),
+        "std_prediction": float(proxy.std(ddof=1)),
+        "share_wrongly_at_chance": float(((proxy <= CHANCE) & (truth > CHANCE)).mean()),
+        "spearman_connected": metrics.spearman(proxy[connected], truth[connected]),
+        "pearson_connected": metrics.pearson(proxy[connected], truth[connected]),
+    }
+    if not top_ns:
+        return values
+    curve = metrics.top_n_curve(run["proxy"], run["truth"], top_ns, variant="a")
+    values |= {f"tau_top_{n}": float(tau) for n, tau in zip(top_ns, curve.tau, strict=True)}
+    means = zip(top_ns, curve.mean_prediction, strict=True)
+    values |= {f"mean_top_{n}": float(mean) for n, mean in means}
+    return values | {
+        "tau_a": metrics.tau_a(top_ns, curve.mean_prediction),
+        "tau_rise": values["kendall_tau_a"] - values[f"tau_top_{top_ns[0]}"],
+        "top_above_sample": values[f"mean_top_{top_ns[0]}"] - values["mean_prediction"],
+    }
+
+
+def is_correlation(metric: str) -> bool:
+    """Whether a metric lies between -1 and 1."""
+    return metric in CORRELATIONS or metric.startswith("tau_top_")
+
+
+def summarise(
+    runs: pd.DataFrame,
+    keys: Sequence[str],
+    value: str = "value",
+    correlation: Callable[[tuple], bool] = lambda key: True,
+) -> pd.DataFrame:
+    """Mean and 95% interval over runs.
+
+    Args:
+        runs: one row a run, or a run and metric; NaN where it failed.
+        keys: names of the columns that tell groups of runs apart.
+        value: name of the column with the numbers.
+        correlation: whether the numbers of a key are correlations; then the interval ends where
+            correlations do.
+
+    Returns:
+        The keys, mean, ci_low, ci_high, n, failed: runs without a number, which are left out.
+    """
+    rows = []
+    for key, group in runs.groupby(list(keys), sort=False)[value]:
+        counted = group.dropna()
+        interval = mean_correlation if correlation(key) else mean_interval
+        found = interval(counted) if len(counted) else NOTHING
+        rows.append((*key, *found, len(group) - len(counted)))
+    return pd.DataFrame(rows, columns=[*keys, "mean", "ci_low", "ci_high", "n", "failed"])
+
+
+def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Spearman correlation between the proxies of two runs that differ in the seed alone.
+
+    Args:
+        observations: what `observe` gives; those of the random sample count.
+        labels: names of the columns that tell settings apart.
+
+    Returns:
+        The labels, seed_a, seed_b, spearman.
+    """
+    rows = []
+    sample = observations[observations["random"]]
+    for key, group in sample.groupby(list(labels), sort=False):
+        by_seed = group.pivot(index="code", columns="seed", values="proxy")
+        rows += [
+            (*key, a, b, metrics.spearman(by_seed[a], by_seed[b]))
+            for a, b in combinations(by_seed.columns, 2)
+        ]
+    return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
