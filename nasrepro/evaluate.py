@@ -67,16 +67,24 @@ def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    """What many paths make of the validation images."""
+
+    correct: np.ndarray  # correctly classified images of each path, int64 [paths]
+    loss: np.ndarray  # mean cross-entropy over the images, float32 [paths]
+
+
 @torch.inference_mode()
-def count_correct(
+def evaluate_paths(
     net: PathNetwork,
     cells: Sequence[AnyCell],
     split: Split,
     config: EvaluateConfig,
     *,
     stacked: ManyPaths | None = None,
-) -> np.ndarray:
-    """Correctly classified validation images of each cell.
+) -> Evaluations:
+    """How well each cell's path classifies the validation images.
 
     Args:
         net: a supernet; its batch normalisation is put back as it was.
@@ -87,7 +95,7 @@ def count_correct(
             sharing what they can, as suits a CPU.
 
     Returns:
-        Counts, int64, (cells,).
+        Two numbers a cell, in their order.
 
     Raises:
         ConfigError: if tracked statistics are wanted of a network that keeps none, or more
@@ -104,20 +112,39 @@ def count_correct(
     path_of_cell = [cell.path for cell in cells]
     representatives = dict(sorted(zip(path_of_cell, cells, strict=True)))
     paths = list(representatives.values())
-    counts = torch.zeros(len(paths), dtype=torch.int64, device=split.validation_labels.device)
-    with _statistics(net, norms, config.batch_norm), autocast(counts.device, config.precision):
-        if config.batch_norm == "calibrated":
-            evaluated = _calibrated_logits(net, norms, paths, calibration, validation)
-            for i, logits in enumerate(evaluated):
-                for one, y in zip(logits, labels, strict=True):
-                    counts[i] += (one.argmax(1) == y).sum()
-        else:
-            for x, y in zip(validation, labels, strict=True):
-                many = stacked(net, x, paths) if stacked else net.forward_many(x, paths)
-                for i, logits in enumerate(many):
-                    counts[i] += (logits.argmax(1) == y).sum()
+    device = split.validation_labels.device
+    correct = torch.zeros(len(paths), dtype=torch.int64, device=device)
+    loss = torch.zeros(len(paths), device=device)
+    with _statistics(net, norms, config.batch_norm), autocast(device, config.precision):
+        for i, logits, y in _evaluated(net, norms, paths, calibration, validation, labels, stacked):
+            correct[i] += (logits.argmax(1) == y).sum()
+            loss[i] += F.cross_entropy(logits.float(), y, reduction="sum")
     row = {path: i for i, path in enumerate(representatives)}
-    return counts.cpu().numpy()[[row[path] for path in path_of_cell]]
+    rows = [row[path] for path in path_of_cell]
+    images = len(split.validation_labels)
+    return Evaluations(correct.cpu().numpy()[rows], (loss.cpu().numpy() / images)[rows])
+
+
+def _evaluated(
+    net: PathNetwork,
+    norms: list[nn.BatchNorm2d],
+    paths: list[AnyCell],
+    calibration: list[Tensor],
+    validation: list[Tensor],
+    labels: Sequence[Tensor],
+    stacked: ManyPaths | None,
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Each path's number, its logits of a validation batch, and the batch's labels."""
+    if calibration:
+        evaluated = _calibrated_logits(net, norms, paths, calibration, validation)
+        for i, batches in enumerate(evaluated):
+            for logits, y in zip(batches, labels, strict=True):
+                yield i, logits, y
+        return
+    for x, y in zip(validation, labels, strict=True):
+        many = stacked(net, x, paths) if stacked else net.forward_many(x, paths)
+        for i, logits in enumerate(many):
+            yield i, logits, y
 
 
 def _calibrated_logits(
@@ -155,7 +182,7 @@ def loss_and_correct(
     """Mean cross-entropy and number of correctly classified images of one path.
 
     Args:
-        net: as for `count_correct`.
+        net: as for `evaluate_paths`.
         cell: the path.
         images: uint8 [n, 3, size, size], on the device of the network.
         labels: int64 [n].
@@ -163,7 +190,7 @@ def loss_and_correct(
         config: statistics of batch normalisation, batch size, precision.
 
     Raises:
-        ConfigError: as `count_correct`.
+        ConfigError: as `evaluate_paths`.
     """
     norms, calibration = _norms(net, split, config), _calibration(split, config)
     loss = torch.zeros((), device=labels.device)
@@ -194,6 +221,8 @@ def _norms(net: nn.Module, split: Split, config: EvaluateConfig) -> list[nn.Batc
 def _calibration(split: Split, config: EvaluateConfig) -> list[Tensor]:
     """The batches to calibrate on, if any."""
     wanted = config.calibration_batches * config.batch_size
+    if not wanted:
+        return []
     return _prepared(split, split.train_images[:wanted], config.batch_size)
 
 

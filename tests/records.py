@@ -1,9 +1,10 @@
-"""Records of supernets for tests: their arrays as lists, and back."""
+"""What supernets say of cells, for tests: arrays of records as lists, and back."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from nasrepro.evaluate import evaluate_paths
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT
 
@@ -19,3 +20,8 @@ def codes(record: Record) -> list[int]:
 
 def counts(record: Record) -> list[int]:
     return record.arrays[CORRECT].tolist()
+
+
+def count_correct(*args, **options) -> np.ndarray:
+    """Correctly classified validation images of each cell; see `evaluate_paths`."""
+    return evaluate_paths(*args, **options).correct

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 import torch
+from records import count_correct
 from torch import Tensor, nn
 
 from nasrepro import evaluate
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, count_correct, loss_and_correct
+from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, evaluate_paths, loss_and_correct
 from nasrepro.nets import stacked
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
@@ -338,3 +339,13 @@ def test_cells_that_the_supernet_lacks_are_refused(digits, net):
     small = supernet(NetConfig(4, 1), ("skip_connect", "nor_conv_1x1"))
     with pytest.raises(ConfigError, match="offers skip_connect, nor_conv_1x1, not 'avg_pool_3x3'"):
         count_correct(small, CELLS, digits, CONFIGS["batch"])
+
+
+@pytest.mark.parametrize("mode", CONFIGS)
+def test_losses_of_many_paths_are_those_of_each(digits, mode):
+    net, validation = Toy(), (digits.validation_images, digits.validation_labels)
+    found = evaluate_paths(net, CELLS, digits, CONFIGS[mode])
+    one_by_one = [loss_and_correct(net, cell, *validation, digits, CONFIGS[mode]) for cell in CELLS]
+    assert found.loss == pytest.approx([loss for loss, _ in one_by_one], rel=1e-5)
+    assert found.correct.tolist() == [correct for _, correct in one_by_one]
+    assert len(set(found.loss.tolist())) == 3  # two of the four are one path

@@ -9,12 +9,13 @@ import search
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import count_correct
 from torch import Tensor
 from torch.nn import functional as F
 
 from nasrepro.data.cifar import cache_file
 from nasrepro.data.images import load_images, split
-from nasrepro.evaluate import EvaluateConfig, count_correct
+from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import Network, supernet

@@ -15,13 +15,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import arrays, counts
+from records import arrays, count_correct, counts
 
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.canonical import canonical_json
 from nasrepro.data.images import load_images, split
 from nasrepro.errors import ConfigError, DataError, NasreproError
-from nasrepro.evaluate import EvaluateConfig, count_correct
+from nasrepro.evaluate import EvaluateConfig, evaluate_paths
 from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_in_stacks
@@ -839,13 +839,13 @@ def test_convolutions_are_deterministic_in_training_and_evaluation(monkeypatch):
 
         return watched
 
-    monkeypatch.setattr(supernet_module, "count_correct", watching(count_correct))
+    monkeypatch.setattr(supernet_module, "evaluate_paths", watching(evaluate_paths))
     monkeypatch.setattr(Network, "forward", watching(Network.forward))
     with cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False):
         run(TINY)
         assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (True, False, False)
     assert set(seen) == {
-        (name, (True, True, False, False)) for name in ("forward", "count_correct")
+        (name, (True, True, False, False)) for name in ("forward", "evaluate_paths")
     }
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import codes as codes_of
-from records import counts
+from records import count_correct, counts
 
 from nasrepro.benchmarks import available_tables
 from nasrepro.canonical import canonical_json
 from nasrepro.data.images import load_images, split
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import EvaluateConfig, count_correct
+from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.nets.nb101 import extract, supernet
 from nasrepro.runs import nb101

@@ -3,6 +3,9 @@
 import copy
 import dataclasses
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from scipy.stats import ks_2samp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nasrepro import train as train_module
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
@@ -24,6 +28,7 @@ from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import (
     RMSprop,
     TrainConfig,
+    autocast,
     batches,
     initialise,
     learning_rate,
@@ -531,3 +536,32 @@ def test_the_network_is_left_in_training_mode_on_every_operation(digits):
     net, _ = trained(digits, "uniform", TrainConfig(epochs=1, batch_size=32))
     assert all(module.training for module in net.modules())
     assert net.choices == (OPERATIONS,) * 6
+
+
+# ---- bfloat16 where the device multiplies it, float32 elsewhere
+
+
+def dtype_within(precision: str) -> torch.dtype:
+    with autocast(torch.device("cpu"), precision):
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+@pytest.mark.parametrize(("multiplies", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_bfloat16_is_computed_where_the_device_multiplies_it(multiplies, dtype, monkeypatch):
+    monkeypatch.setattr(train_module, "multiplies_bfloat16", lambda kind: multiplies)
+    assert dtype_within("bfloat16") == dtype
+    assert dtype_within("float32") == torch.float32
+
+
+def test_a_processor_without_avx512_does_not_multiply_bfloat16():
+    """As oneDNN reports it when it may use no more; no other kind of device is asked for."""
+    code = "from nasrepro.train import multiplies_bfloat16 as m; print(m('cpu'), m('mps'))"
+    limits = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | limits,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "False"]

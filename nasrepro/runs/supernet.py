@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from nasrepro.evaluate import EvaluateConfig, check_fits, count_correct
+from nasrepro.evaluate import EvaluateConfig, Evaluations, check_fits, evaluate_paths
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import key_of
 from nasrepro.runs.families import check_parts, family_of, make_sampler
@@ -25,7 +25,9 @@ from nasrepro.spaces import AnySubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig, train
 
-CODES, CORRECT = ARRAYS = ("codes", "correct")  # of the evaluated cells, ascending; int64 [cells]
+# Of the evaluated cells: their codes, ascending; correctly classified validation images, int64;
+# mean cross-entropy over these images, float32, which older records do not have.
+CODES, CORRECT, LOSS = ARRAYS = ("codes", "correct", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
 
     Returns:
-        The record with the arrays `ARRAYS`, codes of cells and counts of correctly classified
-        validation images; a diverged run's are empty. A run diverged if a loss of its training was
-        not finite, or most outputs of its evaluation are not.
+        The record with the arrays `ARRAYS`, one entry a cell; a diverged run's are empty. A run
+        diverged if a loss of its training was not finite, or most outputs of its evaluation are
+        not.
 
     Raises:
         ConfigError: if the config or the device does not fit.
@@ -86,7 +88,7 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
     placed(net, random.weights, device)
     # A GPU wants few large kernels; statistics of its own for each path are not for a stack.
     stacks = device != "cpu" and config.evaluate.batch_norm != "calibrated"
-    codes = correct = np.zeros(0, dtype=np.int64)
+    evaluated = Evaluations(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     watch = Stopwatch(device)
     with deterministic_convolutions():
         history = tuple(train(net, part, sampler, config.train, random.paths, random.order))
@@ -95,20 +97,20 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         if not diverged:
             with watch_finite(net.classifier) as finite:
                 stacked = family.stacked if stacks else None
-                counts = count_correct(net, cells, part, config.evaluate, stacked=stacked)
+                found = evaluate_paths(net, cells, part, config.evaluate, stacked=stacked)
             # Most and not all: what no convolution leads to stays finite.
             diverged = bool(torch.cat(finite).float().mean() < 0.5)
-            if not diverged:
-                codes, correct = np.array([cell.code for cell in cells], dtype=np.int64), counts
+            evaluated = evaluated if diverged else found
         watch.lap("evaluate")
+    codes = np.array([] if diverged else [cell.code for cell in cells], dtype=np.int64)
     batches = len(part.train_labels) // config.train.batch_size
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         history=history,
-        arrays={CODES: codes, CORRECT: correct},
+        arrays={CODES: codes, CORRECT: evaluated.correct, LOSS: evaluated.loss},
         measurement=watch.measurement(
             trained=len(history) * batches * config.train.batch_size,
-            evaluated=len(correct) * len(part.validation_labels),
+            evaluated=len(codes) * len(part.validation_labels),
         ),
     )

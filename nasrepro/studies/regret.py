@@ -461,7 +461,9 @@ def macro_statistics(
     return {
         **complete_statistics("macro", found, charges, protocol),
         "ranks_macro": ranks_of_whole(whole, table, column.name),
-        "size_macro": by_size(table, column.name, spaces, FAMILIES["macro"].parameters, macro_flops),
+        "size_macro": by_size(
+            table, column.name, spaces, FAMILIES["macro"].parameters, macro_flops
+        ),
     }
 
 
