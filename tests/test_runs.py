@@ -38,7 +38,7 @@ from nasrepro.runs.setup import check_inputs, watch_finite
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import nb101
-from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
+from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace, is_connected
 from nasrepro.train import Epoch, RMSprop, TrainConfig, batches, initialise
 
 TINY = SupernetConfig(
@@ -160,6 +160,7 @@ CHANGES = {
     "cells.top": 10,
     "cells.table": "nb201-200epochs",
     "cells.column": "cifar10-test-200",
+    "cells.connected": True,
     "seed": 1,
 }
 # Fields that are only possible together with others.
@@ -273,6 +274,15 @@ def test_the_random_cells_are_the_same_in_every_run():
     assert set(chosen) != set(random_cells(Subspace(), CellsConfig(random=200, seed=1)))
     selected = select_cells(Subspace(), CellsConfig(random=200))
     assert [cell.code for cell in selected] == sorted(cell.code for cell in chosen)
+
+
+def test_a_sample_of_connected_cells_has_no_others():
+    chosen = random_cells(Subspace(), CellsConfig(random=500, connected=True))
+    assert len(set(chosen)) == 500 and all(map(is_connected, chosen))
+    assert not all(map(is_connected, random_cells(Subspace(), CellsConfig(random=500))))
+    few = Subspace(("none", "skip_connect"))
+    connected = random_cells(few, CellsConfig(connected=True))
+    assert connected == [cell for cell in few.cells() if is_connected(cell)]
 
 
 @pytest.mark.parametrize("asked", [729, 730, 1_000])

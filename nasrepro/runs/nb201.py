@@ -19,10 +19,10 @@ def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
 
 
 def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """Distinct cells drawn uniformly from a subspace, connected or not; all if it has fewer."""
-    if subspace.size <= config.random:
-        return list(subspace.cells())
-    cells = list(subspace.cells())
+    """Distinct cells, or connected ones, drawn uniformly from a subspace; all if it has fewer."""
+    cells = [cell for cell in subspace.cells() if not config.connected or is_connected(cell)]
+    if len(cells) <= config.random:
+        return cells
     chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
     return [cells[i] for i in chosen]
 

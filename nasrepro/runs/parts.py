@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nasrepro.canonical import later
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.spaces import AnySubspace
@@ -26,6 +27,7 @@ class CellsConfig:
     top: int = 0  # the best of the subspace
     table: str | None = None  # stand-alone accuracies that say which are the best
     column: str | None = None
+    connected: bool = later(False)  # draw the sample among connected cells only
 
     def __post_init__(self) -> None:
         if self.top and not (self.table and self.column):

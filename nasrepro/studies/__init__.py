@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # slow to import
     from nasrepro.runs.record import Record
     from nasrepro.studies.design import Design
 
-MODULES = {"correlations": "correlations", "regret": "regret"}
+MODULES = {"correlations": "correlations", "training-tricks": "tricks", "regret": "regret"}
 NAMES = tuple(MODULES)
 
 

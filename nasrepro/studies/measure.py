@@ -8,6 +8,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_1samp
+from statsmodels.stats.multitest import multipletests
 
 from nasrepro import metrics
 from nasrepro.benchmarks import Table
@@ -193,3 +195,38 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
             for a, b in combinations(by_seed.columns, 2)
         ]
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
+
+
+def effects(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """What each setting changes, metric by metric, against a baseline of the same seeds.
+
+    Args:
+        runs: one row a run and metric; columns setting, seed, metric, value.
+        baseline: name of the setting that the others are compared with.
+
+    Returns:
+        Columns setting, metric, baseline and value (means over the shared seeds), difference with
+        its 95% interval over them (ci_low, ci_high), p_holm, n (pairs): p of the paired t-test, by
+        Holm's method over the settings of a metric; NaN with fewer than two pairs.
+    """
+    table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
+    rows = []
+    for metric, group in table.groupby(level="metric", sort=False):
+        for setting in table.columns.drop(baseline):
+            pairs = group[[baseline, setting]].dropna()
+            if len(pairs):
+                gains = pairs[setting] - pairs[baseline]
+                interval = mean_interval(gains)
+                p = float(ttest_1samp(gains, 0).pvalue) if interval.low < interval.high else np.nan
+                rows.append((setting, metric, *pairs.mean()[[baseline, setting]], *interval, p))
+    names = ["setting", "metric", "baseline", "value", "difference", "ci_low", "ci_high", "n", "p"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["p_holm"] = frame.groupby("metric")["p"].transform(_holm)
+    return frame[[*names[:-2], "p_holm", "n"]]
+
+
+def _holm(p: pd.Series) -> pd.Series:
+    """Holm's adjusted p-values of a family; those that are not known do not count."""
+    known = p.dropna()
+    adjusted = multipletests(known, method="holm")[1] if len(known) else []
+    return pd.Series(adjusted, index=known.index, dtype=float).reindex(p.index)

@@ -1,0 +1,144 @@
+"""Study 2: every training trick and factor, one at a time (Laube 4.2 and 4.3, Yu 4).
+
+A factor is one entry of `FACTORS`: what it changes in the baseline's config. Its runs, its effect
+and its row in the tables follow from that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nasrepro.benchmarks import Table
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.config import changed
+from nasrepro.runs.parts import CellsConfig, DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.studies.design import Design, Factor, in_order, labelled
+from nasrepro.studies.measure import effects, is_correlation, measure_runs, observe, summarise
+from nasrepro.train import TrainConfig
+
+TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
+BASELINE = "baseline"
+TABLES = ("runs", "settings", "factors")
+TEXTS = ("setting", "metric", "paper", "space")
+TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
+SPACE = "NAS-Bench-201"
+
+FACTORS = (
+    Factor("sampler uniform", "Laube 4.3", {"sampler": "uniform"}),
+    Factor("warm-up", "Laube 4.3", {"train.warmup_epochs": 1}),
+    Factor("gradient clipping", "Laube 4.3", {"train.gradient_clip": 5.0}),
+    Factor("affine off", "Yu 4.1", {"net.affine": False}),
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the study runs: numbers only."""
+
+    base: SupernetConfig
+    seeds: int  # of a factor
+    baseline_seeds: int
+
+
+PROFILES = {
+    "smoke": Profile(
+        base=SupernetConfig(
+            data=DataConfig("digits", train_images=300, validation_images=100, size=8),
+            net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
+            train=TrainConfig(epochs=2, batch_size=30, crop_padding=1),
+            evaluate=EvaluateConfig("batch", batch_size=100),
+            cells=CellsConfig(random=20, connected=True),
+        ),
+        seeds=2,
+        baseline_seeds=2,
+    ),
+    # Laube's optimiser, unchanged; size, images and epochs chosen for speed, not on the truth.
+    "cpu": Profile(
+        base=SupernetConfig(
+            data=DataConfig("cifar10", train_images=20_000, validation_images=1_000, size=16),
+            net=NetConfig(channels=16, cells_per_stage=1, tracked_statistics=False),
+            train=TrainConfig(epochs=20, batch_size=128, crop_padding=2),
+            evaluate=EvaluateConfig("batch", batch_size=250),
+            cells=CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN, connected=True),
+        ),
+        seeds=3,
+        baseline_seeds=5,
+    ),
+}
+
+
+def design(profile: str, seeds: int | None = None) -> Design:
+    """All runs of a profile, labelled by setting: one seed of every setting before two of any.
+
+    Args:
+        profile: a name in `PROFILES`.
+        seeds: at most so many seeds of each setting; None for the profile's own.
+
+    Raises:
+        ConfigError: if there is no such profile, or a factor does not fit its networks.
+    """
+    if profile not in PROFILES:
+        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+    chosen = PROFILES[profile]
+    settings = {BASELINE: chosen.base} | {f.name: f.of(chosen.base) for f in FACTORS}
+    counts = dict.fromkeys(settings, chosen.seeds) | {BASELINE: chosen.baseline_seeds}
+    return labelled(
+        (changed(config, {"seed": seed}), {"setting": name})
+        for seed in range(max(counts.values()))
+        for name, config in settings.items()
+        if seed < min(counts[name], seeds or counts[name])
+    )
+
+
+def table_of(profile: str) -> str:
+    """Name of the table that is the truth of a profile."""
+    return TABLE
+
+
+def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
+    """Every metric of every run: columns setting, seed, metric, value."""
+    wanted = design(profile)
+    mine = in_order(records, wanted)
+    return {"runs": measure_runs(mine, wanted, observe(mine, wanted, table, COLUMN), TOP_NS)}
+
+
+def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every table of the study.
+
+    Returns:
+        The statistics themselves, and
+        settings: setting, metric, mean, ci_low, ci_high, n, failed: the values themselves;
+        factors: factor, setting, paper, space, metric, baseline, value, difference, ci_low,
+            ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`).
+    """
+    runs = statistics["runs"]
+    settings = summarise(
+        runs, ["setting", "metric"], correlation=lambda key: is_correlation(key[-1])
+    )
+    return {"runs": runs, "settings": settings, "factors": factors(runs, FACTORS)}
+
+
+def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
+    """The effect of each factor, with what it changes and where it comes from."""
+    found = effects(runs, BASELINE).rename(columns={"setting": "factor"})
+    by_name = {factor.name: factor for factor in known}
+    about = pd.DataFrame(
+        {
+            "setting": [_setting(by_name[name]) for name in found["factor"]],
+            "paper": [by_name[name].where for name in found["factor"]],
+            "space": SPACE,
+        },
+        index=found.index,
+    )
+    return pd.concat([found[["factor"]], about, found.drop(columns="factor")], axis=1)
+
+
+def _setting(factor: Factor) -> str:
+    return ", ".join(f"{path}={value}" for path, value in factor.change.items())
