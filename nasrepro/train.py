@@ -46,6 +46,7 @@ class TrainConfig:
     gradients: str = later("sum")  # or "mean": of the paths of an update
     # Instead of SGD; it has the same momentum and weight decay.
     rmsprop: RMSprop | None = later(None)
+    label_smoothing: float = later(0.0)  # share of the target spread over all classes
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
@@ -53,6 +54,8 @@ class TrainConfig:
             raise ConfigError(
                 f"unknown gradients {self.gradients!r}; choose from {', '.join(GRADIENTS)}"
             )
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"label smoothing is a share below 1, found {self.label_smoothing}")
         if self.rmsprop and self.nesterov:
             raise ConfigError("RMSprop has no Nesterov momentum; take nesterov=False")
         if self.epochs < 1 or self.batch_size < 2:
@@ -202,8 +205,12 @@ def train(
                 with autocast(device, config.precision):
                     logits = net(x, cell)
                 logits = logits.float()
-                loss = F.cross_entropy(logits, y)
-                (share * loss).backward()
+                loss = target = F.cross_entropy(
+                    logits, y
+                )  # the loss that is noted is never smoothed
+                if config.label_smoothing:
+                    target = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+                (share * target).backward()
                 loss_sum += loss.detach()
                 correct += (logits.detach().argmax(1) == y).sum()
                 seen += 1

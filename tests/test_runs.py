@@ -151,6 +151,7 @@ CHANGES = {
     "train.precision": "bfloat16",
     "train.gradients": "mean",
     "train.rmsprop": RMSprop(),
+    "train.label_smoothing": 0.1,
     "evaluate.batch_norm": "batch",
     "evaluate.batch_size": 499,
     "evaluate.calibration_batches": 8,

@@ -156,6 +156,7 @@ def test_defaults_are_the_papers_table():
         ({"warmup_epochs": -1}, "found warmup_epochs=-1"),
         ({"gradients": "median"}, "unknown gradients 'median'; choose from sum, mean"),
         ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
+        ({"label_smoothing": 1.0}, "label smoothing is a share below 1, found 1.0"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
         ({"batch_size": 1}, "2 images a batch, found .*batch_size=1"),
     ],
@@ -194,7 +195,9 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
                 x, y = next(stream)
                 logits = net(x, cell)
                 loss = -logits.log_softmax(1)[torch.arange(len(y)), y].mean()
-                for sum_, new in zip(gradients, torch.autograd.grad(loss, values), strict=True):
+                smoothing, spread = config.label_smoothing, -logits.log_softmax(1).mean()
+                target = (1 - smoothing) * loss + smoothing * spread
+                for sum_, new in zip(gradients, torch.autograd.grad(target, values), strict=True):
                     sum_ += new
                 losses.append(loss.item())
                 hits += int((logits.argmax(1) == y).sum())
@@ -236,6 +239,7 @@ TWO_PATHS = [cells(0, 1), cells(2, 3), cells(4, 2)]
         {"momentum": 0.0, "learning_rate": 0.5},
         {"epochs": 5, "warmup_epochs": 2, "crop_padding": 0},
         {"gradients": "mean", "gradient_clip": 0.2},
+        {"label_smoothing": 0.3},
         {"rmsprop": RMSprop(), "learning_rate": 0.2},
         {"rmsprop": RMSprop(0.5, 0.1), "learning_rate": 0.02, "gradients": "mean"},
     ],
@@ -263,6 +267,7 @@ def test_training_is_the_updates_written_by_hand(digits, settings_, groups):
         ({}, {"warmup_epochs": 1}),
         ({}, {"momentum": 0.0}),
         ({}, {"crop_padding": 2}),
+        ({}, {"label_smoothing": 0.3}),
     ],
 )
 def test_every_setting_of_that_test_matters(digits, one, other):

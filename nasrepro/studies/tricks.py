@@ -32,6 +32,7 @@ FACTORS = (
     Factor("sampler uniform", "Laube 4.3", {"sampler": "uniform"}),
     Factor("warm-up", "Laube 4.3", {"train.warmup_epochs": 1}),
     Factor("gradient clipping", "Laube 4.3", {"train.gradient_clip": 5.0}),
+    Factor("label smoothing", "Laube 4.3", {"train.label_smoothing": 0.1}),
     Factor("affine off", "Yu 4.1", {"net.affine": False}),
 )
 
