@@ -189,7 +189,8 @@ def runs_show(
     if len(chosen) != 1:
         hint = f"it could be {', '.join(chosen)}" if chosen else "see nasrepro runs list"
         raise ConfigError(f"{len(chosen)} runs have a key that begins with {key!r}; {hint}")
-    record = stores[chosen[0]].load(chosen[0])
+    store = stores[chosen[0]]
+    record = store.read(store.path(chosen[0]))
     arrays = {name: array.tolist() for name, array in record.arrays.items()}
     print(json.dumps(head_values(record) | arrays, indent=2))
 

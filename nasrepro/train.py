@@ -186,7 +186,7 @@ def train(
             f"an update takes {sampler.group_size} batches of {config.batch_size} images, but "
             f"an epoch has {len(split.train_images)} images; take smaller batches"
         )
-    net.to(memory_format=torch.channels_last)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
     optimizer = make_optimizer(net, config)
     stream = batches(split, config, image_generator)
     share = 1 / sampler.group_size if config.gradients == "mean" else 1
@@ -218,9 +218,9 @@ def train(
                 nn.utils.clip_grad_norm_(net.parameters(), config.gradient_clip)
             optimizer.step()
             steps += sampler.group_size
-        loss = loss_sum.item() / seen
-        yield Epoch(loss, 100 * correct.item() / (seen * config.batch_size))
-        if not math.isfinite(loss):
+        shown = Epoch(loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size))
+        yield shown
+        if not math.isfinite(shown.loss):
             return
 
 

@@ -71,7 +71,7 @@ def test_runs_of_all_spaces_are_listed(capsys, results_folder):
     ("words", "answer"),
     [
         (["space", "counts", "nb301"], "the spaces are nb101, nb201"),
-        (["study", "plan", "regrets"], "the studies are correlations, regret"),
+        (["study", "plan", "regrets"], "the studies are correlations, training-tricks, regret"),
         (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
         (["data", "fetch", "mnist"], "nb201-200epochs"),
         (["runs", "show", "ffff"], "nasrepro runs list"),

@@ -84,8 +84,9 @@ class PartialBatchNorm(nn.BatchNorm2d):
         if channels == self.num_features:
             return super().forward(x)
         tracks = self.training and self.track_running_stats and self.running_mean is not None
-        if tracks:
-            self.num_batches_tracked.add_(1)
+        batches = self.num_batches_tracked
+        if tracks and batches is not None:
+            batches.add_(1)
         uses_running = self.running_mean is not None and (tracks or not self.training)
         mean, var, scale, shift = (
             None if parameter is None else parameter[:channels]
@@ -96,8 +97,8 @@ class PartialBatchNorm(nn.BatchNorm2d):
                 self.bias,
             )
         )
-        cumulative = tracks and self.momentum is None
-        share = 1 / self.num_batches_tracked.item() if cumulative else self.momentum or 0.0
+        cumulative = tracks and self.momentum is None and batches is not None
+        share = 1 / int(batches) if cumulative else self.momentum or 0.0
         by_batch = self.training or self.running_mean is None
         return F.batch_norm(x, mean, var, scale, shift, by_batch, share, self.eps)
 
@@ -269,9 +270,11 @@ def supernet(
     Raises:
         ConfigError: if channels are to be shuffled without a generator.
     """
-    if config.narrowing == "shuffled" and generator is None:
-        raise ConfigError("narrowing='shuffled' needs a generator")
-    chooses = {"first": first, "interpolated": interpolated, "shuffled": Shuffled(generator)}
+    chooses: dict[str, Choose] = {"first": first, "interpolated": interpolated}
+    if generator is not None:
+        chooses["shuffled"] = Shuffled(generator)
+    if config.narrowing not in chooses:
+        raise ConfigError(f"narrowing={config.narrowing!r} needs a generator")
     outputs = subspace.outputs or 1
 
     def slots(width: int) -> list[Slot]:

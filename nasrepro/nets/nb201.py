@@ -65,16 +65,16 @@ class SearchedCell(nn.Module):
             memo: what earlier cells computed from this same x, and where this one leaves what it
                 computes. A value's key is the operations that lead to it.
         """
-        nodes: list[Tensor | None] = [x, None, None, None]
-        keys: list[Key] = [()] * len(nodes)
+        nodes: dict[int, Tensor] = {0: x}
+        keys: dict[int, Key] = {0: ()}
         for edge in sorted(live, key=lambda e: EDGES[e]):
             source, target = EDGES[edge]
             value, key = self._edge_output(
                 edge, cell.operations[edge], nodes[source], keys[source], memo
             )
-            nodes[target] = value if nodes[target] is None else nodes[target] + value
-            keys[target] = (*keys[target], key)
-        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+            nodes[target] = nodes[target] + value if target in nodes else value
+            keys[target] = (*keys.get(target, ()), key)
+        return nodes[3] if 3 in nodes else torch.zeros_like(x)
 
     def _edge_output(
         self, edge: int, operation: str, x: Tensor, key: Key, memo: dict[Key, Tensor]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,6 +12,9 @@ from nasrepro.spaces import AnyCell
 
 class PathNetwork(nn.Module, ABC):
     """A network in which architectures are paths; a space says what follows its stem."""
+
+    stem: nn.Module
+    classifier: nn.Linear
 
     def forward(self, x: Tensor, cell: AnyCell) -> Tensor:
         """Logits of one path.
@@ -56,7 +60,7 @@ class PathNetwork(nn.Module, ABC):
         return self.stem(x)
 
     @abstractmethod
-    def after_stem(self, x: Tensor, cell: AnyCell, memo: dict[Key, Tensor]) -> Tensor:
+    def after_stem(self, x: Tensor, cell: Any, memo: dict[Key, Tensor]) -> Tensor:
         """Logits of a path the network offers.
 
         Args:
@@ -67,5 +71,5 @@ class PathNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def check_offers(self, cell: AnyCell) -> None:
+    def check_offers(self, cell: Any) -> None:
         """Raise a ConfigError that says what a path needs and the network does not offer."""

@@ -122,7 +122,7 @@ def _is_union_of_classes(kind: Any) -> bool:
 def _unstructure_class(kind: type) -> Any:
     """Leave out the later fields at their default."""
     first, known = _fields(kind)
-    later = {name: override(omit_if_default=True) for name in known - first}
+    later: dict[str, Any] = {name: override(omit_if_default=True) for name in known - first}
     return make_dict_unstructure_fn(kind, _converter, **later)
 
 

@@ -6,26 +6,25 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from filelock import BaseFileLock
 from tqdm import tqdm
 
 from nasrepro.errors import DataError, NasreproError
 from nasrepro.runs.executors import check_versions, open_executor, versions
-from nasrepro.runs.locks import lock, note_failure, unlock
+from nasrepro.runs.locks import lock, note_failure, unlock, wait_until_unlocked
 from nasrepro.runs.store import Store
-
-Config = TypeVar("Config")  # frozen, with a `key`
 
 TRIES = 2  # of a run that was lost with its process, e.g. because memory was full
 SHOWN = 10  # failures in a message
 
 
 def execute(
-    configs: Iterable[Config],
-    compute: Callable[[Config, str], Any],
+    configs: Iterable[Any],
+    compute: Callable[[Any, str], Any],
     store: Store,
     workers: int = 0,
     device: str = "cpu",
@@ -98,7 +97,7 @@ class _Sweep:
                     for future in wait_for(self.running, return_when=FIRST_COMPLETED).done:
                         self.end(future)
                 elif self.waiting:  # other clients compute all that is left
-                    unlock(lock(self.store, self.waiting[0].key, wait=True))
+                    wait_until_unlocked(self.store, self.waiting[0].key)
         finally:
             for file in self.locks.values():
                 unlock(file)
@@ -121,9 +120,9 @@ class _Sweep:
 
     def submit(self, config: Any) -> None:
         """Give the executor one run."""
-        task = (compute_alone, self.compute, config, self.device, versions())
+        task = partial(compute_alone, self.compute, config, self.device, versions())
         try:
-            self.running[self.pool.submit(*task)] = config
+            self.running[self.pool.submit(task)] = config
         except NasreproError as error:
             self.give_up(config, error)
 
@@ -198,7 +197,7 @@ def sentence(error: Exception) -> str:
 
 
 def compute_alone(
-    compute: Callable[[Config, str], Any], config: Config, device: str, expected: dict[str, str]
+    compute: Callable[[Any, str], Any], config: Any, device: str, expected: dict[str, str]
 ) -> Any:
     """The record of one run, whose peak memory is that of this run and not of earlier ones.
 

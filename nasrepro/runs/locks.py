@@ -54,6 +54,12 @@ def unlock(file: BaseFileLock) -> None:
     file.release()
 
 
+def wait_until_unlocked(store: Store, key: str) -> None:
+    """Wait until no client of the store has a run; DataError as `lock`."""
+    if (file := lock(store, key, wait=True)) is not None:
+        unlock(file)
+
+
 def locked(store: Store) -> set[str]:
     """Keys of the runs that are being computed now, by whatever client."""
     return {path.stem for path in _folder(store).glob("*.lock") if _is_locked(path)}

@@ -49,8 +49,8 @@ def peak_memory_mb() -> float:
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return largest / 1e6 if sys.platform == "darwin" else largest * 1024 / 1e6
     # Not ru_maxrss: a new process inherits it from the one that started it.
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
     return int(peak) * 1024 / 1e6

@@ -34,7 +34,7 @@ def drawn_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
 
 def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
     """The best cells of a subspace by the config's table, best first."""
-    if not config.top:
+    if not config.top or config.table is None or config.column is None:
         return []
     table = load_table(config.table)
     codes = table.subset(subspace.operations)

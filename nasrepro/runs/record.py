@@ -117,7 +117,8 @@ def archive(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """A NumPy archive of plain values and of arrays, and their checksum."""
     text = canonical_json({**head, "sha256": _checksum(head, arrays)}).encode()
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{HEAD: np.frombuffer(text, dtype=np.uint8)}, **arrays)
+    parts: dict[str, Any] = {HEAD: np.frombuffer(text, dtype=np.uint8), **arrays}
+    np.savez_compressed(buffer, **parts)
     return buffer.getvalue()
 
 

@@ -102,7 +102,8 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
     net = family_of(config.cell).stand_alone(config.cell, config.net)
     placed(net, random.weights, device)
     sampler = Fixed(config.cell)
-    history, validation = [], (part.validation_images, part.validation_labels)
+    history: list[StandaloneEpoch] = []
+    validation = (part.validation_images, part.validation_labels)
     watch = Stopwatch(device)
     with deterministic_convolutions():
         for epoch in train(net, part, sampler, config.train, random.paths, random.order):
@@ -114,7 +115,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
         watch.lap("evaluate")
     losses = [loss for epoch in history for loss in (epoch.train_loss, epoch.validation_loss)]
     finite = all(map(math.isfinite, [*losses, test_loss]))
-    numbers = {
+    numbers: dict[str, float] = {
         "test_images": len(images.test_labels),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "flops": count_flops(config.cell, config.net, part.train_images.shape[-1]),

@@ -15,7 +15,10 @@ from nasrepro.spaces import AnyCell
 class Sampler(Protocol):
     """Draws the paths of one update."""
 
-    group_size: int
+    @property
+    def group_size(self) -> int:
+        """How many cells make up one update."""
+        ...
 
     def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
         """The cells whose gradients make up one update."""

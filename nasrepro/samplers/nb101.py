@@ -4,12 +4,14 @@ Architectures are drawn, not encodings: a cell that can be written down in more 
 often than another, as in Pourchot's experiments.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from nasrepro.nets.nb101 import count_parameters
+from nasrepro.samplers import Sampler
 from nasrepro.spaces.nb101 import Cell, Subspace
 
 
@@ -47,7 +49,7 @@ def _running_totals(subspace: Subspace) -> np.ndarray:
 # Pourchot's AVG-3 is "uniform-3" in a training that takes the mean of the gradients. Here each path
 # has a batch of its own, in the authors' code all three have the same: as many updates, and as much
 # to compute, take three times their epochs.
-SAMPLERS = {
+SAMPLERS: dict[str, Callable[[Subspace], Sampler]] = {
     "uniform": Uniform,
     "uniform-3": lambda subspace: Uniform(subspace, group_size=3),
     "pro-rata": ProRata,

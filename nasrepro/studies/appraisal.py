@@ -7,6 +7,7 @@ and cell, come from their files or from our records, and everything else is comp
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import CellNetConfig
 from nasrepro.nets.nb101 import count_parameters
+from nasrepro.runs.config import changed
 from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
@@ -128,43 +130,35 @@ def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METH
     chosen = PROFILES.get(profile)
     if chosen is None:
         return {}
-    variants = {method: make(chosen) for method, make in VARIANTS.items() if method in methods}
     return labelled(
         (
-            replace(config, subspace=SUBSPACES[space], seed=seed),
+            replace(changed(chosen.base, changes), subspace=SUBSPACES[space], seed=seed),
             {"space": space, "method": method},
         )
         for seed in range(chosen.seeds if seeds is None else min(seeds, chosen.seeds))
-        for method, config in variants.items()
+        for method, changes in variants(chosen.base).items()
+        if method in methods
         for space in chosen.spaces
     )
 
 
-def _averaged(profile: Profile) -> SupernetConfig:
-    base = profile.base
-    # As many updates as the others, each with three paths and a batch for each.
-    train = replace(base.train, gradients="mean", epochs=3 * base.train.epochs)
-    return replace(base, sampler="uniform-3", train=train)
-
-
-def _single_kernel(profile: Profile) -> SupernetConfig:
-    return replace(profile.base, net=replace(profile.base.net, kernels="single"))
-
-
-def _without_fine_tuning(profile: Profile) -> SupernetConfig:
-    evaluate = replace(profile.base.evaluate, batch_norm="tracked", calibration_batches=0)
-    return replace(profile.base, evaluate=evaluate)
-
-
 # The columns of table 3, in the order in which they are worth running.
-VARIANTS: Mapping[str, Callable[[Profile], SupernetConfig]] = {
-    BASELINE: lambda profile: profile.base,
-    "NO FT": _without_fine_tuning,
-    "PRO-RATA": lambda profile: replace(profile.base, sampler="pro-rata"),
-    "SINGLE-K": _single_kernel,
-    "S-K + P-R": lambda profile: replace(_single_kernel(profile), sampler="pro-rata"),
-    "AVG-3": _averaged,
-}
+def variants(base: SupernetConfig) -> dict[str, dict[str, Any]]:
+    """What each method changes in a run of `BASELINE`, as `changed` takes it."""
+    single, pro_rata = {"net.kernels": "single"}, {"sampler": "pro-rata"}
+    return {
+        BASELINE: {},
+        "NO FT": {"evaluate.batch_norm": "tracked", "evaluate.calibration_batches": 0},
+        "PRO-RATA": pro_rata,
+        "SINGLE-K": single,
+        "S-K + P-R": single | pro_rata,
+        # As many updates as the others, each with three paths and a batch for each.
+        "AVG-3": {
+            "sampler": "uniform-3",
+            "train.gradients": "mean",
+            "train.epochs": 3 * base.train.epochs,
+        },
+    }
 
 
 # ---- evaluations and what is computed from them

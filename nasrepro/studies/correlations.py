@@ -22,7 +22,7 @@ from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.parts import CellsConfig, DataConfig
+from nasrepro.runs.parts import AnyNet, CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
@@ -91,7 +91,7 @@ class Profile:
     """How large the study runs: numbers only."""
 
     base: SupernetConfig  # what all runs share
-    nets: dict[str, NetConfig]  # size -> network
+    nets: dict[str, AnyNet]  # size -> network
     seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
     table: str = TABLE  # the truth
     column: str = COLUMN
@@ -291,7 +291,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 
 def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
     """Those of NAS-Bench-101, as far as its tables are here: see `appraisal.statistics`."""
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     if not appraisal.missing_files():
         found |= appraisal.statistics(nb101.load_supernets(), "authors")
     if nb101.NAME in available_tables():
@@ -652,7 +652,10 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
     if all(len(group) for curve in curves for group in curve):
         intervals = [[mean_interval(group) for group in curve] for curve in curves]
-        lowest = [Interval(*np.min([i[:3] for i in curve], axis=0), 0) for curve in intervals]
+        lowest = [
+            Interval(min(i.mean for i in c), min(i.low for i in c), min(i.high for i in c), 0)
+            for c in intervals
+        ]
         found["tau-within-top"] = count_positive(lowest)
     return found
 

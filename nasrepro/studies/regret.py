@@ -566,9 +566,9 @@ def search_complete(
     about = {"benchmark": cells.benchmark, "space": cells.space}
     baselines, compared, curves = without_sharing(about, landscape, around, protocol, generator)
     panels = dict.fromkeys((guide.benchmark, guide.space) for guide in guides)
-    for panel, one in product(panels, baselines.items()):
-        if panel != (cells.benchmark, cells.space):  # which has its curves
-            curves.append(baseline_curve(*panel, *one, protocol.points))
+    for (benchmark, space), (search, found) in product(panels, baselines.items()):
+        if (benchmark, space) != (cells.benchmark, cells.space):  # which has its curves
+            curves.append(baseline_curve(benchmark, space, search, found, protocol.points))
     comparisons = []
     for guide, (charged, charge) in product(guides, charges.items()):
         own = np.random.default_rng(protocol.seed)  # by either account the same searches

@@ -107,7 +107,8 @@ def precision_of(record: Record) -> str:
 
 def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
     """The stored records and the missing runs of a study, in the order of its design."""
-    stored, missing, computing, failed = [], [], set(), {}
+    stored: list[Record] = []
+    missing: list[Any] = []
     for config in study(name).design(profile, seeds):
         record = store_of(kind_of(config)).load(config.key)
         if record is None:
@@ -115,10 +116,10 @@ def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
         else:
             stored.append(record)
     keys = {config.key for config in missing}
-    for store in map(store_of, {kind_of(config) for config in missing}):
-        computing |= locked(store) & keys
-        failed |= {key: why for key, why in failures(store).items() if key in keys}
-    return Plan(stored, missing, frozenset(computing), failed)
+    stores = [store_of(kind) for kind in KINDS]
+    computing = frozenset().union(*map(locked, stores)) & keys
+    failed = {key: why for s in stores for key, why in failures(s).items() if key in keys}
+    return Plan(stored, missing, computing, failed)
 
 
 def compute_missing(
