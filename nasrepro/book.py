@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nasrepro import benchmarks, book_pages, paths
+from nasrepro import benchmarks, paths
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.pages import generated
 
 NOTEBOOKS = paths.REPOSITORY / "notebooks"
 EXECUTED = paths.REPOSITORY / "book" / "_executed"
@@ -57,7 +58,7 @@ def build(report: Callable[[str], None] = print) -> Path:
         report(f"{notebook.stem}: executed in {time.perf_counter() - start:.0f} s")
     for stale in set(EXECUTED.glob("*.ipynb")) - set(outputs.values()):
         stale.unlink()
-    book_pages.write_all(EXECUTED, {path.stem: execution(path) for path in outputs.values()})
+    generated.write_all(EXECUTED, {path.stem: execution(path) for path in outputs.values()})
     return lay_out(report)
 
 

@@ -15,6 +15,8 @@ from nasrepro.errors import ConfigError
 from nasrepro.stats import Interval
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+NOT_RUN = "not run"  # there is nothing to compute the quantity from
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]
                 "holds if": str(claim.region),
                 **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
                 "counted": claim.counted,
-                "verdict": verdict(found, claim.region) if found.n else "not run",
+                "verdict": verdict(found, claim.region) if found.n else NOT_RUN,
             }
         )
     return rows

@@ -344,3 +344,17 @@ def effect_sizes(table4: pd.DataFrame) -> Figure:
     axis.set_xlabel("Cohen's d; right of zero, weight sharing finds better cells")
     figure.legend(fontsize=9, ncols=2, loc="outside upper center")
     return figure
+
+
+def placeholder(text: str) -> Figure:
+    """In place of a figure that cannot be drawn: what is missing, in words."""
+    figure = plt.figure(figsize=(8, 1.5), facecolor="whitesmoke")
+    figure.text(
+        *(0.5, 0.5),
+        textwrap.fill(text, 90, break_long_words=False, break_on_hyphens=False),
+        ha="center",
+        va="center",
+        fontsize=10,
+        parse_math=False,
+    )
+    return figure

@@ -21,11 +21,10 @@ import pandas as pd
 
 from nasrepro import benchmarks, spaces, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
-from nasrepro.claims import CONTRADICTED, SUPPORTED, UNDECIDED
 from nasrepro.data.sources import SOURCES, Source
+from nasrepro.pages.text import with_interval
 from nasrepro.paths import results_dir
 
-VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, "not-run")
 TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sphinx", "papermill")
 
 
@@ -188,14 +187,14 @@ def own_benchmark(name: str) -> str:
 
 def _settings(definition: Any) -> str:
     """The settings of a self-made benchmark, beside those of the supernets judged by it, if any."""
-    from nasrepro import report  # imports torch: slow
+    from nasrepro.pages.settings import describe_bench, describe_runs  # imports torch: slow
     from nasrepro.studies.correlations import PROFILES
 
-    alone = dict(report.describe_bench(definition).to_numpy().tolist())
+    alone = dict(describe_bench(definition).to_numpy().tolist())
     columns = {"a cell on its own": alone}
     for name, profile in PROFILES.items():
         if profile.table == definition.name:
-            shared = dict(report.describe_runs([profile.base], profile.nets).to_numpy().tolist())
+            shared = dict(describe_runs([profile.base], profile.nets).to_numpy().tolist())
             shared["cells"] = f"evaluates {shared.pop('cells evaluated')}"
             shared["seeds"] = f"{sum(profile.seeds.values())} supernets"
             columns[f"a supernet, profile `{name}`"] = shared
@@ -206,8 +205,6 @@ def _settings(definition: Any) -> str:
 
 def _trust(statistics: pd.DataFrame, its_space: str) -> list[str]:
     """The statistics of a self-made benchmark as a table, and a word on what is missing."""
-    from nasrepro.report import with_interval
-
     labels = {
         "between seeds": "another seed of the same cells: $r$",
         "ceiling": "a predictor without noise, at best: about $\\sqrt{r}$ (noise ceiling)",
@@ -244,14 +241,26 @@ def _with_ceilings(statistics: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many claims of each study have which verdict, from the numbers its notebook glued."""
-    rows = []
-    for name, execution in executions.items():
-        study, numbers = name.partition("_")[2], execution.get("numbers", {})
-        counts = [numbers.get(f"{study}-{what}", "–") for what in ("claims", *VERDICTS)]
-        rows.append([f"{{doc}}`/book/_executed/{name}`", *counts])
-    header = ["study", "claims", *(verdict.replace("-", " ") for verdict in VERDICTS)]
-    return markdown_table(header, rows)
+    """How many claims of each study have which verdict; none of a notebook that shows no study."""
+    from nasrepro.pages.scoreboard import scoreboard  # imports torch: slow
+
+    shown = {name: _study(name, execution) for name, execution in executions.items()}
+    counts = scoreboard(dict(filter(None, shown.values())))
+    rows = [
+        [_link(name), *(["–"] * len(counts.columns) if study is None else counts.loc[study[0]])]
+        for name, study in shown.items()
+    ]
+    return markdown_table(["study", *counts.columns], rows)
+
+
+def _link(notebook: str) -> str:
+    return f"{{doc}}`/book/_executed/{notebook}`"
+
+
+def _study(notebook: str, execution: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Study and profile that a notebook shows: `01_NAME` shows the study NAME."""
+    name, profile = notebook.partition("_")[2], execution.get("parameters", {}).get("profile")
+    return None if name not in studies.NAMES or profile is None else (name, profile)
 
 
 def notebooks(executions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -259,7 +268,7 @@ def notebooks(executions: Mapping[str, Mapping[str, Any]]) -> str:
     header = ["study", "profile", "runs stored", "diverged", "seeds", "computing", "page"]
     rows = []
     for name, execution in executions.items():
-        row = [f"{{doc}}`/book/_executed/{name}`", execution.get("parameters", {}).get("profile")]
+        row = [_link(name), execution.get("parameters", {}).get("profile")]
         row += _runs(_plan(name, execution))
         row.append(f"{execution['seconds']:.0f} s" if "seconds" in execution else None)
         rows.append(["–" if value is None else value for value in row])
@@ -267,13 +276,13 @@ def notebooks(executions: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _plan(notebook: str, execution: Mapping[str, Any]) -> Any:
-    """The stored and missing runs of a notebook's study (`01_NAME` shows the study NAME)."""
-    name, profile = notebook.partition("_")[2], execution.get("parameters", {}).get("profile")
-    if name not in studies.NAMES or profile is None:
+    """The stored and missing runs of a notebook's study; None if it shows none."""
+    shown = _study(notebook, execution)
+    if shown is None:
         return None
     from nasrepro.studies.results import plan  # imports torch: slow
 
-    return plan(name, profile)
+    return plan(*shown)
 
 
 def _runs(plan: Any) -> list[str | None]:

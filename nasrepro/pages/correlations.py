@@ -1,0 +1,497 @@
+"""Study 1 as a page: rank correlations, subspace by subspace."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nasrepro import plots
+from nasrepro.benchmarks import load_table, nb101
+from nasrepro.claims import judge
+from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.settings import describe_runs, machine
+from nasrepro.pages.text import (
+    claims_of_both,
+    claims_table,
+    interval_grid,
+    plus_minus,
+    table3_grid,
+    with_count,
+    with_interval,
+)
+from nasrepro.runs.config import RunConfig
+from nasrepro.runs.store import Record
+from nasrepro.spaces.nb201 import OPERATIONS, Subspace
+from nasrepro.studies import appraisal, correlations
+
+# What the two sources of Pourchot's table 3 are made from.
+NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
+SINGLES = [str(subspace) for subspace in correlations.SINGLES]
+
+
+# ---- runs and what was measured
+
+
+def runs_201(page: Inputs) -> list[RunConfig]:
+    """The runs on NAS-Bench-201."""
+    return list(correlations.nb201_grid(page.profile))
+
+
+def runs_101(page: Inputs) -> list[RunConfig]:
+    """The runs on NAS-Bench-101; none if the profile has no such part."""
+    return list(appraisal.grid(page.profile))
+
+
+def supernets_201(page: Inputs) -> list[Record]:
+    """Those of `runs_201` that are stored."""
+    return page.records(runs_201(page))
+
+
+def supernets_101(page: Inputs) -> list[Record]:
+    """Those of `runs_101` that are stored."""
+    return page.records(runs_101(page))
+
+
+def diverged(records: Iterable[Record]) -> int:
+    """How many runs diverged."""
+    return sum(record.status == "diverged" for record in records)
+
+
+def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claims of this study, with verdicts on what was run here, or "not run".
+
+    Pourchot's claims count with our supernets; what the authors' give is a check of the paper.
+
+    Args:
+        frames: the study's `tables`, as far as there are any.
+    """
+    return pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+
+
+def judged(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """A table of claims; all of them not run, if the study has not computed it."""
+    paper = "laube" if name == "claims" else "pourchot_ranking"
+    return frames[name] if name in frames else pd.DataFrame(judge(paper, {}))
+
+
+def known_sources(page: Inputs) -> list[str]:
+    """Whose supernets of NAS-Bench-101 have statistics: the authors', ours, both; else Absent."""
+    known = [source for source in correlations.TABLE3 if source in page.frames]
+    if not known:
+        raise page.absent(NEEDS["authors"])
+    return known
+
+
+def as_printed(page: Inputs) -> pd.DataFrame:
+    """Whether the authors' supernets give their table 3; see `appraisal.as_printed`."""
+    name = correlations.TABLE3["authors"]
+    return appraisal.as_printed(page.frame(name, NEEDS["authors"]))
+
+
+# ---- numbers
+
+
+def truth(page: Inputs) -> str:
+    """Which stand-alone accuracy this page means, or that its table is missing."""
+    table = correlations.table_of(page.profile)
+    if is_here(table):
+        return str(load_table(table).column(correlations.PROFILES[page.profile].column))
+    return (
+        "the benchmark's table is not on this machine, so this page shows the statistics stored "
+        "with the records"
+    )
+
+
+def full(page: Inputs) -> str:
+    """Name of the space of which the others are subspaces."""
+    return str(runs_201(page)[0].subspace)
+
+
+def of_full(page: Inputs) -> pd.Series:
+    """How small supernets of the full space rank, beside the parameter count."""
+    return page.frame("baseline", subspace=full(page), size="S").iloc[0]
+
+
+def floor(page: Inputs) -> dict[str, int]:
+    """In how many subspaces small supernets rank better than the parameter count."""
+    return correlations.against_floor(page.frame("baseline", size="S"))
+
+
+def where(page: Inputs, records: list[Record]) -> str:
+    """On which machines runs were computed; Absent without runs."""
+    if not records:
+        raise page.absent()
+    return machine(records)
+
+
+NUMBERS: dict[str, Callable[[Inputs], object]] = {
+    "profile": lambda page: page.profile,
+    "runs-stored": lambda page: len(supernets_201(page)),
+    "runs-total": lambda page: len(runs_201(page)),
+    "nb101-stored": lambda page: len(supernets_101(page)),
+    "nb101-total": lambda page: len(runs_101(page)),
+    "diverged": lambda page: diverged(supernets_201(page)),
+    "nb101-diverged": lambda page: diverged(supernets_101(page)),
+    "truth": truth,
+    "validation-images": lambda page: f"{runs_201(page)[0].data.validation_images:,}",
+    "own-epochs": lambda page: correlations.OWN.train.epochs,
+    "nb101-truth": lambda page: nb101.COLUMNS[0],
+    "nb101-detail": lambda page: nb101.COLUMNS[0].detail,
+    "full": full,
+    "machine": lambda page: where(page, supernets_201(page)),
+    "nb101-machine": lambda page: where(page, supernets_101(page)),
+    "printed": lambda page: len(as_printed(page)),
+    "printed-means": lambda page: as_printed(page)[["mean", "n"]].all(axis=1).sum(),
+    "printed-intervals": lambda page: as_printed(page)["ci"].sum(),
+    "spearman-full": lambda page: with_interval(*of_full(page)[["mean", "ci_low", "ci_high"]]),
+    "spearman-full-n": lambda page: of_full(page)["n"],
+    "spearman-parameters": lambda page: f"{of_full(page)['parameter_count']:.2f}",
+    "spearman-seeds": lambda page: f"{of_full(page)['between_seeds']:.2f}",
+    "floor-above": lambda page: floor(page)["above"],
+    "floor-below": lambda page: floor(page)["below"],
+    "floor-open": lambda page: floor(page)["open"],
+    "small-settings": lambda page: sum(floor(page).values()),
+    "authors-floor": lambda page: appraisal.spaces_above_floor(page.frames, "authors"),
+    **verdict_numbers(claims),
+}
+
+
+# ---- tables
+
+
+def settings_tried(page: Inputs) -> pd.DataFrame:
+    """Settings of the subspaces in which more than the grid's was run."""
+    tried = page.frame("tried")
+    varied = tried[~tried["in_grid"]]["subspace"]
+    if varied.empty:
+        raise Absent("Only the grid's setting is stored.")
+    return settings_table(tried[tried["subspace"].isin(varied)])
+
+
+def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
+    """The settings that were tried, as text; `tried` is the table of that name of study 1."""
+    return pd.DataFrame(
+        {
+            "subspace": tried["subspace"],
+            "sampler": [
+                f"{row.sampler} (the grid's)" if row.in_grid else row.sampler
+                for row in tried.itertuples()
+            ],
+            "batch": tried["batch_size"].astype(str),
+            "rate": [f"{rate:g}" for rate in tried["learning_rate"]],
+            "decay": [f"{decay:g}" for decay in tried["weight_decay"]],
+            "epochs": tried["epochs"].astype(str),
+            "Spearman": [
+                with_interval(row.mean_, row.ci_low, row.ci_high)
+                for row in tried.rename(columns={"mean": "mean_"}).itertuples()
+            ],
+            "n": tried["n"].astype(str),
+        }
+    )
+
+
+def pooled_tau_a_column(pooled: pd.DataFrame) -> pd.DataFrame:
+    """Laube's tau_a of the mean over seeds, as text; `pooled` is the table tau_a of study 1."""
+    texts = [f"{value:.2f}" for value in pooled["tau_a"]]
+    return pooled[["subspace", "size"]].assign(**{"Laube's tau_a, of the mean": texts})
+
+
+def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations by two truths and their difference, as text.
+
+    Args:
+        rows: the table own_truth of study 1.
+        gains: its table own_gain.
+    """
+    heads = {"own": "with our own benchmark", "table": "with the published table"}
+    texts = rows.assign(
+        text=[with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()],
+        truth=rows["truth"].map(heads),
+    )
+    keys = ["subspace", "size", "cells", "n"]
+    grid = texts.pivot(index=keys, columns="truth", values="text")[list(heads.values())]
+    grid = grid.loc[pd.MultiIndex.from_frame(texts[keys].drop_duplicates())]  # in their order
+    by_key = gains.set_index(["subspace", "size"])[["mean", "ci_low", "ci_high"]]
+    grid["difference, interval over cells"] = [
+        with_interval(*by_key.loc[(subspace, size)]) for subspace, size, *_ in grid.index
+    ]
+    return grid.rename_axis(columns=None).reset_index().astype(str)
+
+
+def half_precision_grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """What evaluation in half precision changes, as text; `rows` is study 1's half_precision."""
+    texts = rows.assign(
+        text=[
+            with_interval(*row, digits=4) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()
+        ],
+        **{name: [f"{count:,}" for count in rows[name]] for name in ("images", "cells")},
+    )
+    keys = ["images", "cells", "n"]
+    grid = texts.pivot(index=keys, columns="what", values="text")[["agreement", "change"]]
+    grid = grid.loc[pd.MultiIndex.from_frame(texts[keys].drop_duplicates())]  # in their order
+    heads = {
+        "agreement": "bfloat16 with float32",
+        "change": "with the truth: float32 less bfloat16",
+    }
+    return grid.rename(columns=heads).rename_axis(columns=None).reset_index().astype(str)
+
+
+def metrics(page: Inputs) -> pd.DataFrame:
+    """Correlations over the random sample."""
+    heads = {
+        "spearman": "Spearman",
+        "spearman_connected": "Spearman, connected",
+        "kendall_tau_b": "tau-b",
+        "sparse_kendall_tau": "s-KdT",
+        "pearson": "Pearson",
+        "pearson_connected": "Pearson, connected",
+    }
+    return interval_grid(page.frame("summary"), heads)
+
+
+def metrics_top(page: Inputs) -> pd.DataFrame:
+    """What the best cells get, and Laube's tau_a in both ways."""
+    heads = {"top_10_accuracy": "best of predicted top 10, %", "tau_a": "Laube's tau_a, each run's"}
+    pooled = pooled_tau_a_column(page.frames["tau_a"])
+    each = interval_grid(page.frame("summary"), heads)
+    return each.merge(pooled, how="left", on=["subspace", "size"]).fillna("–")
+
+
+def own_truth(page: Inputs) -> pd.DataFrame:
+    """Two truths of the same cells, where our own benchmark has enough of them."""
+    own = correlations.OWN.name
+    if page.frames and is_here(own) and not len(page.frames.get("own_truth", ())):
+        raise Absent("Our own benchmark has too few of these cells.")
+    return own_truth_grid(page.frame("own_truth", [own]), page.frames["own_gain"])
+
+
+def half_precision(page: Inputs) -> pd.DataFrame:
+    """What evaluation in half precision changes."""
+    if page.frames and "half_precision" not in page.frames:
+        raise Absent("In this profile no supernet was evaluated in both precisions.")
+    return half_precision_grid(page.frame("half_precision"))
+
+
+def wanted_101(page: Inputs) -> list[RunConfig]:
+    """`runs_101`; Absent if the profile has none."""
+    if not (configs := runs_101(page)):
+        raise Absent(f"The profile {page.profile} has no runs on NAS-Bench-101.")
+    return configs
+
+
+def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
+    """Table 3 from the supernets of a source, and the parameter count of the same cells."""
+    if source == "ours":
+        wanted_101(page)
+    grid = table3_grid(page.frame(correlations.TABLE3[source], NEEDS[source]), cell)
+    counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
+    return grid.assign(**{"parameter count": [f"{counted[space]:.2f}" for space in grid["space"]]})
+
+
+def setting_101(page: Inputs) -> pd.DataFrame:
+    """What the runs on NAS-Bench-101 share."""
+    return describe_runs(wanted_101(page), {"all runs": appraisal.PROFILES[page.profile].base.net})
+
+
+def claims_101(page: Inputs) -> pd.DataFrame:
+    """Claims about rankings, judged by the supernets of each source."""
+    sources = [source for source in correlations.TABLE3 if source in page.frames] or ["ours"]
+    return claims_of_both({source: judged(page.frames, f"{source}_claims") for source in sources})
+
+
+TABLES = {
+    "setting": Table(
+        "What all runs on NAS-Bench-201 share, read from their configs.",
+        lambda page: describe_runs(runs_201(page), correlations.PROFILES[page.profile].nets),
+    ),
+    "tried": Table(
+        "Settings tried with small supernets: Spearman correlation over the random sample, mean "
+        "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
+        "subspaces that alone.",
+        settings_tried,
+    ),
+    "metrics": Table(
+        "Correlations over the random sample, by subspace and size: mean and 95% interval over n "
+        "seeds.",
+        metrics,
+    ),
+    "metrics-top": Table(
+        "What the best cells get: mean and 95% interval over n seeds. *Best of predicted top 10* "
+        "is the stand-alone accuracy of the best among the ten best predicted cells of the random "
+        "sample. The last column has no interval: it is one number of all seeds.",
+        metrics_top,
+    ),
+    "claims": Table(
+        "The claims of Laube's section 4.1. A claim is supported if the whole interval lies where "
+        "it must, contradicted if none of it does, else undecided. n counts cells where the "
+        "benchmark's table is counted, else runs (of both groups in a difference, which is "
+        "Welch's) or subspaces.",
+        lambda page: claims_table(judged(page.frames, "claims"), "ours"),
+    ),
+    "own": Table(
+        "Spearman correlation of the supernets' proxy accuracy with both truths over the same "
+        "cells, those of the random sample that our own benchmark has: mean and 95% interval over "
+        "n seeds, which says nothing about other cells. The difference of the two means has an "
+        "interval over cells instead (bootstrap), which says nothing about other supernets.",
+        own_truth,
+    ),
+    "half-precision": Table(
+        "The same small supernets of the full space, evaluated in two precisions: Spearman "
+        "correlation between the two over random cells, and how much that with the truth changes. "
+        "Mean and 95% interval over n supernets; images: held out, to evaluate on.",
+        half_precision,
+    ),
+    "authors": Table(
+        "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and "
+        "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
+        "constant; it is left out. The last column is that of the parameter counts of all these "
+        "cells.",
+        lambda page: table3(page, "authors", plus_minus),
+    ),
+    "ours": Table(
+        "The same from our supernets, all over the same cells of a subspace: mean Spearman "
+        "correlation and Student's 95% interval over n supernets, no further than ±1; and that of "
+        "the cells' parameter counts.",
+        lambda page: table3(page, "ours", with_count),
+    ),
+    "setting-101": Table(
+        "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
+        setting_101,
+    ),
+    "claims-101": Table(
+        "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces "
+        "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
+        "the authors' supernets give is a check of what the paper says: it was known when the "
+        "rules were written. The last two claims are about the benchmark, whoever's cells are "
+        "counted.",
+        claims_101,
+    ),
+}
+
+
+# ---- figures
+
+
+def usage(page: Inputs, value: str) -> Figure:
+    """How much the best cells use each operation."""
+    if page.frames and page.frames["usage"].empty:
+        table = correlations.table_of(page.profile)
+        raise Absent(f"These counts need all cells of the space; the table {table} has a part.")
+    return plots.usage_bars(page.frame("usage"), value)
+
+
+def scatter(page: Inputs) -> Figure:
+    """Proxy against stand-alone accuracy of a small supernet, all operations and without Zero."""
+    table = page.benchmark(correlations.table_of(page.profile))
+    chosen = (full(page), str(Subspace.without("none")))
+    shown = {
+        space: record
+        for record in supernets_201(page)
+        if (space := str(record.config.subspace)) in chosen
+        and record.config.seed == 0
+        and correlations.size_of(record.config, page.profile) == "S"
+    }
+    if not shown:
+        raise page.absent()
+    observed = correlations.observe(shown.values(), page.profile, table)
+    spaces = [space for space in chosen if space in shown]
+    return plots.scatter(observed, spaces, seed=0, size="S", truth=truth(page))
+
+
+def top_n(page: Inputs, masked: Mapping[str, str], size: str = "S") -> Figure:
+    """Kendall's tau and mean proxy accuracy within the true top N.
+
+    Args:
+        page: with the tables.
+        masked: title of a column of panels, and the operation that is masked, alone and with
+            another, in all of its subspaces; single masks come first.
+        size: of the supernets.
+    """
+    if size not in correlations.PROFILES[page.profile].nets:
+        raise Absent(f"The profile {page.profile} has no supernets of size {size}.")
+    columns = {title: with_mask(page, operation) for title, operation in masked.items()}
+    rows = page.frame("top_n", size=size)
+    return plots.top_n_curves(rows, {"single masks": SINGLES} | columns, size)
+
+
+def with_mask(page: Inputs, operation: str) -> list[str]:
+    """The full space, the subspace without an operation, and those without it and another."""
+    without = [Subspace.without(*{operation, other}) for other in (operation, *OPERATIONS)]
+    known = correlations.SINGLES + correlations.DOUBLES
+    return [full(page), *dict.fromkeys(str(space) for space in without if space in known)]
+
+
+def rank_methods(page: Inputs) -> Figure:
+    """Rank correlations by space and method, a panel a source."""
+    panels = {source: appraisal.summarise(page.frames[source]) for source in known_sources(page)}
+    return plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
+
+
+@cache  # two figures show the same
+def one_supernet(page: Inputs) -> dict[str, pd.DataFrame]:
+    """What one supernet of each space says of its cells (BNS-FT, seed 0), by source."""
+    found = {}
+    if all(map(is_here, NEEDS["authors"])):
+        found["authors"] = nb101.load_supernets()
+    if (records := supernets_101(page)) and is_here(nb101.NAME):
+        found["ours"] = appraisal.observe(records, page.profile, load_table(nb101.NAME))
+    if not found:
+        raise page.absent(NEEDS["authors"])
+    return {
+        source: frame[(frame["method"] == appraisal.BASELINE) & (frame["seed"] == 0)]
+        for source, frame in found.items()
+    }
+
+
+def bias(page: Inputs) -> Figure:
+    """Proxy against stand-alone accuracy where cells with a feature stand out."""
+    panels = {}
+    for source, run in one_supernet(page).items():
+        for space, feature in appraisal.FEATURES.values():
+            cells = run[run["space"] == space]
+            if len(cells):
+                chosen = feature(cells["code"].to_numpy())
+                panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
+    return marginal_scatter(panels, columns=2)
+
+
+def all_spaces(page: Inputs) -> Figure:
+    """Proxy against stand-alone accuracy in every space."""
+    panels = {
+        f"{space}, {source}": run[run["space"] == space]
+        for source, run in one_supernet(page).items()
+        for space in appraisal.SPACES
+        if (run["space"] == space).any()
+    }
+    return marginal_scatter(panels, columns=4)
+
+
+def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
+    """`plots.marginal_scatter` with the truth of NAS-Bench-101."""
+    return plots.marginal_scatter(panels, columns, truth=str(nb101.COLUMNS[0]))
+
+
+CORRELATIONS = {  # metrics of one figure
+    "kendall_tau_b": "Kendall's tau-b",
+    "sparse_kendall_tau": "sparse Kendall tau",
+    "spearman": "Spearman",
+    "pearson": "Pearson",
+}
+FIGURES: dict[str, Callable[[Inputs], Figure]] = {
+    "usage": lambda page: usage(page, "usage"),
+    "share": lambda page: usage(page, "share"),
+    "scatter": scatter,
+    "topn": lambda page: top_n(
+        page, {"Zero and another": "none", "Pool and another": "avg_pool_3x3"}
+    ),
+    "topn-more": lambda page: top_n(
+        page, {"1x1 Conv and another": "nor_conv_1x1", "Skip and another": "skip_connect"}
+    ),
+    "topn-medium": lambda page: top_n(page, {}, "M"),
+    "metrics": lambda page: plots.metric_points(page.frame("summary", size="S"), CORRELATIONS, "S"),
+    "floor": lambda page: plots.floor_and_ceiling(page.frame("baseline", size="S"), "S"),
+    "methods": rank_methods,
+    "bias": bias,
+    "spaces": all_spaces,
+}

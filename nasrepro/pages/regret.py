@@ -1,0 +1,696 @@
+"""Study 3 as a page: search with and without weight sharing."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nasrepro import plots
+from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
+from nasrepro.claims import judge
+from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.settings import describe_cells, describe_runs, machine
+from nasrepro.pages.text import (
+    claims_table,
+    recomputed_table,
+    table3_grid,
+    with_count,
+    with_interval,
+)
+from nasrepro.runs.store import Record
+from nasrepro.spaces.macro import Subspace as MacroSubspace
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.stats import detectable_effect, effect_interval
+from nasrepro.studies import appraisal, audit, comparison, correlations, regret
+from nasrepro.studies.comparison import Protocol
+from nasrepro.studies.correlations import Profile
+
+NAMES = {
+    "nb101": "NAS-Bench-101",
+    nb101_official.NAME: "NAS-Bench-101",
+    "nb201": "NAS-Bench-201",
+    "macro": "NAS-Bench-Macro",
+}
+NEEDS = {  # what is searched on each benchmark is made from
+    "nb101": (nb101.NAME, "nb101-supernets"),
+    nb101_official.NAME: (nb101_official.NAME,),
+    "nb201": (regret.TABLE,),
+    regret.NB201_WHOLE: (regret.TABLE,),
+    "macro": (macro.NAME,),
+    regret.MACRO_WHOLE: (macro.NAME,),
+}
+ACCURACY = {  # what is reported, of each benchmark
+    "nb101": nb101.COLUMNS[1],
+    nb101_official.NAME: nb101.COLUMNS[1],
+    "nb201": next(column for column in nb201.CSV.values() if column.name == regret.COLUMN),
+    "macro": macro.COLUMNS[0],
+}
+ACCOUNTS = {"run": regret.AS_RUN, "paper": regret.AS_IN_PAPER}
+
+
+# ---- runs and what was measured
+
+
+def protocol(page: Inputs) -> Protocol:
+    """How much is searched."""
+    return regret.PROTOCOLS[page.profile]
+
+
+def supernets(page: Inputs) -> Profile:
+    """How study 1 trains the supernets of NAS-Bench-201."""
+    return correlations.PROFILES[page.profile]
+
+
+def records_201(page: Inputs) -> list[Record]:
+    """Small supernets of NAS-Bench-201 that evaluated a sample."""
+    return page.records(regret.small_grid(page.profile))
+
+
+def records_whole(page: Inputs) -> list[Record]:
+    """Those that evaluated every cell."""
+    return page.records(regret.whole_grid(page.profile))
+
+
+def records_macro(page: Inputs) -> list[Record]:
+    """Supernets of NAS-Bench-Macro."""
+    return page.records(regret.macro_grid(page.profile))
+
+
+def records_101(page: Inputs) -> list[Record]:
+    """Supernets of NAS-Bench-101 as the paper's search has them."""
+    return page.records(appraisal.grid(page.profile, methods=(appraisal.BASELINE,)))
+
+
+def compared(page: Inputs, benchmark: str, **equal: object) -> pd.DataFrame:
+    """Comparisons on a benchmark, at least one."""
+    return page.frame("comparisons", NEEDS[benchmark], benchmark=benchmark, **equal)
+
+
+def table4(page: Inputs) -> pd.DataFrame:
+    """The paper's table 4 beside what the authors' supernets give."""
+    return page.frame("table4", NEEDS["nb101"])
+
+
+@cache
+def printed(name: str) -> pd.DataFrame:
+    """One of `regret.AUDITS`: what the paper prints, computed again; not to be changed."""
+    return regret.AUDITS[name]()
+
+
+def odd_effects() -> pd.DataFrame:
+    """Printed effects whose p does not follow from d and the numbers of runs."""
+    effects = printed("printed_effects")
+    return effects[~effects["p_agrees"]]
+
+
+def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claims of this study, with verdicts, or "not run"; `frames` as in `Inputs`."""
+    return frames["claims"] if "claims" in frames else pd.DataFrame(judge("pourchot_search", {}))
+
+
+# ---- numbers
+
+
+def source(page: Inputs) -> str:
+    """Whether this page was computed from tables and files, or shows what was stored."""
+    needed = {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]}
+    missing = sorted(name for name in needed if not is_here(name))
+    if missing:
+        return f"what needs {', '.join(missing)} is shown as it was stored with the records"
+    return "everything below was computed from them when this page was made"
+
+
+def where(benchmark: str, records: list[Record]) -> str:
+    """On which machines runs were computed, as a sentence; none without runs."""
+    return f"{benchmark}: {machine(records)}." if records else ""
+
+
+def candidates(page: Inputs) -> str:
+    """How many cells a supernet of NAS-Bench-201 offers to searches."""
+    grid = regret.small_grid(page.profile)
+    sizes = {min(config.cells.random, config.subspace.size) for config in grid}
+    return " or ".join(f"{size:,}" for size in sorted(sizes))
+
+
+def same_sign(page: Inputs) -> int:
+    """In how many spaces the effect has the printed sign."""
+    return (table4(page)["d"] * table4(page)["printed_d"] > 0).sum()
+
+
+def clear_of_zero(page: Inputs) -> int:
+    """In how many spaces the interval of the effect does not hold zero."""
+    return (table4(page)["ci_low"] * table4(page)["ci_high"] > 0).sum()
+
+
+def without_printed(page: Inputs) -> int:
+    """In how many spaces the interval of the effect does not hold the printed one."""
+    rows = table4(page)
+    return (~rows["printed_d"].between(rows["d_low"], rows["d_high"])).sum()
+
+
+def detectable_here(page: Inputs) -> str:
+    """The smallest effect that the authors' supernets find, with one search each."""
+    runs = table4(page)["supernets"].max()
+    if runs < 2:
+        raise Absent("An effect needs two supernets.")
+    return f"{detectable_effect(runs, protocol(page).runs):.2f}"
+
+
+def readings(page: Inputs) -> pd.DataFrame:
+    """Whether each number of the paper's text follows in any reading, and in all."""
+    return printed("printed_text").groupby("id")["agrees"].agg(["any", "all"])
+
+
+def design(row: int) -> float:
+    """A value of the table `printed_design`."""
+    return printed("printed_design")["value"].iloc[row]
+
+
+def on_a4(column: str) -> float:
+    """Of the probability that the text gives for A_4."""
+    return printed("printed_superiority").set_index("space").loc["A_4", column]
+
+
+def small_effects(page: Inputs) -> pd.DataFrame:
+    """The printed effects of the spaces in which the paper calls the effect small."""
+    ids = claims(page.frames)["claim"]
+    spaces = ids[ids.str.startswith("effect-")].str.removeprefix("effect-")
+    effects = printed("printed_effects")
+    return effects[effects["space"].isin(spaces) & (effects["column"] == "RS_bs - RS_ws")]
+
+
+def around_zero() -> float:
+    """How far the interval of an effect of zero reaches with the paper's runs."""
+    (plan,) = appraisal.published("design").itertuples()
+    return effect_interval(0, plan.baseline, plan.guided).high
+
+
+def ours_201(page: Inputs, **equal: object) -> pd.DataFrame:
+    """Our supernets on NAS-Bench-201 against random search."""
+    return compared(page, "nb201", baseline="RS", **equal)
+
+
+def of_full(page: Inputs, account: str) -> pd.Series:
+    """The comparison in the full space, charged by one account; Absent if no supernet counts."""
+    row = ours_201(page, space=str(Subspace()), charge=account).iloc[0]
+    if row["supernets"] == 0:
+        raise page.absent()
+    return row
+
+
+def trainings(number: float) -> str:
+    """After how many trainings random search is as good, if it ever was."""
+    return "more than were searched" if math.isnan(number) else f"{number:.0f}"
+
+
+def worth(page: Inputs, benchmark: str) -> str:
+    """How many trainings of random search match what searches by proxy pick."""
+    rows = compared(page, benchmark, charge=regret.AS_IN_PAPER, baseline="RS")
+    said = [
+        f"{trainings(row.trainings_to_match)} ({row.guided}, {row.space})"
+        for row in rows[rows["supernets"] > 0].itertuples()
+    ]
+    if not said:
+        raise page.absent()
+    return ", ".join(said)
+
+
+def beaten_by_largest(page: Inputs, benchmark: str, method: str) -> str:
+    """In how many spaces the largest cell is better than what supernets pick."""
+    rows = compared(page, benchmark, method=method, baseline="RS", charge=regret.AS_IN_PAPER)
+    picked = rows.set_index("space")["guided_regret"].dropna()
+    if picked.empty:
+        raise page.absent()
+    largest = page.frame("size", NEEDS[benchmark], benchmark=benchmark).set_index("space")
+    return f"{(largest['regret'][picked.index] < picked).sum()} of {len(picked)}"
+
+
+def about_account(name: str, account: str) -> dict[str, Callable[[Inputs], object]]:
+    """The numbers of one account of what our supernets on NAS-Bench-201 cost."""
+
+    def difference(page: Inputs) -> str:
+        return with_interval(*of_full(page, account)[["difference", "ci_low", "ci_high"]])
+
+    return {
+        f"better-{name}": lambda page: (ours_201(page, charge=account)["ci_low"] > 0).sum(),
+        f"worse-{name}": lambda page: (ours_201(page, charge=account)["ci_high"] < 0).sum(),
+        f"difference-{name}": difference,
+        f"time-{name}": lambda page: f"{of_full(page, account)['baseline_trainings']:.0f}",
+    }
+
+
+NUMBERS: dict[str, Callable[[Inputs], object]] = {
+    "profile": lambda page: page.profile,
+    "source": source,
+    "runs": lambda page: protocol(page).runs,
+    "evaluations": lambda page: f"{protocol(page).evaluations:,}",
+    "guided": lambda page: protocol(page).guided,
+    "candidates": candidates,
+    "evaluated": lambda page: describe_cells(supernets(page).base.cells),
+    "sample": lambda page: nb101.COLUMNS[1].detail.partition("; ")[2],
+    **{
+        f"accuracy-{name}": lambda page, column=column: str(column).removesuffix(", percent")
+        for name, column in ACCURACY.items()
+    },
+    "runs-stored": lambda page: len(records_201(page)),
+    "runs-total": lambda page: len(regret.small_grid(page.profile)),
+    "nb101-stored": lambda page: len(records_101(page)),
+    "repeated": lambda page: f"{regret.repeated_counts(page.plan.stored, page.profile)[0]:,}",
+    "alike": lambda page: f"{regret.repeated_counts(page.plan.stored, page.profile)[1]:,}",
+    "macro-stored": lambda page: len(records_macro(page)),
+    "macro-total": lambda page: len(regret.macro_grid(page.profile)),
+    "macro-size": lambda page: f"{protocol(page).macro.size:,}",
+    "macro-share": lambda page: f"{comparison.paper_trainings(protocol(page).macro.size):,}",
+    "whole-stored": lambda page: len(records_whole(page)),
+    "whole-total": lambda page: len(regret.whole_grid(page.profile)),
+    "whole-space": lambda page: protocol(page).whole,
+    "whole-size": lambda page: f"{protocol(page).whole.size:,}",
+    "whole-share": lambda page: f"{comparison.paper_trainings(protocol(page).whole.size):,}",
+    "machine": lambda page: where("NAS-Bench-201", records_201(page) + records_whole(page)),
+    "macro-machine": lambda page: where("NAS-Bench-Macro", records_macro(page)),
+    "nb101-machine": lambda page: where("NAS-Bench-101", records_101(page)),
+    **verdict_numbers(claims),
+    "same-sign": same_sign,
+    "spaces": lambda page: len(table4(page)),
+    "supernets": lambda page: table4(page)["supernets"].max(),
+    "clear": clear_of_zero,
+    "outside": without_printed,
+    "d-agrees": lambda page: printed("printed_effects")["d_agrees"].sum(),
+    "odd-p": lambda page: len(odd_effects()),
+    "printed": lambda page: len(printed("printed_effects")),
+    "wins": lambda page: len(printed("printed_superiority")),
+    "odd-wins": lambda page: (~printed("printed_superiority")["agrees"]).sum(),
+    "texts": lambda page: len(readings(page)),
+    "texts-agree": lambda page: readings(page)["all"].sum(),
+    "texts-reading": lambda page: (readings(page)["any"] & ~readings(page)["all"]).sum(),
+    "texts-odd": lambda page: (~readings(page)["any"]).sum(),
+    "greedy-worst": lambda page: f"{audit.greedy_against_random().min():.2f}",
+    "greedy-best": lambda page: f"{audit.greedy_against_random().max():.2f}",
+    "greedy-worse": lambda page: (audit.greedy_against_random() < 0).sum(),
+    "hopeless": lambda page: (audit.precision(claims(page.frames))["room"] < 0).sum(),
+    "about-zero": lambda page: len(audit.precision(claims(page.frames))),
+    "around": lambda page: f"{around_zero():.2f}",
+    "small-d": lambda page: len(small_effects(page)),
+    "small-d-undecided": lambda page: (
+        ~(small_effects(page)["ci_low"].gt(-0.5) & small_effects(page)["ci_high"].lt(0.5))
+    ).sum(),
+    "power": lambda page: f"{design(0):.2f}",
+    "detectable": lambda page: f"{design(1):.2f}",
+    "needed": lambda page: f"{design(2):.0f}",
+    "equal": lambda page: f"{design(3):.2f}",
+    "detectable-here": detectable_here,
+    "printed-a4": lambda page: f"{on_a4('percent')}%",
+    "computed-a4": lambda page: f"{on_a4('percent_low'):.0f}%",
+    "spaces-201": lambda page: ours_201(page)["space"].nunique(),
+    "supernets-201": lambda page: ours_201(page, space=str(Subspace()))["supernets"].max(),
+    "cost-201": lambda page: f"{of_full(page, regret.AS_RUN)['budget'] - 1:.2f}",
+    "match-201": lambda page: trainings(of_full(page, regret.AS_RUN)["trainings_to_match"]),
+    "pixels": lambda page: supernets(page).base.data.size or 32,
+    "cells-a-stage": lambda page: supernets(page).nets["S"].cells_per_stage,
+    "supernet-cost": lambda page: f"{comparison.SUPERNET:.0f}",
+    "forward-cost": lambda page: f"1/{1 / comparison.EVALUATION:.0f}",
+    "one-shot": lambda page: comparison.ONE_SHOT,
+    "largest-101": lambda page: beaten_by_largest(page, "nb101", appraisal.BASELINE),
+    "largest-201": lambda page: beaten_by_largest(page, "nb201", "S"),
+    "worth-201": lambda page: worth(page, regret.NB201_WHOLE),
+    "worth-macro": lambda page: worth(page, regret.MACRO_WHOLE),
+    **{
+        name: make for account in ACCOUNTS.items() for name, make in about_account(*account).items()
+    },
+}
+
+
+# ---- tables
+
+
+def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Regret of searches with and without weight sharing, as text.
+
+    Args:
+        rows: of `comparisons` of study 3; where all supernets failed, there are only counts.
+    """
+
+    def text(column: str, digits: int) -> list[str]:
+        return ["–" if math.isnan(value) else f"{value:.{digits}f}" for value in rows[column]]
+
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            "without": rows["baseline"],
+            "with": rows["guided"],
+            "supernets × searches": [
+                f"{row.supernets}{'*' * row.failed} × {row.guided_runs // max(row.supernets, 1)}"
+                for row in rows.itertuples()
+            ],
+            "trainings without": text("baseline_trainings", 1),
+            "regret without": text("baseline_regret", 2),
+            "regret with": text("guided_regret", 2),
+            "difference": [
+                with_interval(row.difference, row.ci_low, row.ci_high) for row in rows.itertuples()
+            ],
+            "trainings to match": [
+                "–"
+                if not row.supernets
+                else f"{row.trainings_to_match:.0f}"
+                if row.trainings_to_match > 0
+                else "more than searched"
+                for row in rows.itertuples()
+            ],
+        }
+    )
+
+
+def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Effect sizes with every interval and p, as text, in the form of Pourchot's tables 4 and 5.
+
+    Args:
+        rows: of `comparisons` of study 3, with at least one supernet each.
+    """
+    cells = [
+        {
+            "space": row.space,
+            "column": f"{row.baseline} - {row.guided}_ws",
+            "n": f"{row.supernets}{'*' * row.failed}",
+            "difference ± deviation": f"{row.difference:.2f} ± {row.deviation:.2f}",
+            "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
+            "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
+            "p, Welch": _p_value(row.p_welch),
+            "p, Student": _p_value(row.p_student),
+            "P": f"{row.superiority:.2f}",
+        }
+        for row in rows.itertuples()
+    ]
+    return pd.DataFrame(cells)
+
+
+def _p_value(p: float) -> str:
+    if math.isnan(p):
+        return "–"
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
+
+
+def greedy_table(searches: pd.DataFrame) -> pd.DataFrame:
+    """Random and greedy search, as text; `searches` is the table of that name of study 3."""
+    return pd.DataFrame(
+        {
+            "trainings": searches["trainings"].astype(str),
+            "random": [f"{value:.3f}" for value in searches["random"]],
+            "greedy": [f"{value:.3f}" for value in searches["greedy"]],
+            "random less greedy": [
+                with_interval(row.difference, row.ci_low, row.ci_high, 3)
+                for row in searches.itertuples()
+            ],
+        }
+    )
+
+
+def whole_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How supernets rank all cells of a space, as text; `rows` is the table whole of study 3."""
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            "n": [f"{row.n}{'*' * row.failed}" for row in rows.itertuples()],
+            "supernets": [
+                with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()
+            ],
+            **{
+                head: ["–" if math.isnan(value) else f"{value:.2f}" for value in rows[name]]
+                for name, head in {"parameters": "parameters", "flops": "FLOPs"}.items()
+            },
+        }
+    )
+
+
+REGRETS = (
+    "One-shot test regret, percent of {{accuracy-{}}}; means, and Welch's 95% interval of the "
+    "difference over runs and supernets. Above zero, weight sharing found better cells. "
+)
+TO_MATCH = (
+    "Trainings to match: after how many the mean regret of random search is as low as that of the "
+    "first cell that a supernet picks. "
+)
+FAILED = "An asterisk is a supernet that failed (it diverged, or predicts a constant)."
+EFFECTS = (
+    "Regret of random search (RS) or greedy search (GS) less that of a search with weight sharing "
+    "(ws), percent, one-shot, ± the pooled deviation of single runs; n supernets, {guided} "
+    "searches each, against {runs} runs. Cohen's d with two 95% intervals: by the noncentral t "
+    "distribution and as if searches with one supernet were independent (so is Student's p, the "
+    "paper's); and by a bootstrap that resamples runs, and supernets whole, which is too narrow "
+    "for few. Welch's p is of runs and supernet means. P: share of pairs of runs in which the one "
+    "with weight sharing has the smaller regret."
+)
+SEARCHED = {"space": "evaluated", "with": "search"}  # where supernets evaluated every cell
+
+
+def counting(rows: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons with at least one supernet that did not fail, at least one."""
+    if not (rows["supernets"] > 0).any():
+        raise Absent("All supernets failed.")
+    return rows[rows["supernets"] > 0]
+
+
+def oneshot_101(page: Inputs) -> pd.DataFrame:
+    """Random search without and with the authors' supernets, BNS-FT."""
+    columns = ["space", "supernets × searches", "regret without", "regret with", "difference"]
+    rows = compared(page, "nb101", method=appraisal.BASELINE)
+    return comparison_table(rows)[[*columns, "trainings to match"]]
+
+
+def oneshot_101_methods(page: Inputs) -> pd.DataFrame:
+    """The difference of regrets with the supernets of the other methods, and with ours."""
+    rows = compared(page, "nb101")
+    others = rows[rows["method"] != appraisal.BASELINE]
+    if others.empty:
+        raise page.absent(NEEDS["nb101"])
+    return table3_grid(others.rename(columns={"difference": "mean", "supernets": "n"}), with_count)
+
+
+def oneshot_by_account(rows: pd.DataFrame, *shown: str) -> pd.DataFrame:
+    """Comparisons with what each is charged by.
+
+    Args:
+        rows: of `comparisons`.
+        shown: columns between "charged" and the counts.
+    """
+    columns = ["space", "charged", *shown, "supernets × searches", "trainings without"]
+    columns += ["regret without", "regret with", "difference"]
+    return comparison_table(rows).assign(charged=rows["charge"])[columns]
+
+
+def oneshot_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
+    """Random and greedy search with supernets that evaluated every cell, against random search."""
+    rows = compared(page, benchmark, baseline="RS")
+    return oneshot_by_account(rows, "with").rename(columns=SEARCHED)
+
+
+def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
+    """Effect sizes of the same, charged as in the paper."""
+    rows = counting(compared(page, benchmark, charge=regret.AS_IN_PAPER))
+    return effects_table(rows).rename(columns=SEARCHED)
+
+
+def whole(page: Inputs) -> pd.DataFrame:
+    """How supernets that evaluated every cell rank them."""
+    rows = page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]})
+    return whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
+
+
+def largest(page: Inputs) -> pd.DataFrame:
+    """Regret of the cell with the most parameters of each space."""
+    rows = page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]})
+    heads = {"regret": "test regret", "parameters": "Spearman of the count"}
+    columns = {name: name for name in ("benchmark", "space", "cells")} | heads
+    return recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
+
+
+def precision(page: Inputs) -> pd.DataFrame:
+    """Claims that something is small, and whether they can be supported."""
+    rows = audit.precision(claims(page.frames))
+    if rows.empty:
+        raise page.absent(NEEDS["nb101"])
+    columns = {
+        "quantity": "quantity",
+        "holds if": "the claim holds if",
+        "n": "n",
+        "half": "half width of the interval",
+        "room": "room",
+    }
+    return recomputed_table(rows, columns)
+
+
+def searched_whole(benchmark: str) -> dict[str, Table]:
+    """The tables of one benchmark with supernets that evaluated every cell."""
+    name = benchmark.removesuffix("-whole")
+    return {
+        benchmark: Table(
+            f"{NAMES[name]}, random and greedy search with supernets that evaluated every cell, "
+            "against random search without, by two accounts of what a supernet costs. "
+            f"{REGRETS.format(name)}{FAILED}",
+            lambda page: oneshot_whole(page, benchmark),
+        ),
+        f"effects-{benchmark}": Table(
+            f"All columns of tables 4 and 5 in our own numbers, {NAMES[name]}, supernets charged "
+            f"as in the paper. {EFFECTS}",
+            lambda page: effects_whole(page, benchmark),
+        ),
+    }
+
+
+def greedy(benchmark: str, space: str) -> Table:
+    """Random and greedy search of a whole space."""
+    return Table(
+        f"{NAMES[benchmark]}, {space}. Test regret, percent of {{accuracy-{benchmark}}}, after so "
+        f"many {regret.UNITS[benchmark]}: means over {{runs}} runs of each search, Welch's 95% "
+        "interval of the difference.",
+        lambda page: greedy_table(
+            page.frame("searches", NEEDS[benchmark], benchmark=benchmark, space=space)
+        ),
+    )
+
+
+TABLES = {
+    "oneshot-101": Table(
+        "NAS-Bench-101, random search without and with weight sharing (BNS-FT). "
+        f"{REGRETS.format('nb101')}{TO_MATCH}{FAILED}",
+        oneshot_101,
+    ),
+    "oneshot-101-methods": Table(
+        "NAS-Bench-101, the other methods of the paper's table 3, and our supernets as far as "
+        "study 1 has them: the difference of regrets as above, its interval, n supernets. "
+        f"{FAILED}",
+        oneshot_101_methods,
+    ),
+    "effects-101": Table(
+        f"Table 4 in our own numbers, NAS-Bench-101 (BNS-FT). {EFFECTS}",
+        lambda page: effects_table(counting(compared(page, "nb101", method=appraisal.BASELINE))),
+    ),
+    "oneshot-201": Table(
+        "NAS-Bench-201, small supernets against random search, by two accounts of what a supernet "
+        f"costs. {REGRETS.format('nb201')}Trainings without: for which random search has the time. "
+        f"{FAILED}",
+        lambda page: oneshot_by_account(ours_201(page)),
+    ),
+    "effects-201": Table(
+        "Tables 4 and 5 in our own numbers, NAS-Bench-201, supernets charged as in the paper. "
+        f"{EFFECTS}",
+        lambda page: effects_table(counting(compared(page, "nb201", charge=regret.AS_IN_PAPER))),
+    ),
+    "macro-settings": Table(
+        "How the supernets of NAS-Bench-Macro were trained and evaluated.",
+        lambda page: describe_runs(
+            [regret.MACRO[page.profile]], {"supernet": regret.MACRO[page.profile].net}
+        ),
+    ),
+    "whole": Table(
+        "How all cells of a space are ranked: Spearman correlation of proxy accuracy (mean and "
+        "Student's 95% interval over n supernets), and of the number of parameters and of "
+        "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
+        f"searches report. {FAILED}",
+        whole,
+    ),
+    **searched_whole(regret.NB201_WHOLE),
+    **searched_whole(regret.MACRO_WHOLE),
+    "largest": Table(
+        "Test regret, percent, of the cell with the most parameters in its space (of several, the "
+        "mean), trained alone; and how the parameter count ranks all cells of the space. Test "
+        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample.",
+        largest,
+    ),
+    **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
+    "superiority": Table(
+        "How probable it is that a run with weight sharing is the better one: as printed, and as "
+        "the printed d gives it, for every d that rounds to it.",
+        lambda page: recomputed_table(
+            printed("printed_superiority"),
+            {
+                "space": "space",
+                "where": "where",
+                "d": "printed d",
+                "percent": "printed, %",
+                "percent_low": "from",
+                "percent_high": "to",
+                "agrees": "agrees",
+            },
+        ),
+    ),
+    "design": Table(
+        "What 25 runs against 100 can find, by the power of Student's two-sided t-test at the 5% "
+        "level.",
+        lambda page: recomputed_table(
+            printed("printed_design"), {"question": "question", "value": "value"}
+        ),
+    ),
+    "odd": Table(
+        "Printed p-values that do not follow from the printed effect and 25 against 100 runs.",
+        lambda page: recomputed_table(
+            odd_effects(),
+            {
+                "table": "table",
+                "space": "space",
+                "column": "column",
+                "d": "d",
+                "p": "printed p",
+                "p_low": "from",
+                "p_high": "to",
+            },
+            digits=3,
+        ),
+    ),
+    "text": Table(
+        "Numbers of the text, computed from its table 3 and the sizes of the spaces.",
+        lambda page: recomputed_table(
+            printed("printed_text"),
+            {
+                "statement": "number",
+                "where": "where",
+                "printed": "printed",
+                "how": "computed as",
+                "computed": "computed",
+                "agrees": "agrees",
+            },
+        ),
+    ),
+    "regret-verdicts": Table(
+        "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
+        "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
+        "of each search, or spaces. Intervals are Welch's, that of d divided by the pooled "
+        "deviation; that of the correlation is Fisher's.",
+        lambda page: claims_table(
+            claims(page.frames), "the authors' supernets, or searches of complete tables"
+        ),
+    ),
+    "precision": Table(
+        "Claims that something is small. Half width: of the interval in the table above, of the "
+        "correlation of that around zero. Room: how far from zero an estimate with such an "
+        "interval may lie for the claim to be supported; below zero, it never is.",
+        precision,
+    ),
+}
+
+
+# ---- figures
+
+
+def curves(page: Inputs, benchmark: str, spaces: Sequence[str] = ()) -> Figure:
+    """Regret over search time on a benchmark, a panel a space.
+
+    Args:
+        page: with the curves.
+        benchmark: a key of `NEEDS`.
+        spaces: the panels; none for every space that has curves.
+    """
+    rows = page.frame("curves", NEEDS[benchmark], benchmark=benchmark)
+    unit = regret.UNITS[benchmark.removesuffix("-whole")]
+    return plots.regret_curves(rows, spaces or list(rows["space"].unique()), unit)
+
+
+FIGURES: dict[str, Callable[[Inputs], Figure]] = {
+    "effects": lambda page: plots.effect_sizes(table4(page)),
+    "curves-101": lambda page: curves(page, "nb101"),
+    "curves-201": lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
+    "curves-nb201-whole": lambda page: curves(page, regret.NB201_WHOLE),
+    "curves-macro-whole": lambda page: curves(page, regret.MACRO_WHOLE),
+    "curves-macro": lambda page: curves(page, "macro", [str(MacroSubspace())]),
+}

@@ -1,0 +1,86 @@
+"""How runs were made, in words: from their configs and records."""
+
+import pandas as pd
+
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.runs.bench import Bench
+from nasrepro.runs.config import AnyCells, DataConfig, DrawnCells, RunConfig
+from nasrepro.runs.store import Record
+from nasrepro.spaces import SPACES
+from nasrepro.train import TrainConfig
+
+
+def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
+    """How the runs were made, from their configs: one row a setting they share.
+
+    Args:
+        configs: of one profile.
+        nets: the profile's networks by size.
+    """
+    first = configs[0]
+    rows = {
+        "networks": "; ".join(f"{name}: {net}" for name, net in nets.items()),
+        **describe_protocol(first.data, first.train, first.evaluate),
+        "sampling": first.sampler,
+        "cells evaluated": describe_cells(first.cells),
+    }
+    return pd.DataFrame(rows.items(), columns=["setting", "value"])
+
+
+def describe_cells(cells: AnyCells) -> str:
+    """Which cells of its subspace a run evaluates."""
+    if isinstance(cells, DrawnCells):
+        return f"{cells.count:,} random of those in {cells.table or 'the space'}"
+    top = f" and the true top {cells.top}" if cells.top else ""
+    return f"{cells.random:,} random (all, if fewer){top}"
+
+
+def describe_protocol(
+    data: DataConfig, train: TrainConfig, evaluate: EvaluateConfig
+) -> dict[str, str]:
+    """How a network is trained and evaluated, one entry a setting."""
+    size = f"averaged down to {data.size}x{data.size} pixels" if data.size else "at full size"
+    return {
+        "images": f"{data.name}, {data.train_images:,} to train and {data.validation_images:,} "
+        f"held out to validate, {size}",
+        "batch normalisation": "scale and shift learned; evaluated with the statistics of "
+        + {
+            "batch": f"the validation batch ({evaluate.batch_size} images)",
+            "tracked": "training (running mean)",
+            "calibrated": f"{evaluate.calibration_batches} training batches for each cell",
+        }[evaluate.batch_norm],
+        "training": f"{train.epochs} epochs, batches of {train.batch_size}, "
+        f"{'RMSprop' if train.rmsprop else 'SGD'} with momentum {train.momentum:g}"
+        f"{' (Nesterov)' if train.nesterov else ''}, "
+        f"learning rate {train.learning_rate:g} to {train.final_learning_rate:g} by a cosine, "
+        f"weight decay {train.weight_decay:g}, "
+        + (f"gradients clipped to norm {train.gradient_clip:g}, " if train.gradient_clip else "")
+        + train.precision,
+        "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
+    }
+
+
+def describe_bench(bench: Bench) -> pd.DataFrame:
+    """What all runs of a self-made benchmark share, from its definition: one row a setting."""
+    rows = {
+        "cells": f"{len(bench.chosen_cells()):,} connected cells of "
+        f"{SPACES[bench.space].TITLE}, drawn at random",
+        "seeds": f"{bench.seeds} a cell",
+        "networks": str(bench.net),
+        **describe_protocol(bench.data, bench.train, bench.evaluate),
+    }
+    return pd.DataFrame(rows.items(), columns=["setting", "value"])
+
+
+def machine(records: list[Record]) -> str:
+    """Where and with what the runs were computed, and how long one took."""
+    places: dict[str, list[float]] = {}
+    for found in (record.measurement for record in records):
+        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+        place = f"{found.device} ({found.cpu}, {found.threads} thread(s) each; {versions})"
+        places.setdefault(place, []).append(found.train_seconds + found.evaluate_seconds)
+    return "; ".join(
+        f"{len(seconds)} runs on {place}, {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} "
+        f"minutes a run, {sum(seconds) / 3600:.1f} hours in all"
+        for place, seconds in places.items()
+    )
