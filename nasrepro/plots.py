@@ -348,8 +348,9 @@ def effect_sizes(table4: pd.DataFrame) -> Figure:
 
 def placeholder(text: str) -> Figure:
     """In place of a figure that cannot be drawn: what is missing, in words."""
-    figure = plt.figure(figsize=(8, 1.5), facecolor="whitesmoke")
-    figure.text(
+    figure, axis = plt.subplots(figsize=(8, 1.6), facecolor="whitesmoke")
+    axis.axis("off")
+    axis.text(
         *(0.5, 0.5),
         textwrap.fill(text, 90, break_long_words=False, break_on_hyphens=False),
         ha="center",

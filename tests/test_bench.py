@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from nasrepro import agreement, benchmarks, book_pages, cli
+from nasrepro import agreement, benchmarks, cli
 from nasrepro.benchmarks import compact, nb101_official, official, selfmade
 from nasrepro.benchmarks.selfmade import Packed
 from nasrepro.canonical import to_csv
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.pages import generated
 from nasrepro.runs import bench as bench_module
 from nasrepro.runs import setup as run_setup
 from nasrepro.runs.bench import (
@@ -683,13 +684,13 @@ def test_statistics_are_kept_for_machines_without_the_tables(results):
 
 
 def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
-    text = book_pages.own_benchmark("tiny")
+    text = generated.own_benchmark("tiny")
     assert "0 are in the packed file" in text and "`nasrepro bench build tiny" in text
     assert "digits, 64 to train and 50 held out to validate, averaged down to 8x8" in text
 
     save_made_up()
     pack(TINY)
-    text = book_pages.own_benchmark("tiny")
+    text = generated.own_benchmark("tiny")
     assert "3 of 3 cells are complete" in text
     assert "Of 6 runs, 6 are in the packed file, 0 of them diverged" in text
     assert "took 0.0 CPU hours, 3 seconds a run" in text
@@ -700,20 +701,20 @@ def test_the_page_says_what_is_there_and_what_is_not(monkeypatch):
     level = {cell.code: 90.0 - cell.code % 40 for cell in TINY.chosen_cells()}
     other = by_hand(list(level), list(level.values()), "cifar10")
     monkeypatch.setattr(bench_module, "others", lambda space: {"nb201-200epochs": other})
-    text = book_pages.own_benchmark("tiny")
+    text = generated.own_benchmark("tiny")
     assert "| `nb201-200epochs`, `cifar10-test-2` | its test accuracy | -1.00 [" in text
     assert "No table of others is on this machine" not in text
     assert "Not compared with `nb201-12epochs`, `nb201-official`: not at hand." in text
 
 
 def test_the_page_sets_the_settings_beside_those_of_the_supernets():
-    text = book_pages.own_benchmark(selfmade.NAME)
+    text = generated.own_benchmark(selfmade.NAME)
     assert "| setting | a cell on its own | a supernet, profile `own` |" in text
     assert "| sampling | – | strictly-fair |" in text
     (training,) = (line for line in text.splitlines() if line.startswith("| training |"))
     alone, supernet = (cell.split(", ") for cell in training.split(" | ")[1:])
     assert alone[0] == f"{BENCHES[selfmade.NAME].train.epochs} epochs" != supernet[0]
-    assert "| setting | a cell on its own |\n" in book_pages.own_benchmark("tiny")
+    assert "| setting | a cell on its own |\n" in generated.own_benchmark("tiny")
 
 
 def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
@@ -727,7 +728,7 @@ def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
     save_made_up()
     pack(TINY)
     monkeypatch.setattr(bench_module, "stored_statistics", lambda name: found)
-    lines = book_pages.own_benchmark("tiny").splitlines()
+    lines = generated.own_benchmark("tiny").splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("| another seed"))
     assert "0.64 [-0.04, 0.81]" in lines[at]
     assert r"about $\sqrt{r}$ (noise ceiling)" in lines[at + 1]

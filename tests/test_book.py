@@ -9,7 +9,7 @@ import pytest
 import typer
 import yaml
 
-from nasrepro import benchmarks, book, book_pages, cli, metrics, paths
+from nasrepro import benchmarks, book, cli, metrics, paths
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.studies import correlations
@@ -244,61 +244,6 @@ def test_a_damaged_table_stops_the_book_with_one_sentence(tmp_path, monkeypatch)
     with pytest.raises(DataError, match=f"{path} is not the file of nb201-200epochs.*delete it"):
         book.build(said.append)
     assert said == []
-
-
-def test_verdicts_are_what_the_notebook_glued(workspace):
-    code = 'from myst_nb import glue\nglue("tiny-supported", 3, display=False)\n'
-    path = book.execute_notebook(write_notebook("01_tiny", code), {}, workspace / "01_tiny.ipynb")
-    table = book_pages.verdicts({"01_tiny": book.execution(path)})
-    assert table.splitlines()[-1] == "| {doc}`/book/_executed/01_tiny` | – | 3 | – | – | – |"
-
-
-def test_generated_tables_name_every_source_and_column():
-    sources = book_pages.sources(SOURCES.values())
-    assert all(name in sources for name in SOURCES)
-    assert "`cifar10-test-200`" in book_pages.columns()
-    assert "no study" in book_pages.notebooks({})
-
-
-def test_counts_stand_beside_the_published_ones():
-    text = book_pages.counts()
-    assert (
-        "| cells | 423,624 (Yu, table 2); about 423,000 (SoTL, section 3.2.1) | 423,624 |" in text
-    )
-    assert "| 1Shot1 space 2 encodings | 29,160 (SoTL, table 3.1) | 29,160 |" in text
-    assert "| 1Shot1 space 2 without operations of loose ends | – | 16,632 |" in text
-    assert r"A\_1 to A\_4 have 423,623 cells together" in text
-    assert "one more: `output(0)`" in text
-
-
-def test_measured_ratios_become_a_table_for_each_machine(tmp_path):
-    row = {
-        "name": "training",
-        "what": "tiny",
-        "baseline": "plain",
-        "way": "fast",
-        "ratio": {"median": 2.0, "min": 1.5, "max": 2.25},
-        "turns": 3,
-        "seconds": {"plain": 4.0, "fast": 2.0},
-        "images": 5_000,
-        "machine": {"cpu": "A", "cores": 2, "threads": 1, "python": "3.11.7", "torch": "2.13.0"},
-    }
-    other = {**row, "machine": {**row["machine"], "cpu": "B"}}
-    del other["images"]
-    path = tmp_path / "bench.json"
-    assert "make bench" in book_pages.ratios(path)
-    path.write_text(json.dumps([row, other]))
-    text = book_pages.ratios(path)
-    assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | 1,250; 2,500 |" in text
-    assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | 4 s; 2 s |" in text
-    assert text.index("A, 2 cores") < text.index("1,250") < text.index("B, 2 cores")
-
-
-def test_generated_files_are_only_written_when_they_change(tmp_path):
-    book_pages.write_all(tmp_path, {})
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    book_pages.write_all(tmp_path, {})
-    assert before == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
 
 def test_no_notebook_is_tracked_as_ipynb():

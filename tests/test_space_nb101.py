@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasrepro.book_pages import published_counts
 from nasrepro.errors import ConfigError
+from nasrepro.pages.generated import published_counts
 from nasrepro.spaces import counts, nb101
 from nasrepro.spaces.nb101 import (
     LABELS,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro import report
+from nasrepro.pages.regret import comparison_table, effects_table
 from nasrepro.search import Curves
 from nasrepro.spaces.nb101 import NUM_CELLS
 from nasrepro.stats import effect_interval, p_of_effect
@@ -79,7 +79,7 @@ def test_supernets_that_all_failed_leave_a_row_of_counts():
     row = comparison.compare(baseline, [None, None], np.random.default_rng(0), 99)
     assert row == {"supernets": 0, "failed": 2, "guided_runs": 0, "baseline_runs": 3}
     frame = pd.DataFrame([{"space": "A_4", "baseline": "RS", **row}], columns=comparison.COMPARED)
-    (shown,) = report.comparison_table(frame).to_dict("records")
+    (shown,) = comparison_table(frame).to_dict("records")
     assert (shown["supernets × searches"], shown["difference"]) == ("0** × 0", "–")
     assert shown["trainings to match"] == "–"
 
@@ -89,16 +89,14 @@ def test_effects_as_text():
     found = np.array([[0.0, 2.0], [0.0, 2.0]])
     row = comparison.effect(np.array([3.0, 5.0]), found, np.random.default_rng(0), 99)
     about = {"space": "A_4", "baseline": "GS", "guided": "RS", "supernets": 2, "failed": 1}
-    (shown,) = report.effects_table(pd.DataFrame([about | row])).to_dict("records")
+    (shown,) = effects_table(pd.DataFrame([about | row])).to_dict("records")
     assert (shown["space"], shown["column"], shown["n"]) == ("A_4", "GS - RS_ws", "2*")
     assert shown["difference ± deviation"] == "3.00 ± 1.22"
     assert shown["d, noncentral t"].startswith("2.45 [")
     # Welch: the means do not differ, so t = 3 / sqrt(2 / 2) with one degree of freedom.
     assert shown["p, Welch"] == "0.205"
     assert shown["P"] == "1.00"
-    (tiny,) = report.effects_table(pd.DataFrame([about | row | {"p_student": 1e-5}])).to_dict(
-        "records"
-    )
+    (tiny,) = effects_table(pd.DataFrame([about | row | {"p_student": 1e-5}])).to_dict("records")
     assert tiny["p, Student"] == "< 0.001"
 
 

@@ -253,8 +253,8 @@ def metrics(page: Inputs) -> pd.DataFrame:
 def metrics_top(page: Inputs) -> pd.DataFrame:
     """What the best cells get, and Laube's tau_a in both ways."""
     heads = {"top_10_accuracy": "best of predicted top 10, %", "tau_a": "Laube's tau_a, each run's"}
-    pooled = pooled_tau_a_column(page.frames["tau_a"])
     each = interval_grid(page.frame("summary"), heads)
+    pooled = pooled_tau_a_column(page.frames["tau_a"])
     return each.merge(pooled, how="left", on=["subspace", "size"]).fillna("–")
 
 
@@ -383,7 +383,7 @@ def usage(page: Inputs, value: str) -> Figure:
 
 def scatter(page: Inputs) -> Figure:
     """Proxy against stand-alone accuracy of a small supernet, all operations and without Zero."""
-    table = page.benchmark(correlations.table_of(page.profile))
+    table = correlations.table_of(page.profile)
     chosen = (full(page), str(Subspace.without("none")))
     shown = {
         space: record
@@ -393,8 +393,8 @@ def scatter(page: Inputs) -> Figure:
         and correlations.size_of(record.config, page.profile) == "S"
     }
     if not shown:
-        raise page.absent()
-    observed = correlations.observe(shown.values(), page.profile, table)
+        raise page.absent([table])
+    observed = correlations.observe(shown.values(), page.profile, page.benchmark(table))
     spaces = [space for space in chosen if space in shown]
     return plots.scatter(observed, spaces, seed=0, size="S", truth=truth(page))
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import benchmarks, claims, plots
+from nasrepro.benchmarks import nb101_official, official
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
 from nasrepro.pages.text import numbered_table
@@ -19,6 +20,8 @@ from nasrepro.studies import results, study
 from nasrepro.studies.results import Plan
 
 NOTHING = "–"  # a number that cannot be had
+# The files that a table is read from which only a user can get.
+OFFICIAL = {official.NAME: tuple(official.READERS), nb101_official.NAME: nb101_official.FILES}
 
 
 class Absent(NasreproError):
@@ -128,10 +131,10 @@ def how_to_get(names: Iterable[str]) -> str:
     for name in names:
         if name in BENCHES:
             said.append(f"`nasrepro bench build {name}` makes it.")
-        elif name not in SOURCES:
+        elif name in OFFICIAL:
             said.append(
-                f"{name} is read from the benchmark's own file: put it into a folder under its own "
-                "name and set NASREPRO_DATA to the folder."
+                f"It is read from {' or '.join(OFFICIAL[name])}, the benchmark's own file: put one "
+                "into a folder and set NASREPRO_DATA to it."
             )
     return " ".join(said)
 

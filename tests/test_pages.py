@@ -1,0 +1,306 @@
+"""Pages and the notebooks that place them: each thing is there, whatever is missing.
+
+The notebooks are read and not executed: what they name must be what their page's module has.
+"""
+
+import ast
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import jupytext
+import pandas as pd
+import pytest
+
+from nasrepro import paths, studies
+from nasrepro.claims import VERDICTS, read_claims
+from nasrepro.errors import ConfigError
+from nasrepro.pages import generated, of_study, scoreboard
+from nasrepro.pages.page import NOTHING, Absent, Inputs, Table, compose, how_to_get, read_inputs
+from nasrepro.runs.store import Measurement, Record, supernets
+from nasrepro.studies import results, study
+
+NOTEBOOKS = sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
+
+
+# ---- notebooks
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What a notebook's text names, and its code."""
+
+    path: Path
+
+    @property
+    def cells(self) -> list:
+        return jupytext.read(self.path).cells
+
+    @property
+    def code(self) -> list[str]:
+        return [cell.source for cell in self.cells if cell.cell_type == "code"]
+
+    @property
+    def prose(self) -> str:
+        return "\n\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """Label and code of every figure."""
+        cells = [cell for cell in self.cells if "mystnb" in cell.metadata]
+        return [(cell.metadata["mystnb"]["figure"]["name"], cell.source) for cell in cells]
+
+    @property
+    def module(self) -> ModuleType:
+        """That of the study of its name."""
+        return of_study(self.study)
+
+    @property
+    def study(self) -> str:
+        return self.path.stem.partition("_")[2]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request) -> Notebook:
+    return Notebook(request.param)
+
+
+def logic(code: str) -> list[str]:
+    """The statements of a cell that do more than place: all but imports of this library and calls.
+
+    The arguments of a call are names and literals.
+    """
+
+    def placed(value: ast.expr) -> bool:
+        return isinstance(value, ast.Call) and all(
+            isinstance(argument, ast.Name | ast.Constant)
+            for argument in (*value.args, *(keyword.value for keyword in value.keywords))
+        )
+
+    def allowed(statement: ast.stmt) -> bool:
+        match statement:
+            case ast.ImportFrom(module=module):
+                return (module or "").partition(".")[0] == "nasrepro"
+            case ast.Expr(value=value) | ast.Assign(targets=[ast.Name()], value=value):
+                return placed(value)
+        return False
+
+    return [ast.unparse(part) for part in ast.parse(code).body if not allowed(part)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pandas as pd",
+        "from pandas import DataFrame",
+        "if page: page.figure('a')",
+        "def helper(): ...",
+        "for name in names: page.figure(name)",
+        "rows = [name for name in names]",
+        "page.figure('a' + 'b')",
+        "page.figure([name for name in names][0])",
+        "show(page.figure('a'))",
+        "total = 1 + 1",
+        "tables['a']",
+    ],
+)
+def test_logic_in_a_cell_is_found(code):
+    assert logic(code)
+
+
+def test_a_notebook_only_places(notebook):
+    parameters, *others = notebook.code
+    assert all(
+        isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for statement in ast.parse(parameters).body
+    )
+    assert [found for code in others for found in logic(code)] == []
+    prepared, *figures = others
+    assert f'pages.prepare("{notebook.study}", profile, workers, device)' in prepared
+    assert all(len(ast.parse(code).body) == 1 for code in figures)
+
+
+def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
+    named = re.findall(r"\{glue:md\}`([\w-]+)`", notebook.prose)
+    captions = [table.caption for table in notebook.module.TABLES.values()]
+    in_captions = re.findall(r"\{([\w-]+)\}", " ".join(captions))
+    known = {f"{notebook.study}-{name}" for name in notebook.module.NUMBERS}
+    assert set(named) <= known
+    assert set(in_captions) <= set(notebook.module.NUMBERS)
+    assert known - set(named) <= {f"{notebook.study}-{name}" for name in in_captions}, "unused"
+
+
+def test_every_table_and_figure_is_placed_once(notebook):
+    tables = re.findall(r"^```\{glue:md\} ([\w-]+)$", notebook.prose, re.MULTILINE)
+    assert sorted(tables) == sorted(notebook.module.TABLES)
+    assert len(re.findall(r"\{glue:", notebook.prose)) == len(tables) + len(
+        re.findall(r"\{glue:md\}`", notebook.prose)
+    )
+    assert notebook.figures == [
+        (f"fig-{name}", f'page.figure("{name}")') for name in notebook.module.FIGURES
+    ]
+
+
+def test_references_lead_to_labels_that_are_always_there():
+    notebooks = [Notebook(path) for path in NOTEBOOKS]
+    labels = [label for each in notebooks for label, _ in each.figures]
+    labels += [f"tab-{name}" for each in notebooks for name in each.module.TABLES]
+    assert [label for label, count in Counter(labels).items() if count > 1] == []
+    prose = [each.prose for each in notebooks]
+    prose += [path.read_text() for path in (paths.REPOSITORY / "book").glob("*.md")]
+    references = re.findall(r"\{numref\}`(?:[^`<]*<)?([\w-]+)>?`", "\n".join(prose))
+    assert len(references) > 20
+    assert set(references) <= set(labels)
+
+
+# ---- pages, with less and less of what they are made from
+
+
+@pytest.fixture
+def no_data(tmp_path, monkeypatch):
+    """A machine with no file of others."""
+    monkeypatch.delenv("NASREPRO_DATA", raising=False)
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+
+
+def save_smoke(name: str) -> None:
+    """Made-up records of the first runs of a study's profile `smoke`, with one that diverged."""
+    about = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
+    configs = list(study(name).grid("smoke"))
+    for config in configs[:2]:
+        supernets().save(Record(config, "ok", (0, 1, 2), (50, 60, 70), (), about))
+    supernets().save(Record(configs[2], "diverged", (), (), (), about))
+
+
+@pytest.fixture(params=studies.NAMES)
+def name(request) -> str:
+    return request.param
+
+
+def drawn(page) -> dict[str, str | None]:
+    """The text of each placeholder among a page's figures, None of a real one."""
+    texts = {}
+    for figure_name in page.figures:
+        figure = page.figure(figure_name)
+        assert figure.axes, "a figure without axes is not shown"
+        (text,) = figure.axes[0].texts[:1] or (None,)
+        texts[figure_name] = text and " ".join(text.get_text().split())
+    return texts
+
+
+def test_without_files_a_page_shows_what_is_stored(no_data, name):
+    page = compose(read_inputs(name, "cpu"), of_study(name))
+    assert [number for number, text in page.numbers.items() if text in (NOTHING, "")] == []
+    missing = {figure: text for figure, text in drawn(page).items() if text}
+    empty = {table for table, (rows, _) in page.tables.items() if list(rows) == [""]}
+    if name == "correlations":
+        assert missing.keys() == {"scatter", "bias", "spaces"} and empty == set()
+        assert "`nasrepro data fetch nb201-200epochs`" in missing["scatter"]
+        assert "nb101-sample nb101-supernets` gets them" in missing["bias"]
+    else:
+        assert missing == {} and empty == {"greedy-nb101-official"}
+
+
+def test_without_records_and_statistics_everything_says_how_to_get_it(no_data, results, name):
+    page = compose(read_inputs(name, "cpu"), of_study(name))
+    command = f"`nasrepro study run {name} --profile cpu` computes it"
+    assert all(command in text for text in drawn(page).values())
+    assert {page.numbers[verdict] for verdict in VERDICTS if verdict in page.numbers} == {"0"}
+    assert page.numbers["not-run"] == page.numbers["claims"] != "0"
+    messages = [rows[""].item() for rows, _ in page.tables.values() if list(rows) == [""]]
+    assert len(messages) > 4 and all(command in text for text in messages if "too few" not in text)
+
+
+def test_with_records_of_smoke_alone_a_page_is_whole(no_data, results, name):
+    save_smoke(name)
+    page = compose(read_inputs(name, "smoke"), of_study(name))
+    assert page.numbers["runs-stored"] in ("2", "3")
+    assert all(
+        "Not on this machine: nb201-200epochs" in text
+        for text in drawn(page).values()
+        if "size M" not in text
+    )
+
+
+def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
+    def absent(page):
+        raise Absent("Fetch it.")
+
+    module = SimpleNamespace(
+        NUMBERS={"n": lambda page: 3, "unknown": absent},
+        TABLES={
+            "whole": Table("Over {n} runs.", lambda page: pd.DataFrame({"a": ["1"]})),
+            "missing": Table("Of {unknown} cells.", absent),
+        },
+        FIGURES={"missing": absent},
+    )
+    page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
+    assert page.numbers == {"n": "3", "unknown": "–"}
+    assert [caption for _, caption in page.tables.values()] == ["Over 3 runs.", "Of – cells."]
+    assert page.tables["missing"][0].to_dict("list") == {"": ["Fetch it."]}
+    assert page.figure("missing").axes[0].texts[0].get_text() == "Fetch it."
+
+
+def test_an_error_that_is_no_absence_is_not_hidden():
+    module = SimpleNamespace(NUMBERS={"n": lambda page: 1 / 0}, TABLES={}, FIGURES={})
+    with pytest.raises(ZeroDivisionError):
+        compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
+
+
+def test_rows_of_a_frame_are_chosen_or_missing(no_data):
+    frames = {"curves": pd.DataFrame({"benchmark": ["nb201", "macro"], "time": [1, 2]})}
+    inputs = Inputs("regret", "cpu", results.Plan([], []), frames)
+    assert inputs.frame("curves", benchmark="macro")["time"].tolist() == [2]
+    with pytest.raises(Absent, match=r"Not on this machine: nb-macro.*Not run yet"):
+        inputs.frame("curves", ["nb-macro"], benchmark="nb101")
+    with pytest.raises(
+        Absent, match=r"^Not run yet in the profile cpu: `nasrepro study run regret"
+    ):
+        inputs.frame("searches")
+
+
+def test_how_to_get_names_every_kind_of_source():
+    text = how_to_get(["nb-macro", "nb101-official", "nb201-digits"])
+    assert "`nasrepro data fetch nb-macro` gets it" in text
+    assert "nasbench_only108.tfrecord or nasbench_full.tfrecord" in text
+    assert "`nasrepro bench build nb201-digits` makes it" in text
+
+
+def test_an_unknown_study_has_no_page():
+    with pytest.raises(ConfigError, match="the studies are correlations, regret"):
+        of_study("generated")
+
+
+# ---- the scoreboard
+
+
+def test_verdicts_are_counted():
+    claims = pd.DataFrame({"verdict": ["supported", "not run", "supported", "undecided"]})
+    assert scoreboard.count(claims) == [4, 2, 0, 1, 1]
+
+
+def test_the_scoreboard_agrees_with_the_pages(no_data):
+    board = scoreboard.scoreboard(dict.fromkeys(studies.NAMES, "cpu"))
+    for name in studies.NAMES:
+        numbers = compose(read_inputs(name, "cpu"), of_study(name)).numbers
+        keys = ["claims", *(verdict.replace(" ", "-") for verdict in VERDICTS)]
+        assert [str(count) for count in board.loc[name]] == [numbers[key] for key in keys]
+
+
+def test_a_study_without_statistics_has_not_run_its_claims(no_data, results):
+    papers = {"correlations": ("laube", "pourchot_ranking"), "regret": ("pourchot_search",)}
+    assert papers.keys() == set(studies.NAMES)
+    board = scoreboard.scoreboard(dict.fromkeys(studies.NAMES, "cpu"))
+    for name, its in papers.items():
+        total = sum(len(read_claims(paper)) for paper in its)
+        assert board.loc[name].tolist() == [total, 0, 0, 0, total]
+
+
+def test_a_notebook_of_no_study_has_no_verdicts(no_data, results):
+    executions = {"03_regret": {"parameters": {"profile": "cpu"}}, "02_to_come": {}}
+    *_, regret, other = generated.verdicts(executions).splitlines()
+    total = len(read_claims("pourchot_search"))
+    assert regret == f"| {{doc}}`/book/_executed/03_regret` | {total} | 0 | 0 | 0 | {total} |"
+    assert other == "| {doc}`/book/_executed/02_to_come` | – | – | – | – | – |"

@@ -1,0 +1,52 @@
+"""Numbers and tables of pages as text."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from nasrepro.pages.text import interval_grid, numbered_table, recomputed_table, with_interval
+
+
+def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
+    rows = [("no Zero", "S", name, *values) for name, values in metrics.items()]
+    columns = ["subspace", "size", "metric", "mean", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_diverged_run_is_an_asterisk_and_not_counted():
+    summary = summary_rows(diverged=(0.4, 0.0, 1.0, 5), spearman=(0.5, 0.4, 0.6, 3))
+    table = interval_grid(summary, {"spearman": "Spearman"})
+    assert table.iloc[0].to_dict() == {
+        "subspace": "no Zero",
+        "size": "S",
+        "n": "3**",
+        "Spearman": "0.50 [0.40, 0.60]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((0.123, 0.1, 0.15), "0.12 [0.10, 0.15]"),
+        ((1.0, 1.0, 1.0), "1.00 [1.00, 1.00]"),  # runs that agree are no exact count
+        ((0.5, math.nan, math.nan), "0.50 [no interval]"),
+        ((math.nan,) * 3, "–"),
+    ],
+)
+def test_a_number_never_stands_without_its_interval(interval, text):
+    assert with_interval(*interval) == text
+
+
+def test_a_table_is_numbered_and_keeps_its_texts():
+    table = numbered_table(pd.DataFrame({"n": ["007"], "x": ["> 0"]}), "What.", "tab-x")
+    lines = table.splitlines()
+    assert lines[:2] == ["```{table} What.", ":name: tab-x"]
+    assert "007" in table and "> 0" in table  # neither parsed as a number nor changed
+    assert lines[-1] == "```"
+
+
+def test_recomputed_numbers_are_text_and_truths_are_words():
+    frame = pd.DataFrame({"d": [0.444], "where": ["5.2"], "agrees": [True], "other": [1]})
+    shown = recomputed_table(frame, {"where": "place", "d": "d", "agrees": "agrees"})
+    assert shown.to_dict("records") == [{"place": "5.2", "d": "0.44", "agrees": "yes"}]
