@@ -133,17 +133,25 @@ def test_what_a_profile_does_not_have_is_not_called_not_run():
         page.TABLES["half-precision"].rows(inputs("smoke", usage=empty))
 
 
-def test_figures_that_need_files_are_drawn_from_them():
-    """One supernet of two subspaces; the authors' of seven spaces, two of them with a bias."""
+@pytest.fixture
+def stored() -> Inputs:
+    """The records of the published book, with the files of others."""
     needed = [correlations.TABLE, *page.NEEDS["authors"]]
     if missing := [name for name in needed if not is_here(name)]:
         pytest.skip(how_to_get(missing))
-    known = Inputs("correlations", "cpu", results.plan("correlations", "cpu"), {})
-    titles = [axis.get_title() for axis in page.scatter(known).axes]
-    assert titles[:1] == ["all operations: true top 50"] and len(titles) == 6
-    panels = page.one_supernet(known)
-    assert set(panels) == {"authors", "ours"}
-    assert all(
-        run["seed"].eq(0).all() and run["method"].eq("BNS-FT").all() for run in panels.values()
-    )
-    assert len(page.bias(known).axes) == 4 and len(page.all_spaces(known).axes) == 16
+    return Inputs("correlations", "cpu", results.plan("correlations", "cpu"), {})
+
+
+def test_one_supernet_of_two_subspaces_is_set_against_the_table(stored):
+    titles = [axis.get_title() for axis in page.scatter(stored).axes]
+    groups = ("true top 50", "true top 250", "random sample")
+    assert titles == [f"{s}: {group}" for s in ("all operations", "no Zero") for group in groups]
+
+
+@pytest.mark.slow
+def test_one_supernet_of_each_space_and_source_is_set_against_the_table(stored):
+    runs = page.one_supernet(stored)
+    assert set(runs) == {"authors", "ours"}
+    assert all(run["seed"].eq(0).all() and len(set(run["space"])) == 7 for run in runs.values())
+    assert len(page.bias(stored).axes) == 4  # two spaces with a bias, two sources
+    assert len(page.all_spaces(stored).axes) == 16  # seven spaces each, in rows of four

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro.benchmarks import nb101
 from nasrepro.pages import regret as page
 from nasrepro.pages.page import Absent, Inputs
 from nasrepro.pages.regret import comparison_table
@@ -62,7 +61,7 @@ def test_table_4_is_counted_by_sign_and_interval():
     known = inputs(table4=table4)
     names = ("spaces", "same-sign", "clear", "outside", "supernets")
     assert [number(name, known) for name in names] == ["2", "1", "1", "1", "5"]
-    with pytest.raises(Absent, match=nb101.NAME):
+    with pytest.raises(Absent):
         number("same-sign", inputs())
     with pytest.raises(Absent):  # a single supernet has no effect to detect
         number("detectable-here", inputs(table4=table4.assign(supernets=1)))
