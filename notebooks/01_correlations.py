@@ -30,7 +30,7 @@ profile = "cpu"  # smoke, cpu, paper, own or digits
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
-# %% tags=["hide-input", "remove-output"]
+# %% tags=["hide-input"]
 from nasrepro import pages
 
 page = pages.prepare("correlations", profile, workers, device)

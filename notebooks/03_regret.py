@@ -28,7 +28,7 @@ profile = "cpu"  # smoke, cpu or paper: how the supernets of study 1 were comput
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
-# %% tags=["hide-input", "remove-output"]
+# %% tags=["hide-input"]
 from nasrepro import pages
 
 page = pages.prepare("regret", profile, workers, device)

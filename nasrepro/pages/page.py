@@ -142,12 +142,12 @@ def how_to_get(names: Iterable[str]) -> str:
 def read_inputs(name: str, profile: str) -> Inputs:
     """What there is of a study in a profile; ConfigError if it has no such profile."""
     plan = results.plan(name, profile)
-    statistics = known_statistics(plan, name, profile)
+    statistics = statistics_at_hand(plan, name, profile)
     frames = study(name).tables(statistics) if statistics else {}
     return Inputs(name, profile, plan, frames)
 
 
-def known_statistics(plan: Plan, name: str, profile: str) -> dict[str, pd.DataFrame]:
+def statistics_at_hand(plan: Plan, name: str, profile: str) -> dict[str, pd.DataFrame]:
     """A study's statistics: computed from records and tables, else stored, else none."""
     if plan.stored and is_here(study(name).table_of(profile)):
         return results.known_statistics(name, profile)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from nasrepro.claims import VERDICTS
 from nasrepro.pages import of_study
-from nasrepro.pages.page import known_statistics
+from nasrepro.pages.page import statistics_at_hand
 from nasrepro.studies import results, study
 
 
@@ -33,7 +33,7 @@ def claims_of(name: str, profile: str) -> pd.DataFrame:
     if results.statistics_dir(name, profile).is_dir():
         statistics = results.stored_statistics(name, profile)
     else:
-        statistics = known_statistics(results.plan(name, profile), name, profile)
+        statistics = statistics_at_hand(results.plan(name, profile), name, profile)
     return of_study(name).claims(study(name).tables(statistics) if statistics else {})
 
 
