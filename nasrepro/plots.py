@@ -56,7 +56,7 @@ def scatter(
     """Laube's figure 2: proxy against stand-alone accuracy, a row a subspace, a column a group.
 
     Args:
-        observations: what `observe` of study 1 gives.
+        observations: what `studies.measure.observe` gives for study 1.
         subspaces: the rows.
         seed: of the run that is shown.
         size: of its network.
@@ -74,7 +74,7 @@ def scatter(
         ]
         for axis, (name, top) in zip(row, groups.items(), strict=True):
             cells = run[run["random"]] if top is None else run.nlargest(top, "truth")
-            axis.scatter(cells["predicted"], cells["truth"], s=6, alpha=0.5, color=COLOURS[1])
+            axis.scatter(cells["proxy"], cells["truth"], s=6, alpha=0.5, color=COLOURS[1])
             axis.set_title(f"{subspace}: {name}", fontsize=9)
     figure.supxlabel("proxy accuracy, percent of the validation images", fontsize=10)
     figure.supylabel(textwrap.fill(f"stand-alone: {truth}", 60), fontsize=10)

@@ -13,16 +13,19 @@ from types import ModuleType, SimpleNamespace
 import jupytext
 import pandas as pd
 import pytest
+from records import arrays
 
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.pages import generated, of_study, scoreboard
 from nasrepro.pages.page import NOTHING, Absent, Inputs, Table, compose, how_to_get, read_inputs
-from nasrepro.runs.store import Measurement, Record, supernets
+from nasrepro.runs.kinds import SUPERNET, store_of
+from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import results, study
 
 NOTEBOOKS = sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
+SHOWN = [path.stem.partition("_")[2] for path in NOTEBOOKS]  # studies that have a page
 
 
 # ---- notebooks
@@ -168,13 +171,13 @@ def no_data(tmp_path, monkeypatch):
 def save_smoke(name: str) -> None:
     """Made-up records of the first runs of a study's profile `smoke`, with one that diverged."""
     about = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
-    configs = list(study(name).grid("smoke"))
+    configs = list(study(name).design("smoke"))
     for config in configs[:2]:
-        supernets().save(Record(config, "ok", (0, 1, 2), (50, 60, 70), (), about))
-    supernets().save(Record(configs[2], "diverged", (), (), (), about))
+        store_of(SUPERNET).save(Record(config, "ok", (), arrays([0, 1, 2], [50, 60, 70]), about))
+    store_of(SUPERNET).save(Record(configs[2], "diverged", (), arrays(), about))
 
 
-@pytest.fixture(params=studies.NAMES)
+@pytest.fixture(params=SHOWN)
 def name(request) -> str:
     return request.param
 
@@ -269,8 +272,11 @@ def test_how_to_get_names_every_kind_of_source():
 
 
 def test_an_unknown_study_has_no_page():
-    with pytest.raises(ConfigError, match="the studies are correlations, regret"):
+    with pytest.raises(ConfigError, match="the studies are correlations, training-tricks, regret"):
         of_study("generated")
+    for name in set(studies.NAMES) - set(SHOWN):
+        with pytest.raises(ConfigError, match=f"the study {name} has no page yet"):
+            of_study(name)
 
 
 # ---- the scoreboard
@@ -282,8 +288,8 @@ def test_verdicts_are_counted():
 
 
 def test_the_scoreboard_agrees_with_the_pages(no_data):
-    board = scoreboard.scoreboard(dict.fromkeys(studies.NAMES, "cpu"))
-    for name in studies.NAMES:
+    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
+    for name in SHOWN:
         numbers = compose(read_inputs(name, "cpu"), of_study(name)).numbers
         keys = ["claims", *(verdict.replace(" ", "-") for verdict in VERDICTS)]
         assert [str(count) for count in board.loc[name]] == [numbers[key] for key in keys]
@@ -291,8 +297,8 @@ def test_the_scoreboard_agrees_with_the_pages(no_data):
 
 def test_a_study_without_statistics_has_not_run_its_claims(no_data, results):
     papers = {"correlations": ("laube", "pourchot_ranking"), "regret": ("pourchot_search",)}
-    assert papers.keys() == set(studies.NAMES)
-    board = scoreboard.scoreboard(dict.fromkeys(studies.NAMES, "cpu"))
+    assert papers.keys() == set(SHOWN)
+    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
     for name, its in papers.items():
         total = sum(len(read_claims(paper)) for paper in its)
         assert board.loc[name].tolist() == [total, 0, 0, 0, total]

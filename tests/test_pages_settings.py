@@ -4,14 +4,14 @@ import pytest
 
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.pages.settings import describe_runs
-from nasrepro.runs.config import RunConfig
-from nasrepro.studies.correlations import PROFILES, grid
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.studies.correlations import PROFILES, design
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_description_says_what_the_configs_say(profile):
-    config: RunConfig = grid(profile)[0]
-    text = " ".join(describe_runs(grid(profile), PROFILES[profile].nets)["value"])
+    config: SupernetConfig = next(iter(design(profile)))
+    text = " ".join(describe_runs(list(design(profile)), PROFILES[profile].nets)["value"])
     for number in (config.data.train_images, config.data.validation_images, config.cells.random):
         assert f"{number:,}" in text
     assert f"{config.train.epochs} epochs, batches of {config.train.batch_size}" in text

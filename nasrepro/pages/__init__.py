@@ -6,19 +6,24 @@ machine says so in its place, so a text can refer to all of it.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nasrepro.studies import study
+from nasrepro.errors import ConfigError
+from nasrepro.studies import MODULES, study
 
 if TYPE_CHECKING:  # imports torch: slow
     from nasrepro.pages.page import Page
 
 
 def of_study(name: str) -> ModuleType:
-    """The module of a study's page; ConfigError that lists the studies if there is none."""
+    """The module of a study's page; ConfigError if there is no such study, or no page of it yet."""
     study(name)
-    return import_module(f"nasrepro.pages.{name}")
+    module = f"nasrepro.pages.{MODULES[name]}"
+    if find_spec(module) is None:
+        raise ConfigError(f"the study {name} has no page yet")
+    return import_module(module)
 
 
 def prepare(name: str, profile: str, workers: int = 0, device: str = "cpu") -> "Page":

@@ -20,10 +20,11 @@ from nasrepro.pages.text import (
     with_count,
     with_interval,
 )
-from nasrepro.runs.config import RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.studies import appraisal, correlations
+from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
 NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
@@ -33,14 +34,14 @@ SINGLES = [str(subspace) for subspace in correlations.SINGLES]
 # ---- runs and what was measured
 
 
-def runs_201(page: Inputs) -> list[RunConfig]:
+def runs_201(page: Inputs) -> list[SupernetConfig]:
     """The runs on NAS-Bench-201."""
-    return list(correlations.nb201_grid(page.profile))
+    return list(correlations.nb201_design(page.profile))
 
 
-def runs_101(page: Inputs) -> list[RunConfig]:
+def runs_101(page: Inputs) -> list[SupernetConfig]:
     """The runs on NAS-Bench-101; none if the profile has no such part."""
-    return list(appraisal.grid(page.profile))
+    return list(appraisal.design(page.profile))
 
 
 def supernets_201(page: Inputs) -> list[Record]:
@@ -273,7 +274,7 @@ def half_precision(page: Inputs) -> pd.DataFrame:
     return half_precision_grid(page.frame("half_precision"))
 
 
-def wanted_101(page: Inputs) -> list[RunConfig]:
+def wanted_101(page: Inputs) -> list[SupernetConfig]:
     """`runs_101`; Absent if the profile has none."""
     if not (configs := runs_101(page)):
         raise Absent(f"The profile {page.profile} has no runs on NAS-Bench-101.")
@@ -385,16 +386,18 @@ def scatter(page: Inputs) -> Figure:
     """Proxy against stand-alone accuracy of a small supernet, all operations and without Zero."""
     table = correlations.table_of(page.profile)
     chosen = (full(page), str(Subspace.without("none")))
+    design = correlations.nb201_design(page.profile)
     shown = {
         space: record
         for record in supernets_201(page)
-        if (space := str(record.config.subspace)) in chosen
+        if (space := design[record.config]["subspace"]) in chosen
         and record.config.seed == 0
-        and correlations.size_of(record.config, page.profile) == "S"
+        and design[record.config]["size"] == "S"
     }
     if not shown:
         raise page.absent([table])
-    observed = correlations.observe(shown.values(), page.profile, page.benchmark(table))
+    column = correlations.PROFILES[page.profile].column
+    observed = observe(shown.values(), design, page.benchmark(table), column)
     spaces = [space for space in chosen if space in shown]
     return plots.scatter(observed, spaces, seed=0, size="S", truth=truth(page))
 

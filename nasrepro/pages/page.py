@@ -14,8 +14,8 @@ from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
 from nasrepro.pages.text import numbered_table
 from nasrepro.runs.bench import BENCHES
-from nasrepro.runs.config import RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results, study
 from nasrepro.studies.results import Plan
 
@@ -37,7 +37,7 @@ class Inputs:
     plan: Plan
     frames: Mapping[str, pd.DataFrame]  # the study's `tables`; none if there are no statistics
 
-    def records(self, configs: Iterable[RunConfig]) -> list[Record]:
+    def records(self, configs: Iterable[SupernetConfig]) -> list[Record]:
         """The stored records of some runs, in the order of the configs."""
         by_config = {record.config: record for record in self.plan.stored}
         return [by_config[config] for config in configs if config in by_config]

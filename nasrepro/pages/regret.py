@@ -19,7 +19,7 @@ from nasrepro.pages.text import (
     with_count,
     with_interval,
 )
-from nasrepro.runs.store import Record
+from nasrepro.runs.record import Record
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import detectable_effect, effect_interval
@@ -55,7 +55,7 @@ ACCOUNTS = {"run": regret.AS_RUN, "paper": regret.AS_IN_PAPER}
 
 def protocol(page: Inputs) -> Protocol:
     """How much is searched."""
-    return regret.PROTOCOLS[page.profile]
+    return regret.PROFILES[page.profile]
 
 
 def supernets(page: Inputs) -> Profile:
@@ -65,22 +65,22 @@ def supernets(page: Inputs) -> Profile:
 
 def records_201(page: Inputs) -> list[Record]:
     """Small supernets of NAS-Bench-201 that evaluated a sample."""
-    return page.records(regret.small_grid(page.profile))
+    return page.records(regret.small_design(page.profile))
 
 
 def records_whole(page: Inputs) -> list[Record]:
     """Those that evaluated every cell."""
-    return page.records(regret.whole_grid(page.profile))
+    return page.records(regret.whole_design(page.profile))
 
 
 def records_macro(page: Inputs) -> list[Record]:
     """Supernets of NAS-Bench-Macro."""
-    return page.records(regret.macro_grid(page.profile))
+    return page.records(regret.macro_design(page.profile))
 
 
 def records_101(page: Inputs) -> list[Record]:
     """Supernets of NAS-Bench-101 as the paper's search has them."""
-    return page.records(appraisal.grid(page.profile, methods=(appraisal.BASELINE,)))
+    return page.records(appraisal.design(page.profile, methods=(appraisal.BASELINE,)))
 
 
 def compared(page: Inputs, benchmark: str, **equal: object) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def where(benchmark: str, records: list[Record]) -> str:
 
 def candidates(page: Inputs) -> str:
     """How many cells a supernet of NAS-Bench-201 offers to searches."""
-    grid = regret.small_grid(page.profile)
+    grid = regret.small_design(page.profile)
     sizes = {min(config.cells.random, config.subspace.size) for config in grid}
     return " or ".join(f"{size:,}" for size in sorted(sizes))
 
@@ -255,16 +255,16 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         for name, column in ACCURACY.items()
     },
     "runs-stored": lambda page: len(records_201(page)),
-    "runs-total": lambda page: len(regret.small_grid(page.profile)),
+    "runs-total": lambda page: len(regret.small_design(page.profile)),
     "nb101-stored": lambda page: len(records_101(page)),
     "repeated": lambda page: f"{regret.repeated_counts(page.plan.stored, page.profile)[0]:,}",
     "alike": lambda page: f"{regret.repeated_counts(page.plan.stored, page.profile)[1]:,}",
     "macro-stored": lambda page: len(records_macro(page)),
-    "macro-total": lambda page: len(regret.macro_grid(page.profile)),
+    "macro-total": lambda page: len(regret.macro_design(page.profile)),
     "macro-size": lambda page: f"{protocol(page).macro.size:,}",
     "macro-share": lambda page: f"{comparison.paper_trainings(protocol(page).macro.size):,}",
     "whole-stored": lambda page: len(records_whole(page)),
-    "whole-total": lambda page: len(regret.whole_grid(page.profile)),
+    "whole-total": lambda page: len(regret.whole_design(page.profile)),
     "whole-space": lambda page: protocol(page).whole,
     "whole-size": lambda page: f"{protocol(page).whole.size:,}",
     "whole-share": lambda page: f"{comparison.paper_trainings(protocol(page).whole.size):,}",

@@ -4,13 +4,14 @@ import pandas as pd
 
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.config import AnyCells, DataConfig, DrawnCells, RunConfig
-from nasrepro.runs.store import Record
+from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces import SPACES
 from nasrepro.train import TrainConfig
 
 
-def describe_runs(configs: list[RunConfig], nets: dict) -> pd.DataFrame:
+def describe_runs(configs: list[SupernetConfig], nets: dict) -> pd.DataFrame:
     """How the runs were made, from their configs: one row a setting they share.
 
     Args:
