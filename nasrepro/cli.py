@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.paths import make_variables_absolute
 from nasrepro.studies import NAMES
 
 # Commands import what they need themselves, so that help and short commands start at once.
@@ -64,6 +65,7 @@ Scheduler = Annotated[
 
 def main() -> None:
     """Entry point: errors that people can mend are printed, not raised."""
+    make_variables_absolute()
     try:
         app()
     except NasreproError as error:

@@ -1,0 +1,47 @@
+"""The folders that variables name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from nasrepro import paths
+
+
+@pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
+def test_a_variable_that_names_nothing_counts_as_unset(monkeypatch, value):
+    for name in paths.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    paths.make_variables_absolute()
+    assert paths.results_dir() == paths.REPOSITORY / "results"
+    assert paths.cache_dir() == platformdirs.user_cache_path("nasrepro")
+    assert paths.data_dir() is None
+
+
+def test_variables_keep_their_meaning_in_another_folder(tmp_path, monkeypatch):
+    """In this process and in those it starts, as a notebook's kernel."""
+    places = (tmp_path / "results", tmp_path / "cache", tmp_path / "elsewhere" / "data")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name, place in zip(paths.VARIABLES, places, strict=True):
+        monkeypatch.setenv(name, os.path.relpath(place))
+    paths.make_variables_absolute()
+    monkeypatch.chdir("/")
+    asked = "from test_paths import *; print(*folders(), sep='\\n')"
+    answer = subprocess.run(
+        [sys.executable, "-c", asked],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    for found in (folders(), map(Path, answer.stdout.split())):
+        assert tuple(path.resolve() for path in found) == places
+
+
+def folders() -> tuple[Path | None, ...]:
+    return paths.results_dir(), paths.cache_dir(), paths.data_dir()
