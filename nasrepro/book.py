@@ -5,12 +5,14 @@ was there before. It is executed again when something it depends on changed: its
 library, the lock file, the records, or which benchmark tables and external files are here. A
 failure is never kept.
 
+Any number of notebooks can run at once; builds of the book take turns.
+
 Papermill, jupytext and Jupyter Book are needed only here and imported only where they are used.
 """
 
-import ast
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -18,23 +20,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from nasrepro import benchmarks, paths
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.files import whole_file
 from nasrepro.pages import generated
+from nasrepro.parameters import check_parameters, default_parameters
 
 NOTEBOOKS = paths.REPOSITORY / "notebooks"
 EXECUTED = paths.REPOSITORY / "book" / "_executed"
 BUILD = paths.REPOSITORY / "_build"
 LOCK_FILE = paths.REPOSITORY / "requirements.lock"
-KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def build(report: Callable[[str], None] = print) -> Path:
     """Build the whole book from the stored records; nothing is trained.
+
+    Another build of this clone is waited for.
 
     Args:
         report: is told each step, one line each.
@@ -46,6 +54,40 @@ def build(report: Callable[[str], None] = print) -> Path:
         NasreproError: if the file of a table is damaged, a cell of a notebook fails, or a page has
             a warning.
     """
+    with building(report):
+        return _build(report)
+
+
+@contextmanager
+def building(report: Callable[[str], None]) -> Iterator[None]:
+    """The time in which no other process builds the book of this clone; says whom it waits for."""
+
+    def sign(descriptor: int) -> None:
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+
+    path = BUILD / "build.lock"
+    try:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, fallback_to_soft=False, on_acquired=sign)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            holder = path.read_text(encoding="utf-8") or "another process"
+            report(f"waiting for {holder}, which is building this book")
+            lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"cannot lock {path} ({error.strerror}); build the book in a clone that can be written"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(report: Callable[[str], None]) -> Path:
+    """Build the book, while nobody else does."""
     fetch_tables(report)
     outputs = {path: EXECUTED / f"{path.stem}.ipynb" for path in sorted(NOTEBOOKS.glob("*.py"))}
     for notebook, output in outputs.items():
@@ -73,13 +115,16 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
         The executed notebook, in `_build/runs/`.
 
     Raises:
-        ConfigError: if there is no such notebook or parameter.
+        ConfigError: if there is no such notebook or parameter, or it takes other values.
         NasreproError: if a cell fails.
     """
+    import jupytext
+
     source = NOTEBOOKS / f"{notebook}.py"
     if not source.is_file():
         names = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.py")))
         raise ConfigError(f"unknown notebook {notebook!r}; the notebooks are {names or 'none'}")
+    check_parameters(notebook, default_parameters(jupytext.read(source)), parameters)
     fetch_tables()
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")
 
@@ -116,75 +161,27 @@ def execute_notebook(
         `output`.
 
     Raises:
-        ConfigError: if a parameter is not known.
         NasreproError: if a cell fails; what ran of the notebook is in `_build/partial/`.
     """
     import jupytext
     import nbformat
 
+    from nasrepro import kernel
+
     node = jupytext.read(source)
-    node.metadata.setdefault("kernelspec", KERNEL)
-    known = default_parameters(node)
-    if unknown := [name for name in parameters if name not in known]:
-        raise ConfigError(
-            f"{source.stem} has no parameter {', '.join(unknown)}; "
-            f"its parameters are {', '.join(known) or 'none'}"
-        )
-    partial = BUILD / "partial" / output.name
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    node.metadata.setdefault("kernelspec", kernel.SPEC)
     start = time.perf_counter()
-    executed = _papermill(node, partial, dict(parameters), source.stem)
+    executed = kernel.run_cells(node, parameters, source.stem, BUILD / "partial" / output.name)
     _tidy(executed)
     executed.metadata["nasrepro"] = {
         "key": key,
         "seconds": round(time.perf_counter() - start, 1),
-        "parameters": known | dict(parameters),
+        "parameters": default_parameters(node) | dict(parameters),
         "numbers": glued(executed),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(executed, partial)
-    partial.replace(output)
+    with whole_file(output, "make room") as file:
+        file.write(nbformat.writes(executed).encode())
     return output
-
-
-def default_parameters(node: Any) -> dict[str, Any]:
-    """Names and values assigned in the cell tagged `parameters`: plain `name = literal` lines."""
-    tagged = [cell for cell in node.cells if "parameters" in cell.metadata.get("tags", [])]
-    return {
-        target.id: ast.literal_eval(statement.value)
-        for cell in tagged
-        for statement in ast.parse(cell.source).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _papermill(node: Any, partial: Path, parameters: dict[str, Any], name: str) -> Any:
-    """Run papermill on a notebook; NasreproError with the failing cell and its error."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    try:
-        return papermill.execute_notebook(
-            node,
-            partial,
-            parameters,
-            kernel_name=KERNEL["name"],
-            progress_bar=False,
-            cwd=paths.REPOSITORY,
-            config=Config(KernelManager={"transport": "ipc"}),  # no open port
-        )
-    except PapermillExecutionError as error:
-        lines = error.source.strip().splitlines()
-        raise NasreproError(
-            f"{name}, cell {error.cell_index + 1}, beginning with\n    {lines[0] if lines else ''}"
-            f"\nfailed: {error.ename}: {error.evalue}\nThe traceback is in {partial}."
-        ) from None
-    except DeadKernelError as error:
-        raise NasreproError(f"{name}: its kernel died; was memory short? ({error})") from None
 
 
 def glued(node: Any) -> dict[str, str]:

@@ -1,18 +1,26 @@
 """Executing notebooks: parameters, failures, the cache; and what the book's sources promise."""
 
 import json
+import os
+import platform
 import re
 import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
-from nasrepro import benchmarks, book, cli, metrics, paths
+from nasrepro import benchmarks, book, cli, kernel, metrics, paths
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.parameters import check_parameters
 from nasrepro.studies import correlations
+
+PATIENCE = 120  # seconds; only a test that fails waits so long
 
 HEADER = """# ---
 # jupyter:
@@ -37,6 +45,7 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """A book of no pages in an empty folder."""
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     monkeypatch.setattr(book, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(book, "EXECUTED", tmp_path / "book" / "_executed")
     monkeypatch.setattr(book, "BUILD", tmp_path / "_build")
@@ -88,10 +97,166 @@ def test_studies_are_executed_with_the_smallest_profile(tmp_path, monkeypatch):
         assert not re.search(r"\| *nan *\|", executed.read_text()), "no table shows a bare nan"
 
 
+@pytest.fixture
+def start(workspace) -> Iterator[Callable[[str], subprocess.Popen]]:
+    """Starts other processes that work on the same book, and can be talked to."""
+    places = (
+        f"workspace = paths.REPOSITORY = Path({str(workspace)!r})\n"
+        "book.NOTEBOOKS, book.BUILD = workspace / 'notebooks', workspace / '_build'\n"
+        "book.fetch_tables = lambda: None\n"
+    )
+    running = []
+
+    def begin(script: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"from test_book import *\n{places}{script}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+
+
+def test_notebooks_run_at_once(workspace, start):
+    """Each waits in its cell for the other."""
+    codes = {
+        "01_tiny": "open('a', 'w').close(); open('b').read(); print('met')\n",
+        "02_tiny": "open('a').read(); open('b', 'w').close(); print('met')\n",
+    }
+    os.mkfifo(workspace / "a")
+    os.mkfifo(workspace / "b")
+    for name, code in codes.items():
+        write_notebook(name, code)
+    processes = [start(f"book.run({name!r}, {{}})") for name in codes]
+    for name, process in zip(codes, processes, strict=True):
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, errors
+        assert outputs(book.BUILD / "runs" / f"{name}.ipynb") == ["met\n"]
+
+
+def test_a_running_notebook_leaves_nothing_in_the_repository(workspace):
+    write_notebook("01_tiny", "import os; print(*sorted(os.listdir()))\n")
+    before = sorted(path.name for path in workspace.iterdir())
+    assert outputs(book.run("01_tiny", {})) == [" ".join(before) + "\n"]
+    assert sorted(path.name for path in workspace.iterdir()) == sorted([*before, "_build"])
+    assert [path.name for path in book.BUILD.rglob("*")] == ["runs", "01_tiny.ipynb"]
+
+
+def test_the_kernel_is_this_interpreter_with_no_settings_of_the_user(workspace, monkeypatch):
+    """Whatever kernel of the same name, or start-up file, the user has."""
+    spec = workspace / "jupyter" / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["false"], "display_name": "", "language": "python"}))
+    startup = workspace / "ipython" / "profile_default" / "startup" / "mine.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("mine = True\n")
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(workspace / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(workspace / "ipython"))
+    write_notebook("01_tiny", "import sys; print(sys.executable, 'mine' in globals())\n")
+    assert outputs(book.run("01_tiny", {})) == [f"{sys.executable} False\n"]
+
+
+def test_a_long_path_of_temporary_files_is_no_obstacle(workspace, monkeypatch):
+    """The path of a socket has about 100 characters at most."""
+    folder = workspace / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr(kernel.tempfile, "tempdir", str(folder))
+    write_notebook("01_tiny", "print(number)\n")
+    assert outputs(book.run("01_tiny", {})) == ["1\n"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_kernel_that_ends_before_it_has_begun_is_one_sentence(workspace, monkeypatch):
+    monkeypatch.setattr(kernel, "make_ipkernel_cmd", lambda: [sys.executable, "-c", ""])
+    write_notebook("01_tiny", "print(number)\n")
+    with pytest.raises(NasreproError, match="01_tiny: its kernel died"):
+        book.run("01_tiny", {})
+
+
+def test_a_build_waits_for_another_and_says_for_whom(workspace, start, monkeypatch):
+    monkeypatch.setattr(book, "lay_out", lambda report: workspace)
+    other = start("with book.building(print): print('begun', flush=True); input()")
+    said: list[str] = []
+
+    def report(line: str) -> None:
+        said.append(line)
+        if line.startswith("waiting"):
+            other.stdin.write("\n")
+            other.stdin.flush()
+
+    assert other.stdout.readline() == "begun\n"
+    book.build(report)
+    _, errors = other.communicate(timeout=PATIENCE)
+    assert other.returncode == 0, errors
+    assert said == [
+        f"waiting for process {other.pid} on {platform.node()}, which is building this book"
+    ]
+    book.build(said.append)
+    assert len(said) == 1, "nobody builds now"
+
+
+def test_a_clone_that_cannot_be_written_is_one_sentence(workspace):
+    book.BUILD.write_text("no folder")
+    with pytest.raises(DataError, match=r"cannot lock .*build\.lock .*; build the book in a clone"):
+        book.build()
+
+
+def test_a_relative_folder_is_the_same_in_the_kernel(workspace, monkeypatch):
+    write_notebook("01_tiny", "from nasrepro.paths import *; print(results_dir(), data_dir())\n")
+    (workspace / "here").mkdir()
+    monkeypatch.chdir(workspace / "here")
+    monkeypatch.setenv("NASREPRO_RESULTS", "records")
+    monkeypatch.setenv("NASREPRO_DATA", "")
+    monkeypatch.setattr(sys, "argv", ["nasrepro", "book", "run", "01_tiny"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert not stop.value.code
+    printed = outputs(book.BUILD / "runs" / "01_tiny.ipynb")
+    assert printed == [f"{workspace / 'here' / 'records'} None\n"]
+
+
 def test_unknown_parameter_is_an_error(workspace):
     write_notebook("01_tiny", "print(number)\n")
     with pytest.raises(ConfigError, match=r"no parameter nmuber; its parameters are number"):
         book.run("01_tiny", {"nmuber": 2})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "sentence"),
+    [
+        ("workers", "two", "workers takes a whole number, e.g. 0; found 'two'"),
+        ("workers", 2.5, "workers takes a whole number, e.g. 0; found 2.5"),
+        ("workers", True, "workers takes a whole number, e.g. 0; found True"),
+        ("workers", None, "workers takes a whole number, e.g. 0; found None"),
+        ("workers", -1, "workers: it takes 0 or more local processes, found -1"),
+        ("profile", 1, "profile takes a text, e.g. 'cpu'; found 1"),
+        ("profile", "big", "profile: unknown profile 'big'; choose from smoke,"),
+        ("device", 0, "device takes a text, e.g. 'cpu'; found 0"),
+        ("device", "gpu", "device: cannot compute on 'gpu'; this machine has cpu"),
+    ],
+)
+@pytest.mark.parametrize("notebook", [path.stem for path in book.NOTEBOOKS.glob("*.py")])
+def test_values_of_parameters_are_checked_before_anything_else(
+    monkeypatch, notebook, parameter, value, sentence
+):
+    monkeypatch.setattr(book, "fetch_tables", lambda: pytest.fail("it fetched tables"))
+    with pytest.raises(ConfigError, match=f"{notebook}: {re.escape(sentence)}"):
+        book.run(notebook, {parameter: value})
+
+
+def test_values_that_a_parameter_takes_are_not_refused():
+    known = {"profile": "cpu", "workers": 0, "device": "cpu", "rate": 0.5, "sparse": False}
+    given = {"profile": "smoke", "workers": 2, "device": "cpu", "rate": 1, "sparse": True}
+    check_parameters("01_correlations", known, given)
+    check_parameters("01_correlations", known, {})
 
 
 def test_unknown_notebook_is_an_error(workspace):
