@@ -5,7 +5,6 @@ file that cannot be measured.
 """
 
 import importlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,7 +14,7 @@ import torch
 
 from nasrepro.errors import NasreproError
 from nasrepro.paths import results_dir
-from nasrepro.runs.machine import cpu_name
+from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
 
 FILES = ("supernet", "search", "workers", "loading")
@@ -48,8 +47,8 @@ def machine() -> dict[str, str | int]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "torch": importlib.metadata.version("torch"),
-        "nasrepro": importlib.metadata.version("nasrepro"),
+        "torch": public_version("torch"),
+        "nasrepro": public_version("nasrepro"),
     }
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import functools
+import importlib.metadata
 import multiprocessing
 import os
 import re
@@ -30,7 +31,7 @@ from nasrepro.runs.execute import execute as execute_with
 from nasrepro.runs.executors import THREAD_VARIABLES, LocalProcesses, check_versions, versions
 from nasrepro.runs.kinds import SUPERNET
 from nasrepro.runs.locks import failures, lock, locked, unlock
-from nasrepro.runs.machine import peak_memory_mb
+from nasrepro.runs.machine import machine, peak_memory_mb
 from nasrepro.runs.record import Record
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
@@ -266,9 +267,8 @@ def test_a_cluster_computes_what_this_process_would(cluster, results):
 @pytest.mark.slow
 def test_a_cluster_of_other_versions_is_refused(cluster, monkeypatch):
     monkeypatch.setattr(executors, "versions", lambda: versions() | {"torch": "1.0"})
-    with pytest.raises(
-        ConfigError, match=rf"torch {re.escape(torch.__version__)} instead of 1\.0;"
-    ):
+    ours = re.escape(versions()["torch"])
+    with pytest.raises(ConfigError, match=rf"torch {ours} instead of 1\.0;"):
         execute(compute, scheduler=cluster)
     assert not note("calls").exists()
 
@@ -409,6 +409,16 @@ def test_other_versions_are_named():
     check_versions(versions())
     with pytest.raises(ConfigError, match=f"numpy {versions()['numpy']} instead of 0.1; install"):
         check_versions(versions() | {"numpy": "0.1"})
+
+
+def test_the_builds_of_one_version_agree(monkeypatch):
+    """A client with PyTorch's build for the CPU, a worker with that of the package index."""
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "2.13.0+cpu")
+    expected = versions()
+    assert set(expected.values()) == {"2.13.0"}
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "2.13.0+cu130")
+    check_versions(expected)
+    assert machine("cpu")["versions"]["torch"] == "2.13.0"
 
 
 # ---- two clients of one store

@@ -3,7 +3,6 @@
 All three are executors in the sense of `concurrent.futures`.
 """
 
-import importlib.metadata
 import multiprocessing
 import os
 import signal
@@ -19,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from nasrepro.errors import ConfigError, NasreproError
+from nasrepro.runs.machine import public_version
 
 # What must agree between this process and a worker elsewhere.
 PACKAGES = ("nasrepro", "numpy", "torch")
@@ -190,7 +190,7 @@ def _places(client, resources: dict[str, int]) -> int:
 
 def versions() -> dict[str, str]:
     """The versions here of what must agree everywhere."""
-    return {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {package: public_version(package) for package in PACKAGES}
 
 
 def check_versions(expected: dict[str, str]) -> None:

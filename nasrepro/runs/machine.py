@@ -36,9 +36,18 @@ def machine(device: str) -> dict[str, Any]:
         "bfloat16": multiplies_bfloat16(torch.device(device).type),
         "versions": {
             "python": platform.python_version(),
-            **{p: importlib.metadata.version(p) for p in ("nasrepro", "numpy", "torch")},
+            **{package: public_version(package) for package in ("nasrepro", "numpy", "torch")},
         },
     }
+
+
+def public_version(package: str) -> str:
+    """The version of an installed package, without what marks a build of it.
+
+    Of one PyTorch there are 2.13.0, 2.13.0+cpu and 2.13.0+cu130, and where it comes from decides
+    whether the package, torch itself or both say so. What they compute depends on the device.
+    """
+    return importlib.metadata.version(package).partition("+")[0]
 
 
 def peak_memory_mb() -> float:
