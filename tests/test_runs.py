@@ -319,7 +319,9 @@ def test_the_top_cells_are_the_best_of_the_subspace(table):
 
 
 @settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     some_configs,
@@ -415,7 +417,9 @@ def test_a_cut_file_of_before_is_found_wherever_it_ends():
 
 
 ALTERATIONS = settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
