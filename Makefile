@@ -1,5 +1,4 @@
 # Targets are described by the comment after ##; `make` alone prints them.
-PYTHON ?= python3.11
 PORT ?= 8000
 STUDY ?= correlations
 PROFILE ?= smoke
@@ -7,22 +6,35 @@ PROFILE ?= smoke
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# The version of a Python, if it runs and is one that the pinned packages are for.
+version = $(filter 3.11 3.12 3.13,$(shell $(1) -c \
+  'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
+# The Python that was asked for with PYTHON=..., if it is fit; else the first that is.
+FIT = $(firstword $(foreach python,$(or $(PYTHON),python3.13 python3.12 python3.11 python3),\
+  $(if $(call version,$(python)),$(python))))
+# What is in .venv stays if it is whole, and no other version was asked for.
+HAVE := $(if $(wildcard $(INSTALLED)),$(call version,$(BIN)/python))
+KEEP := $(if $(PYTHON),$(filter $(HAVE),$(call version,$(PYTHON))),$(HAVE))
+
 .DEFAULT_GOAL := help
-.PHONY: help book test test-slow test-network bench lint serve study clean
+.PHONY: help book test test-avx2 test-slow test-network bench lint serve study clean anew
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installs what requirements.lock pins; done again only when one of the two files changes.
-$(INSTALLED): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "$(PYTHON) not found: install Python 3.11, or say where it is: make PYTHON=..." >&2; \
-	  exit 1; }
-	@echo "Installing the pinned packages into .venv; the first time takes a few minutes."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --requirement requirements.lock
-	@$(BIN)/python -m pip install -qq --no-deps --editable .
+$(INSTALLED): requirements.lock pyproject.toml $(if $(KEEP),,anew)
+	@echo "Installing the pinned packages into .venv; the first time takes some minutes."
+	@$(BIN)/python -m pip install --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
+
+anew:
+	@test -n "$(FIT)" || { \
+	  echo "$(if $(PYTHON),$(PYTHON) is no Python,found no Python) 3.11, 3.12 or 3.13:" \
+	    "install one, or say where it is: make PYTHON=..." >&2; \
+	  exit 1; }
+	@$(FIT) -m venv --clear .venv
 
 book: $(INSTALLED)  ## build the book from the stored records, without training
 	@$(BIN)/nasrepro book build
@@ -30,6 +42,10 @@ book: $(INSTALLED)  ## build the book from the stored records, without training
 
 test: $(INSTALLED)  ## run the fast tests
 	@$(BIN)/python -m pytest
+
+test-avx2: $(INSTALLED)  ## run the tests that use torch as a processor without AVX-512 would
+	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
+	  $(BIN)/python -m pytest -m "torch and not slow and not network"
 
 test-slow: $(INSTALLED)  ## run the slow tests
 	@$(BIN)/python -m pytest -m slow
@@ -45,7 +61,7 @@ lint: $(INSTALLED)  ## check style and format with ruff
 	@$(BIN)/ruff format --check
 
 serve:  ## serve the built book on this machine: PORT=8000
-	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	@$(FIT) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 study: $(INSTALLED)  ## compute what a study lacks: STUDY=correlations PROFILE=smoke ARGS="--seeds 1"
 	@$(BIN)/nasrepro study run $(STUDY) --profile $(PROFILE) $(ARGS)
