@@ -71,9 +71,9 @@ def building(report: Callable[[str], None]) -> Iterator[None]:
         BUILD.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, fallback_to_soft=False, on_acquired=sign)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=1)  # by then its holder has signed
         except Timeout:
-            holder = path.read_text(encoding="utf-8") or "another process"
+            holder = path.read_text(encoding="utf-8")
             report(f"waiting for {holder}, which is building this book")
             lock.acquire()
     except OSError as error:

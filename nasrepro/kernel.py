@@ -63,6 +63,7 @@ def run_cells(node: Any, parameters: Mapping[str, Any], name: str, failed: Path)
                 start_timeout=PATIENCE,
                 iopub_timeout=PATIENCE,
                 kernel_manager_class=OwnKernel,
+                shutdown_kernel="immediate",  # else it is interrupted, and may complain of that
                 config=Config(
                     OwnKernel={
                         "transport": "ipc",  # no open port: sockets beside the connection file
