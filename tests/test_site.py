@@ -19,6 +19,7 @@ from nasrepro import book
 SITE = book.BUILD / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("book/**/*.html"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 120_000  # milliseconds; only a test that fails waits so long
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -117,6 +118,7 @@ def test_page_in_a_browser(browser, address: str, name: str) -> None:
             route.abort()
 
     page = browser.new_page(viewport={"width": 375, "height": 812})
+    page.set_default_timeout(PATIENCE)
     page.route("**/*", watch)
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -124,7 +126,7 @@ def test_page_in_a_browser(browser, address: str, name: str) -> None:
     page.goto(address + name, wait_until="networkidle")
     formulas = page.locator(".math").count()
     if formulas:
-        page.wait_for_selector("mjx-container", state="attached", timeout=10_000)
+        page.wait_for_selector("mjx-container", state="attached")
     width = page.evaluate("document.documentElement.scrollWidth")
     broken = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
     unrendered = page.locator("mjx-merror").count()
@@ -139,6 +141,7 @@ def test_page_in_a_browser(browser, address: str, name: str) -> None:
 
 def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(address, wait_until="networkidle")
     url, title = page.url, page.title()
     page.close()
