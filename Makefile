@@ -56,9 +56,10 @@ test-network: $(INSTALLED)  ## run the tests that download
 bench: $(INSTALLED)  ## measure how fast the library is; nothing else should be running
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-lint: $(INSTALLED)  ## check style and format with ruff
+lint: $(INSTALLED)  ## check style and format with ruff, types with mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
 
 serve:  ## serve the built book on this machine: PORT=8000
 	@$(FIT) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

@@ -1,7 +1,8 @@
 """Measure, print, and write `results/bench.json`: python benchmarks/run.py [supernet] [...]
 
-Nothing else should be running. Rows of files that are not named stay as they are, and those of a
-file that cannot be measured.
+Nothing else should be running. Rows of files that are not named stay as they are, those of a file
+that cannot be measured, and those that were measured with other instructions of the processor, e.g.
+with ATEN_CPU_CAPABILITY=avx2 and ONEDNN_MAX_CPU_ISA=AVX2.
 """
 
 import importlib
@@ -9,6 +10,7 @@ import json
 import os
 import platform
 import sys
+from typing import Any
 
 import torch
 
@@ -16,6 +18,7 @@ from nasrepro.errors import NasreproError
 from nasrepro.paths import results_dir
 from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
+from nasrepro.train import multiplies_bfloat16
 
 FILES = ("supernet", "search", "workers", "loading")
 
@@ -35,15 +38,26 @@ def main(names: list[str]) -> None:
                 f"[{row['ratio']['min']}, {row['ratio']['max']}] times as fast as {row['baseline']}"
             )
             measured.append({"file": name, **row, "machine": machine()})
-        rows = [row for row in rows if row["file"] != name] + measured
-        rows.sort(key=lambda row: FILES.index(row["file"]))
+        rows = [row for row in rows if (row["file"], _instructions(row)) != (name, instructions())]
+        rows = sorted(rows + measured, key=lambda row: FILES.index(row["file"]))
         write_atomically(path, json.dumps(rows, indent=1) + "\n")
 
 
-def machine() -> dict[str, str | int]:
+def instructions() -> str:
+    """Which of the processor's instructions are used."""
+    bfloat16 = "with" if multiplies_bfloat16("cpu") else "without"
+    return f"{torch.backends.cpu.get_cpu_capability()}, {bfloat16} bf16 products"
+
+
+def _instructions(row: dict[str, Any]) -> str | None:
+    return row["machine"].get("instructions")
+
+
+def machine() -> dict[str, str | int | None]:
     """What the figures depend on."""
     return {
         "cpu": cpu_name(),
+        "instructions": instructions(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

@@ -177,22 +177,10 @@ def execute_notebook(
         "key": key,
         "seconds": round(time.perf_counter() - start, 1),
         "parameters": default_parameters(node) | dict(parameters),
-        "numbers": glued(executed),
     }
     with whole_file(output, "make room") as file:
         file.write(nbformat.writes(executed).encode())
     return output
-
-
-def glued(node: Any) -> dict[str, str]:
-    """What an executed notebook glued: the text of each key, as Markdown where it has one."""
-    found = {}
-    for cell in node.cells:
-        for output in cell.get("outputs", []):
-            if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
-                data = {kind.rpartition("/")[2]: text for kind, text in output["data"].items()}
-                found[name] = data.get("markdown", data.get("plain"))
-    return found
 
 
 def _tidy(node: Any) -> None:
@@ -237,7 +225,7 @@ def stored_key(output: Path) -> str | None:
 
 
 def execution(output: Path) -> dict[str, Any]:
-    """What `execute_notebook` noted: key, seconds, parameters, numbers; empty if nothing."""
+    """What `execute_notebook` noted: key, seconds, parameters; empty if nothing."""
     try:
         return json.loads(output.read_text(encoding="utf-8"))["metadata"]["nasrepro"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -56,7 +56,7 @@ def check_parameters(notebook: str, known: Mapping[str, Any], given: Mapping[str
 
 def _profile(notebook: str, value: str) -> None:
     """A profile of the notebook's study; it lists them itself."""
-    study(notebook.partition("_")[2]).grid(value, 1)
+    study(notebook.partition("_")[2]).design(value, 1)
 
 
 def _workers(notebook: str, value: int) -> None:

@@ -299,7 +299,9 @@ def _runs(plan: Any) -> list[str | None]:
 
 
 def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
-    """Where the records were measured: processor, threads, versions, and how many runs."""
+    """Where the records were measured: processor, threads, precision, versions, and how many."""
+    from nasrepro.studies.results import precision_of  # imports torch: slow
+
     plans = [_plan(name, execution) for name, execution in executions.items()]
     # Studies share records.
     records = {record.key: record for plan in plans if plan for record in plan.stored}
@@ -307,8 +309,9 @@ def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
     for record in records.values():
         found = record.measurement
         packages = ", ".join(f"{name} {v}" for name, v in sorted(found.versions.items()))
-        counts[found.device, found.cpu, str(found.threads), packages] += 1
-    header = ["device", "processor", "threads", "versions", "runs"]
+        place = (found.device, found.cpu, str(found.threads), precision_of(record), packages)
+        counts[place] += 1
+    header = ["device", "processor", "threads", "trained in", "versions", "runs"]
     rows = [[*key, str(count)] for key, count in sorted(counts.items())]
     return markdown_table(header, rows) if rows else "No record is stored yet.\n"
 
@@ -325,7 +328,8 @@ def ratios(path: Path) -> str:
     parts = []
     for machine in {str(row["machine"]): row["machine"] for row in rows}.values():
         parts.append(
-            f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} thread a process, "
+            f"{machine['cpu']} ({machine['instructions']}), {machine['cores']} cores, "
+            f"{machine['threads']} thread a process, "
             f"Python {machine['python']}, torch {machine['torch']}:\n"
         )
         body = [

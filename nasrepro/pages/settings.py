@@ -8,6 +8,7 @@ from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces import SPACES
+from nasrepro.studies.results import precision_of, seconds
 from nasrepro.train import TrainConfig
 
 
@@ -56,7 +57,9 @@ def describe_protocol(
         f"learning rate {train.learning_rate:g} to {train.final_learning_rate:g} by a cosine, "
         f"weight decay {train.weight_decay:g}, "
         + (f"gradients clipped to norm {train.gradient_clip:g}, " if train.gradient_clip else "")
-        + train.precision,
+        + (f"label smoothing {train.label_smoothing:g}, " if train.label_smoothing else "")
+        + train.precision
+        + (" where the processor multiplies it" if train.precision == "bfloat16" else ""),
         "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
     }
 
@@ -74,14 +77,24 @@ def describe_bench(bench: Bench) -> pd.DataFrame:
 
 
 def machine(records: list[Record]) -> str:
-    """Where and with what the runs were computed, and how long one took."""
-    places: dict[str, list[float]] = {}
-    for found in (record.measurement for record in records):
+    """Where and with what the runs were computed, in which precision, and how long one took."""
+    places: dict[str, list[Record]] = {}
+    for record in records:
+        found = record.measurement
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-        place = f"{found.device} ({found.cpu}, {found.threads} thread(s) each; {versions})"
-        places.setdefault(place, []).append(found.train_seconds + found.evaluate_seconds)
+        place = (
+            f"{found.device} ({found.cpu}, {found.threads} thread(s) each; {versions}) in "
+            f"{precision_of(record)}"
+        )
+        places.setdefault(place, []).append(record)
     return "; ".join(
-        f"{len(seconds)} runs on {place}, {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} "
-        f"minutes a run, {sum(seconds) / 3600:.1f} hours in all"
-        for place, seconds in places.items()
+        f"{len(runs)} runs on {place}, {_minutes(runs)}" for place, runs in places.items()
+    )
+
+
+def _minutes(records: list[Record]) -> str:
+    times = [seconds(record) for record in records]
+    return (
+        f"{min(times) / 60:.1f} to {max(times) / 60:.1f} minutes a run, "
+        f"{sum(times) / 3600:.1f} hours in all"
     )
