@@ -34,7 +34,14 @@ def test_measured_ratios_become_a_table_for_each_machine(tmp_path):
         "turns": 3,
         "seconds": {"plain": 4.0, "fast": 2.0},
         "images": 5_000,
-        "machine": {"cpu": "A", "cores": 2, "threads": 1, "python": "3.11.7", "torch": "2.13.0"},
+        "machine": {
+            "cpu": "A",
+            "instructions": "AVX2",
+            "cores": 2,
+            "threads": 1,
+            "python": "3.11.7",
+            "torch": "2.13.0",
+        },
     }
     other = {**row, "machine": {**row["machine"], "cpu": "B"}}
     del other["images"]
@@ -44,7 +51,7 @@ def test_measured_ratios_become_a_table_for_each_machine(tmp_path):
     text = generated.ratios(path)
     assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | 1,250; 2,500 |" in text
     assert "| training: tiny | plain | fast | 2.00 [1.50, 2.25] | 3 | 4 s; 2 s |" in text
-    assert text.index("A, 2 cores") < text.index("1,250") < text.index("B, 2 cores")
+    assert text.index("A (AVX2), 2 cores") < text.index("1,250") < text.index("B (AVX2), 2 cores")
 
 
 def test_generated_files_are_only_written_when_they_change(tmp_path):
