@@ -1,10 +1,10 @@
 """How well proxy accuracies rank architectures: one written definition for each metric.
 
 Every argument is one-dimensional, its entry i belongs to architecture i, and more is better
-(negate a loss or a perplexity). A supernet that predicts the same value for every architecture is
-a failed run: its correlation is undefined and comes back as NaN, so that a table can still be
-made. NaN that comes in is a mistake and raises ValueError, as do infinities, other dimensions,
-unequal lengths and fewer than two architectures.
+(negate a loss or a perplexity). A supernet that predicts the same value for every architecture, up
+to rounding, is a failed run: its correlation is undefined and comes back as NaN, so that a table
+can still be made. NaN that comes in is a mistake and raises ValueError, as do infinities, other
+dimensions, unequal lengths and fewer than two architectures.
 """
 
 import math
@@ -13,6 +13,32 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+
+# Of the magnitude of some numbers: what sums and means of equal ones can differ by.
+ROUNDING = 64 * np.finfo(np.float64).eps
+
+
+def varies(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Whether numbers differ along an axis by more than the rounding of their magnitude, bool.
+
+    What is divided by the spread of other numbers is noise.
+
+    >>> bool(varies(np.array([0.3, 0.1 + 0.2]))), bool(varies(np.array([0.3, 0.3001])))
+    (False, True)
+    """
+    low, high = values.min(axis=axis), values.max(axis=axis)
+    return high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
+
+
+def mean_of(values: np.ndarray, axis: int | None = -1) -> np.ndarray:
+    """The mean along an axis, which rounding does not carry past the least or the greatest value.
+
+    So that of equal numbers is their value.
+
+    >>> float(np.mean([0.04] * 10)), float(mean_of(np.array([0.04] * 10)))
+    (0.039999999999999994, 0.04)
+    """
+    return np.clip(values.mean(axis=axis), values.min(axis=axis), values.max(axis=axis))
 
 
 def finite_vector(values: ArrayLike, name: str, at_least: int = 2) -> np.ndarray:
@@ -68,11 +94,13 @@ def kendall_tau(predicted: ArrayLike, truth: ArrayLike, variant: Literal["a", "b
     if variant not in ("a", "b"):
         raise ValueError(f"expected variant 'a' or 'b', found {variant!r}")
     x, y = _aligned(predicted=predicted, truth=truth)
+    if _either_constant(x, y):
+        return math.nan if variant == "b" else 0.0
     tau_b = float(stats.kendalltau(x, y).statistic)
     if variant == "b":
         return tau_b
     scale = math.sqrt(_untied_pairs(x) * _untied_pairs(y))
-    return round(tau_b * scale) / math.comb(x.size, 2) if scale else 0.0
+    return round(tau_b * scale) / math.comb(x.size, 2)
 
 
 def spearman(predicted: ArrayLike, truth: ArrayLike) -> float:
@@ -115,7 +143,7 @@ def pearson(predicted: ArrayLike, truth: ArrayLike) -> float:
 
 
 def _either_constant(x: np.ndarray, y: np.ndarray) -> bool:
-    return bool((x == x[0]).all() or (y == y[0]).all())
+    return not (varies(x) and varies(y))
 
 
 def sparse_kendall_tau(predicted: ArrayLike, truth: ArrayLike, resolution: float = 0.1) -> float:
@@ -185,7 +213,7 @@ def top_n_curve(
     best = np.argsort(-t, kind="stable")
     tops = [best[:n] for n in sizes]
     tau = np.array([kendall_tau(p[top], t[top], variant) for top in tops])
-    return TopNCurve(sizes, tau, np.array([p[top].mean() for top in tops]))
+    return TopNCurve(sizes, tau, np.array([mean_of(p[top]) for top in tops]))
 
 
 def tau_a(ns: ArrayLike, mean_predictions: ArrayLike) -> float:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nasrepro.metrics import finite_vector
+from nasrepro.metrics import finite_vector, mean_of
 from nasrepro.spaces import SPACES
 
 
@@ -244,7 +244,7 @@ def one_shot_budget(guided: Curves) -> float:
     >>> one_shot_budget(Curves(np.array([[10.0, 12.0], [14.0, 15.0]]), np.zeros((2, 2))))
     12.0
     """
-    return float(guided.time[:, 0].mean())
+    return float(mean_of(guided.time[:, 0]))
 
 
 def _check_positive(**numbers: int) -> None:

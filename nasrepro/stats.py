@@ -1,12 +1,13 @@
 """Intervals, effect sizes and power over runs: a number on a page has its n and its interval.
 
 A value belongs to one run (one seed) unless said otherwise. With a single run the mean stands and
-the bounds are NaN; runs that agree exactly give an interval of no width. NaN that comes in raises
-ValueError: leave diverged runs out beforehand, and say so.
+the bounds are NaN; runs that agree, up to rounding, give an interval of no width. Where all runs of
+two groups agree with each other, there is nothing to tell them apart by: their difference is 0 and
+has no interval, their effect and its p are NaN. NaN that comes in raises ValueError: leave diverged
+runs out beforehand, and say so.
 """
 
 import math
-import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from nasrepro.metrics import finite_vector, spearman
+from nasrepro.metrics import finite_vector, mean_of, spearman, varies
 
 ALPHA, POWER = 0.05, 0.8  # Pourchot, section 4.3
 
@@ -52,11 +53,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """
     _check_confidence(confidence)
     v = finite_vector(values, "values", at_least=1)
-    mean = float(v.mean())
-    if v.size == 1:
-        return Interval(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf((1 + confidence) / 2, v.size - 1) * stats.sem(v))
-    return Interval(mean, mean - half, mean + half, v.size)
+    return _over_strata(float(mean_of(v)), [v], 1, confidence)
 
 
 def mean_correlation(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -104,6 +101,7 @@ def spearman_interval(
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 2 or min(v.shape) < 2 or not np.isfinite(v).all():
         raise ValueError(f"expected finite numbers (n, rankings), two of each, found {v.shape}")
+    v = _without_rounding(v)
     estimate = _mean_rank_correlation(v[None])[0]
     chosen = generator.integers(len(v), size=(resamples, len(v)))
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -116,6 +114,11 @@ def _mean_rank_correlation(values: np.ndarray) -> np.ndarray:
     ranks = _unit_ranks(values)
     first, second = np.triu_indices(values.shape[2], k=1)
     return (ranks[:, :, first] * ranks[:, :, second]).sum(axis=1).mean(axis=1)
+
+
+def _without_rounding(columns: np.ndarray) -> np.ndarray:
+    """Columns [n, columns], those that differ by rounding alone made constant."""
+    return np.where(varies(columns, axis=0), columns, 0.0)
 
 
 def _unit_ranks(values: np.ndarray) -> np.ndarray:
@@ -159,7 +162,7 @@ def spearman_difference_interval(
     2.0
     """
     _check_confidence(confidence)
-    v = np.column_stack([rankings, one, other]).astype(np.float64)
+    v = _without_rounding(np.column_stack([rankings, one, other]).astype(np.float64))
     chosen = generator.integers(len(v), size=(resamples, len(v)))
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(_mean_rank_gain(v[chosen]), tails)
@@ -186,7 +189,8 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
         confidence: between 0 and 1.
 
     Returns:
-        the difference, its interval (NaN if a group has one run), and n = na + nb.
+        the difference, its interval (NaN if a group has one run, or all runs of both agree), and
+        n = na + nb.
 
     Both variances are 2 and both sizes 2, so the error is sqrt(2), the degrees of freedom are 2 and
     t is 4.303:
@@ -197,11 +201,7 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
     """
     _check_confidence(confidence)
     x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
-    difference, n = float(x.mean() - y.mean()), x.size + y.size
-    with warnings.catch_warnings():  # SciPy warns of lost precision where one group is constant
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
-        low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(confidence)
-    return Interval(difference, float(low), float(high), n)
+    return _difference_over_strata([x], [y], confidence)
 
 
 def share_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -247,7 +247,8 @@ def stratified_mean_interval(groups: Sequence[ArrayLike], confidence: float = 0.
     if not groups:
         raise ValueError("expected at least one stratum, found none")
     x = [finite_vector(group, "a group", at_least=1) for group in groups]
-    return _over_strata(float(np.mean([g.mean() for g in x])), x, len(x), confidence)
+    mean = float(mean_of(np.array([mean_of(group) for group in x])))
+    return _over_strata(mean, x, len(x), confidence)
 
 
 def stratified_difference_interval(
@@ -264,7 +265,8 @@ def stratified_difference_interval(
         confidence: between 0 and 1.
 
     Returns:
-        The mean difference, its interval (NaN if a group has one run), and n, all runs together.
+        The mean difference, its interval (NaN if a group has one run, or in each stratum all runs
+        of both agree), and n, all runs together.
 
     Differences of 4 and 2; four variances of 2 in groups of two, so the error is sqrt(4) / 2 with 4
     degrees of freedom, and t is 2.776:
@@ -277,8 +279,27 @@ def stratified_difference_interval(
     if len(a) != len(b) or not a:
         raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
     x, y = ([finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b))
-    difference = float(np.mean([g.mean() - h.mean() for g, h in zip(x, y, strict=True)]))
-    return _over_strata(difference, [*x, *y], len(a), confidence)
+    return _difference_over_strata(x, y, confidence)
+
+
+def _difference_over_strata(
+    x: Sequence[np.ndarray], y: Sequence[np.ndarray], confidence: float
+) -> Interval:
+    pairs = list(zip(x, y, strict=True))
+    difference = float(np.mean([_difference(g, h) for g, h in pairs]))
+    found = _over_strata(difference, [*x, *y], len(x), confidence)
+    if any(_differ(g, h) for g, h in pairs):
+        return found
+    return found._replace(low=math.nan, high=math.nan)
+
+
+def _differ(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether any run of two groups differs from any other, by more than rounding."""
+    return bool(varies(np.concatenate([x, y])))
+
+
+def _difference(x: np.ndarray, y: np.ndarray) -> float:
+    return float(mean_of(x) - mean_of(y)) if _differ(x, y) else 0.0
 
 
 def _over_strata(
@@ -288,14 +309,24 @@ def _over_strata(
     n = sum(group.size for group in groups)
     if min(group.size for group in groups) == 1:
         return Interval(estimate, math.nan, math.nan, n)
-    errors = np.array([group.var(ddof=1) / group.size for group in groups]) / strata**2
-    if not errors.any():  # all runs of each group agree exactly
-        return Interval(estimate, estimate, estimate, n)
-    freedom = errors.sum() ** 2 / sum(
-        error**2 / (group.size - 1) for error, group in zip(errors, groups, strict=True)
-    )
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(errors.sum()))
+    error, freedom = _standard_error(groups, strata)
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error if error else 0.0
     return Interval(estimate, estimate - half, estimate + half, n)
+
+
+def _standard_error(groups: Sequence[np.ndarray], strata: int = 1) -> tuple[float, float]:
+    """That of `_over_strata`, and Satterthwaite's degrees of freedom: NaN without any spread."""
+    errors = np.array([_squares(g) / (g.size - 1) / g.size for g in groups]) / strata**2
+    if not errors.any():
+        return 0.0, math.nan
+    shares, freedoms = errors / errors.sum(), [group.size - 1 for group in groups]
+    return math.sqrt(errors.sum()), float(1 / (shares**2 / freedoms).sum())
+
+
+def _squares(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Sum of squared deviations from the mean; 0 of values that differ by rounding alone."""
+    squares = values.var(axis=axis) * values.shape[axis]
+    return np.where(varies(values, axis), squares, 0.0)
 
 
 def deviation_ratio_interval(
@@ -323,7 +354,7 @@ def deviation_ratio_interval(
     """
     _check_confidence(confidence)
     sides = [[finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b)]
-    squares = [sum(g.var() * g.size for g in side) for side in sides]
+    squares = [float(sum(map(_squares, side))) for side in sides]
     freedom = [sum(g.size - 1 for g in side) for side in sides]
     n = sum(g.size for side in sides for g in side)
     if 0 in freedom or squares[1] == 0:
@@ -347,7 +378,8 @@ def student_test(a: ArrayLike, b: ArrayLike) -> TTest:
 
     t = d sqrt(na nb / (na + nb)) with na + nb - 2 degrees of freedom, d being Cohen's. The test of
     Pourchot (section 4.3). Where the groups differ in size and spread its p is wrong, too small
-    if the smaller group has the larger spread: see `welch_test`.
+    if the smaller group has the larger spread: see `welch_test`. NaN if neither group has any
+    spread.
 
     Args:
         a: one number a run, shape (na,), at least two.
@@ -360,14 +392,15 @@ def student_test(a: ArrayLike, b: ArrayLike) -> TTest:
     >>> round(test.t, 3), test.df, round(test.p, 4)
     (2.828, 2.0, 0.1056)
     """
-    return _t_test(a, b, equal_variances=True)
+    d, na, nb = cohens_d(a, b), len(finite_vector(a, "a")), len(finite_vector(b, "b"))
+    return TTest(d * math.sqrt(_effective_size(na, nb)), float(na + nb - 2), p_of_effect(d, na, nb))
 
 
 def welch_test(a: ArrayLike, b: ArrayLike) -> TTest:
     """Welch's t-test of two independent groups of runs, each with a variance of its own.
 
     t = (mean(a) - mean(b)) / sqrt(va / na + vb / nb) with Welch's and Satterthwaite's degrees of
-    freedom; `difference_interval` is its interval.
+    freedom; `difference_interval` is its interval. NaN if neither group has any spread.
 
     Args:
         a: one number a run, shape (na,), at least two.
@@ -380,15 +413,10 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> TTest:
     >>> round(test.t, 3), round(test.df, 3), round(test.p, 4)
     (3.0, 1.0, 0.2048)
     """
-    return _t_test(a, b, equal_variances=False)
-
-
-def _t_test(a: ArrayLike, b: ArrayLike, equal_variances: bool) -> TTest:
     x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    with warnings.catch_warnings():  # SciPy warns of lost precision where one group is constant
-        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
-        result = stats.ttest_ind(x, y, equal_var=equal_variances)
-    return TTest(float(result.statistic), float(result.df), float(result.pvalue))
+    error, freedom = _standard_error([x, y])
+    t = _difference(x, y) / error if error else math.nan
+    return TTest(t, freedom, 2 * float(stats.t.sf(abs(t), freedom)))
 
 
 def fisher_interval(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -461,12 +489,14 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def _pooled(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    squares = [v.var(axis=axis, ddof=0) * v.shape[axis] for v in (x, y)]
-    return np.sqrt((squares[0] + squares[1]) / (x.shape[axis] + y.shape[axis] - 2))
+    squares = _squares(x, axis) + _squares(y, axis)
+    return np.sqrt(squares / (x.shape[axis] + y.shape[axis] - 2))
 
 
 def _effect(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    return (x.mean(axis=axis) - y.mean(axis=axis)) / _pooled(x, y, axis)
+    """Cohen's d along an axis; infinite or NaN without any spread."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (mean_of(x, axis) - mean_of(y, axis)) / _pooled(x, y, axis)
 
 
 def p_of_effect(d: float, na: int, nb: int) -> float:
@@ -564,8 +594,7 @@ def bootstrap_effect_interval(
     x, y = finite_vector(a, "a"), finite_vector(np.ravel(b), "b")
     rows = y.reshape(len(b), -1)
     drawn = [v[generator.integers(len(v), size=(resamples, len(v)))] for v in (x, rows)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effects = _effect(drawn[0], drawn[1].reshape(resamples, -1))
+    effects = _effect(drawn[0], drawn[1].reshape(resamples, -1))
     bounds = np.array([math.nan, math.nan])
     if len(rows) > 1 and np.isfinite(effects).all():
         bounds = np.quantile(effects, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -601,7 +630,10 @@ def probability_of_superiority(a: ArrayLike, b: ArrayLike) -> float:
     >>> probability_of_superiority([3, 5], [1, 5])
     0.625
     """
-    x, y = finite_vector(a, "a", at_least=1)[:, None], finite_vector(b, "b", at_least=1)
+    x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
+    if not _differ(x, y):
+        return 0.5
+    x = x[:, None]
     return float((x > y).mean() + (x == y).mean() / 2)
 
 

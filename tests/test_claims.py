@@ -1,13 +1,16 @@
 """Regions, verdicts and the published claims."""
 
 import math
+from itertools import product
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasrepro.claims import NEGATIVE, POSITIVE, Region, exact, read_claims, verdict
 from nasrepro.stats import Interval
+from nasrepro.studies import appraisal
 
 numbers = st.floats(-10, 10, allow_nan=False)
 
@@ -67,3 +70,22 @@ def test_every_published_claim_says_all_a_reader_needs():
         for part in (claim.statement, claim.where, claim.reported, claim.quantity):
             assert part.strip()
         assert claim.region.low > -math.inf or claim.region.high < math.inf
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(-1, 1), st.integers(2, 12), st.integers(2, 40))
+def test_supernets_that_all_rank_alike_support_no_claim(value, few, many):
+    """Groups of different sizes, so that plain means of the one value differ by rounding."""
+    groups = product(appraisal.SPACES, appraisal.METHODS)
+    ranks = pd.DataFrame(
+        [
+            (space, method, seed, value)
+            for number, (space, method) in enumerate(groups)
+            for seed in range(many if number % 3 else few)
+        ],
+        columns=["space", "method", "seed", "spearman"],
+    )
+    none = pd.DataFrame(columns=["claim", "mean", "ci_low", "ci_high", "n"])
+    judged = appraisal.judge(ranks, none).query("n > 0")
+    assert {"fine-tuning", "same-level", "less-variance", "size-hint"} <= set(judged["claim"])
+    assert not (judged["verdict"] == "supported").any()

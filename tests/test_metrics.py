@@ -142,6 +142,29 @@ def test_constant_input(correlation, xy):
     assert correlation(*xy) == same(expected)
 
 
+@quick
+@given(st.floats(1e-3, 100), st.lists(st.integers(-3, 3), min_size=4, max_size=4))
+def test_input_that_differs_by_rounding_is_constant(value, roundings):
+    predicted = value * (1 + np.array(roundings) * np.finfo(float).eps)
+    for xy in ((predicted, [1, 2, 3, 4]), ([1, 2, 3, 4], predicted)):
+        for correlation in (metrics.kendall_tau, metrics.spearman, metrics.pearson):
+            assert math.isnan(correlation(*xy))
+        assert metrics.kendall_tau(*xy, "a") == 0
+    assert metrics.tau_a([10, 25, 50, 150], predicted) == 0
+
+
+def test_the_mean_prediction_of_a_constant_supernet_does_not_depend_on_n():
+    curve = metrics.top_n_curve(np.full(50, 0.04), np.arange(50), np.arange(2, 51), "a")
+    assert set(curve.mean_prediction) == {0.04}
+
+
+@quick
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1))
+def test_a_mean_lies_within(values):
+    mean = metrics.mean_of(np.array(values))
+    assert min(values) <= mean <= max(values) and mean == pytest.approx(np.mean(values), abs=1e-6)
+
+
 # Sparse Kendall tau
 
 

@@ -2,11 +2,13 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from nasrepro import stats
+from nasrepro.claims import SUPPORTED, read_claims, verdict
 
 quick = settings(deadline=None, max_examples=60)
 groups = st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=8)
@@ -58,6 +60,7 @@ def test_t_interval_covers_the_mean_as_often_as_it_says():
 @quick
 @given(groups, groups)
 def test_difference_changes_sign_with_the_order_of_groups(a, b):
+    assume(len({*a, *b}) > 1)
     ab, ba = stats.difference_interval(a, b), stats.difference_interval(b, a)
     assert (ab.mean, ab.low, ab.high) == pytest.approx((-ba.mean, -ba.high, -ba.low), abs=1e-9)
 
@@ -78,12 +81,92 @@ def test_one_stratum_is_a_plain_mean(values):
 def test_a_difference_of_strata_is_the_mean_over_twice_as_many(a, b):
     # Half of the mean difference is the mean over all groups, those of b with the other sign.
     k = min(len(a), len(b))
+    assume(any(len({*g, *h}) > 1 for g, h in zip(a, b, strict=False)))
     both = [*a[:k], *(np.negative(group) for group in b[:k])]
     difference, mean = (
         stats.stratified_difference_interval(a[:k], b[:k]),
         stats.stratified_mean_interval(both),
     )
     assert difference[:3] == pytest.approx(np.multiply(2, mean[:3]), abs=1e-9)
+
+
+# Groups that do not vary
+
+
+@st.composite
+def equal_groups(draw):
+    """Two groups of one value, each run of it a few roundings off."""
+    value = draw(st.floats(1e-3, 100) | st.floats(-100, -1e-3) | st.just(0.0))
+    off = st.integers(-3, 3).map(lambda k: value * (1 + k * np.finfo(float).eps))
+    return tuple(draw(st.lists(off, min_size=2, max_size=40)) for _ in range(2))
+
+
+PAPERS = ("laube", "pourchot_ranking", "pourchot_search")
+REGIONS = {claim.region for paper in PAPERS for claim in read_claims(paper).values()}
+
+
+def test_a_mean_of_equal_runs_is_their_value():
+    for n in range(2, 41):
+        assert stats.mean_interval([0.04] * n) == (0.04, 0.04, 0.04, n)
+        assert stats.stratified_mean_interval([[0.04] * n] * 3)[:3] == (0.04, 0.04, 0.04)
+
+
+@quick
+@given(equal_groups())
+def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
+    a, b = pair
+    strata = ([a, b], [b, a])
+    differences = stats.difference_interval(a, b), stats.stratified_difference_interval(*strata)
+    for found in differences:
+        assert found.mean == 0
+        assert not any(verdict(found, region) == SUPPORTED for region in REGIONS)
+    assert np.isnan(
+        [
+            stats.cohens_d(a, b),
+            *stats.effect_interval(stats.cohens_d(a, b), len(a), len(b))[:3],
+            *stats.bootstrap_effect_interval(a, b, np.random.default_rng(0), resamples=20)[:3],
+            *stats.deviation_ratio_interval([a], [b])[:3],
+            stats.student_test(a, b).p,
+            stats.welch_test(a, b).p,
+        ]
+    ).all()
+    assert stats.pooled_deviation(a, b) == 0
+    assert stats.probability_of_superiority(a, b) == 0.5
+
+
+def test_groups_that_agree_within_but_not_with_each_other_have_no_effect_in_deviations():
+    a, b = [0.04] * 10, [0.05] * 30
+    assert stats.difference_interval(a, b)[:3] == pytest.approx((-0.01,) * 3)
+    assert np.isnan(
+        [stats.cohens_d(a, b), stats.student_test(a, b).p, stats.welch_test(a, b).p]
+    ).all()
+
+
+@quick
+@given(groups, groups, st.sampled_from([1e-3, 1.0, 1e9]))
+def test_groups_that_vary_are_compared_as_scipy_does(a, b, scale):
+    assume(len(set(a)) > 1 and len(set(b)) > 1)
+    a, b = (np.array(group) * scale for group in (a, b))
+    for own, equal in ((stats.student_test, True), (stats.welch_test, False)):
+        expected = scipy.stats.ttest_ind(a, b, equal_var=equal)
+        assert own(a, b) == pytest.approx((expected.statistic, expected.df, expected.pvalue))
+    expected = expected.confidence_interval()
+    assert stats.difference_interval(a, b)[1:3] == pytest.approx(tuple(expected), abs=1e-9 * scale)
+
+
+def test_a_spread_below_the_smallest_square_is_none():
+    assert stats.difference_interval([0, 1e-170], [5e-170, 5e-170])[:3] == pytest.approx(
+        (-4.5e-170,) * 3, abs=0
+    )
+
+
+def test_rankings_that_differ_by_rounding_are_constant():
+    values = [[0.3, 1, 3], [0.1 + 0.2, 2, 2], [0.3, 3, 1], [0.3, 5, 4]]
+    assert math.isnan(stats.spearman_interval(values, np.random.default_rng(0)).mean)
+    x, y, z = np.transpose(values)
+    assert math.isnan(stats.fisher_interval(x, y).mean)
+    found = stats.spearman_difference_interval(x[:, None], y, z, np.random.default_rng(0))
+    assert math.isnan(found.mean)
 
 
 def test_no_strata_are_an_error():

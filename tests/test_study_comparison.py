@@ -84,6 +84,20 @@ def test_supernets_that_all_failed_leave_a_row_of_counts():
     assert shown["trainings to match"] == "–"
 
 
+def test_searches_that_all_end_alike_have_no_effect():
+    """All runs and searches 0.04 from the best, 10 and 5 x 3 of them; the baseline's second try."""
+    for runs, supernets, searches in ((10, 5, 3), (30, 2, 5), (7, 3, 1)):
+        baseline = Curves(np.full((runs, 2), [1.0, 2.0]), np.full((runs, 2), [0.5, 0.04]))
+        one = Curves(np.full((searches, 1), 2.1), np.full((searches, 1), 0.04))
+        row = comparison.compare(baseline, [one] * supernets, np.random.default_rng(0), 99)
+        assert (row["budget"], row["baseline_trainings"]) == (2.1, 2)
+        assert row["baseline_regret"] == row["guided_regret"] == 0.04
+        assert (row["difference"], row["deviation"], row["superiority"]) == (0, 0, 0.5)
+        undefined = ("ci_low", "d", "d_high", "t_low", "bootstrap_high", "p_welch", "p_student")
+        assert np.isnan([row[name] for name in undefined]).all()
+        assert row["trainings_to_match"] == 2
+
+
 def test_effects_as_text():
     """Runs 3, 5; either supernet found 0, 2: a difference of 3, deviation sqrt((2 + 4) / 4)."""
     found = np.array([[0.0, 2.0], [0.0, 2.0]])
@@ -103,7 +117,8 @@ def test_effects_as_text():
 def test_a_supernet_that_ranks_nothing_searches_nothing():
     cells = Landscape(np.arange(4.0), np.arange(4.0), np.ones(4), 3.0)
     draw, generator = comparison.sharing_out(2), np.random.default_rng(0)
-    for proxy in (np.full(4, 10.0), np.array([])):
+    rounded = np.array([0.3, 0.1 + 0.2, 0.3, 0.3])
+    for proxy in (np.full(4, 10.0), rounded, np.array([])):
         assert comparison.guided_curves(cells, proxy, Charge(1, 0.1), draw, generator) is None
 
 

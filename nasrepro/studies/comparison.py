@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.benchmarks import nb101
+from nasrepro.metrics import mean_of, varies
 from nasrepro.search import (
     Curves,
     by_proxy,
@@ -170,7 +171,7 @@ def guided_curves(
     Returns:
         One row a search; None if the supernet failed: without accuracies, or all the same.
     """
-    if len(np.unique(proxy)) < 2:
+    if len(proxy) == 0 or not varies(proxy):
         return None
     order = draw(proxy, generator)
     before = charge.supernet + charge.evaluation * cells.cost[order].sum(axis=1)
@@ -243,16 +244,17 @@ def compare(
     }
     if not guided:
         return counts
-    budget = float(np.mean([one_shot_budget(curves) for curves in guided]))
+    budget = float(mean_of(np.array([one_shot_budget(curves) for curves in guided])))
     without = regret_at(baseline, budget)
     found = np.array([curves.regret[:, 0] for curves in guided])
-    as_good = np.flatnonzero(baseline.regret.mean(axis=0) <= found.mean())
+    regret = float(mean_of(found, axis=None))
+    as_good = np.flatnonzero(mean_of(baseline.regret, axis=0) <= regret)
     return {
         **counts,
         "budget": budget,
         "baseline_trainings": float((baseline.time <= budget).sum(axis=1).mean()),
-        "baseline_regret": float(without.mean()),
-        "guided_regret": float(found.mean()),
+        "baseline_regret": float(mean_of(without)),
+        "guided_regret": regret,
         **effect(without, found, generator.spawn(1)[0], resamples),
         "trainings_to_match": float(as_good[0] + 1) if len(as_good) else np.nan,
     }
@@ -271,15 +273,15 @@ def effect(
 
     Returns:
         difference: of the means, with Welch's interval (`ci_low`, `ci_high`) and Welch's p, of the
-            runs and the means of the supernets; NaN with one supernet.
+            runs and the means of the supernets; NaN with one supernet, and where all agree.
         deviation: pooled, of single runs. d: the difference in its units; `d_low` and `d_high` are
-            Welch's bounds in the same units, as if the deviation were known.
+            Welch's bounds in the same units, as if the deviation were known. NaN where none varies.
         t_low, t_high: bounds of d by the noncentral t distribution, p_student: Student's p; both as
             the paper has them, as if searches with one supernet were independent.
         bootstrap_low, bootstrap_high: bounds of d, runs and whole supernets resampled.
         superiority: how often a search with weight sharing has the smaller regret.
     """
-    means, singles = found.mean(axis=1), found.ravel()
+    means, singles = mean_of(found), found.ravel()
     difference = difference_interval(without, means)
     deviation = pooled_deviation(without, singles)
     unit = deviation or np.nan  # where no run differs, there is no d
@@ -325,7 +327,7 @@ def against_greedy(baselines: dict[str, Curves], size: int) -> list[dict[str, fl
     rows = []
     for n in sorted({n for n in (*AT, paper_trainings(size)) if n <= most}):
         found = difference_interval(random[:, n - 1], greedy[:, n - 1])
-        means = {"random": random[:, n - 1].mean(), "greedy": greedy[:, n - 1].mean()}
+        means = {"random": mean_of(random[:, n - 1]), "greedy": mean_of(greedy[:, n - 1])}
         bounds = {"difference": found.mean, "ci_low": found.low, "ci_high": found.high}
         rows.append({"trainings": n, **means, **bounds, "runs": runs})
     return rows
