@@ -11,3 +11,7 @@ class DataError(NasreproError):
 
 class ConfigError(NasreproError):
     """A setting or a name that nasrepro does not know."""
+
+
+class NoSolutionError(NasreproError, ValueError):
+    """No number is what was asked for."""

@@ -9,13 +9,14 @@ runs out beforehand, and say so.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import optimize, special, stats
 
+from nasrepro.errors import NoSolutionError
 from nasrepro.metrics import finite_vector, mean_of, spearman, varies
 
 ALPHA, POWER = 0.05, 0.8  # Pourchot, section 4.3
@@ -540,6 +541,9 @@ def effect_interval(d: float, na: int, nb: int, confidence: float = 0.95) -> Int
         nb: runs in the other, at least two.
         confidence: between 0 and 1.
 
+    Returns:
+        d, its interval (NaN if d is NaN or infinite), and n = na + nb.
+
     P(T < 0) is that of a normal variable with mean delta, whatever the degrees of freedom: at d = 0
     the bounds are the normal quantiles, here divided by sqrt(2 * 2 / 4) = 1.
 
@@ -549,13 +553,63 @@ def effect_interval(d: float, na: int, nb: int, confidence: float = 0.95) -> Int
     """
     _check_confidence(confidence)
     root, df = math.sqrt(_effective_size(na, nb)), na + nb - 2
-    if not math.isfinite(d):
+    t, tail = abs(d) * root, (1 - confidence) / 2
+    if not t < _LARGEST:
         return Interval(d, math.nan, math.nan, na + nb)
-    tails = np.array([(1 + confidence) / 2, (1 - confidence) / 2])
-    low, high = special.nctdtrinc(df, tails, abs(d) * root) / root
-    if d < 0:  # by symmetry: SciPy is not accurate there
-        low, high = -high, -low
-    return Interval(d, float(low), float(high), na + nb)
+    low, high = (_noncentrality(t, df, p) / root for p in (tail, 1 - tail))
+    return Interval(d, low, high, na + nb) if d >= 0 else Interval(d, -high, -low, na + nb)
+
+
+_LARGEST = 1e300  # t that can still be multiplied
+_NORMAL = np.arange(-12.0, 13.0)  # no normal variable lies beyond
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+
+
+def _noncentral_sf(t: float, df: int, delta: float) -> float:
+    """P(T > t) for T noncentral t about delta, t from 0 on; right to 1e-9 whatever they are.
+
+    T = (Z + delta) / S for Z normal and S^2 chi-squared by its degrees of freedom: the integral
+    over z > -delta of phi(z) P(S < (z + delta) / t). That probability steps from 0 to 1 about
+    z = t - delta, the faster the more degrees of freedom there are. Gauss and Legendre's rule is
+    applied between cuts that are close together there. SciPy's `nct` is NaN for many of them.
+    """
+    t = max(t, 1e-15)  # as good as 0
+    away = t / math.sqrt(2 * df) * 2.0 ** np.arange(-1, 50)
+    cuts = np.concatenate([_NORMAL, t - delta - away, [t - delta], t - delta + away])
+    first, last = _NORMAL[0], _NORMAL[-1]
+    cuts = np.unique(np.clip(cuts, np.clip(-delta, first, last), last))
+    half = np.diff(cuts)[:, None] / 2
+    z = cuts[:-1, None] + half * (1 + _NODES)
+    ratio = np.minimum(z + delta, 1e6 * t) / t  # of no more, S is certainly less
+    below = special.gammainc(df / 2, df / 2 * ratio**2)
+    return float((half * _WEIGHTS * stats.norm.pdf(z) * below).sum())
+
+
+def _noncentrality(t: float, df: int, p: float) -> float:
+    """The delta about which P(T > t) is p, t from 0 on."""
+    return _root(lambda delta: _noncentral_sf(t, df, delta), p, *_around_noncentrality(t, df, p))
+
+
+def _around_noncentrality(t: float, df: int, p: float) -> tuple[float, float]:
+    """Bounds of `_noncentrality`.
+
+    If P(Z > c) and P(S < s) are p / 2, then P(T > t) is less than p about t s - c; likewise above.
+    """
+    q = 1 - p
+    low = t * math.sqrt(stats.chi2.ppf(p / 2, df) / df) - stats.norm.isf(p / 2)
+    high = t * math.sqrt(stats.chi2.isf(q / 2, df) / df) + stats.norm.isf(q / 2)
+    return float(low), float(high)
+
+
+def _root(rising: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    """Where a rising function has a value; NoSolutionError if it is not between the bounds."""
+    try:
+        found = optimize.brentq(lambda x: rising(x) - wanted, low, high)
+    except ValueError:  # both bounds are on one side
+        found = math.nan
+    if not math.isclose(rising(found), wanted, rel_tol=1e-6):
+        raise NoSolutionError(f"nothing from {low:.6g} to {high:.6g} gives {wanted}")
+    return found
 
 
 def bootstrap_effect_interval(
@@ -650,13 +704,22 @@ def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:
         nb: runs in the other, at least two.
         alpha: level of significance, between 0 and 1.
 
+    Returns:
+        From alpha, of no effect, to 1; NaN if d is NaN.
+
     Cohen's table: 64 runs in each group find a medium effect four times out of five.
 
     >>> round(power(0.5, 64, 64), 2), round(power(0, 5, 9), 2)
     (0.8, 0.05)
     """
-    _effective_size(na, nb)
-    return float(_power_analysis().power(d, na, alpha, ratio=nb / na))
+    root, df = math.sqrt(_effective_size(na, nb)), na + nb - 2
+    if not 0 < alpha < 1:
+        raise ValueError(f"expected a level of significance between 0 and 1, found {alpha}")
+    if math.isnan(d):
+        return math.nan
+    t = _critical(df, alpha)
+    found = sum(_noncentral_sf(t, df, side * d * root) for side in (1, -1))
+    return min(max(found, alpha), 1.0)
 
 
 def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = ALPHA) -> float:
@@ -665,15 +728,36 @@ def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = AL
     Args:
         na: runs in one group, at least two.
         nb: runs in the other, at least two.
-        wanted: power, between alpha and 1.
+        wanted: power, from alpha, which no effect has, to below 1.
         alpha: level of significance, between 0 and 1.
 
-    >>> round(detectable_effect(64, 64), 2)
-    0.5
+    Raises:
+        NoSolutionError: if no effect is found just so often.
+
+    >>> round(detectable_effect(64, 64), 2), detectable_effect(64, 64, wanted=0.05)
+    (0.5, 0.0)
     """
-    _effective_size(na, nb)
-    found = _power_analysis().solve_power(nobs1=na, alpha=alpha, power=wanted, ratio=nb / na)
-    return float(found)
+    root, df = math.sqrt(_effective_size(na, nb)), na + nb - 2
+    if not alpha <= wanted < 1:
+        raise NoSolutionError(
+            f"no effect is found with a power of {wanted}: expected one from {alpha}, the level of "
+            "significance, to below 1"
+        )
+    if wanted <= power(0, na, nb, alpha):
+        return 0.0
+    _, enough = _around_noncentrality(_critical(df, alpha), df, wanted)
+    return _root(lambda d: power(d, na, nb, alpha), wanted, 0.0, enough / root)
+
+
+def _critical(df: int, alpha: float) -> float:
+    """t that Student's distribution exceeds on either side with a probability of alpha.
+
+    By the beta distribution of df / (df + t^2): SciPy's `t.isf` is infinite for some small alpha.
+    """
+    outside = special.betaincinv(df / 2, 1 / 2, alpha)
+    if outside == 0:
+        return _LARGEST
+    return min(math.sqrt(df * special.betainccinv(1 / 2, df / 2, alpha) / outside), _LARGEST)
 
 
 def runs_needed(d: float, others: int, wanted: float = POWER, alpha: float = ALPHA) -> int:
@@ -686,22 +770,16 @@ def runs_needed(d: float, others: int, wanted: float = POWER, alpha: float = ALP
         alpha: level of significance, between 0 and 1.
 
     Raises:
-        ValueError: if no number of runs is enough.
+        NoSolutionError: if no number of runs is enough.
 
     >>> runs_needed(0.5, 64)
     64
     """
     many = 2
-    while power(d, many, others, alpha) < wanted:
+    while not power(d, many, others, alpha) >= wanted:
         many *= 2
-        if many > 10**7:
-            raise ValueError(
+        if many > 2**50:  # more change nothing
+            raise NoSolutionError(
                 f"no number of runs against {others} finds d = {d} with a power of {wanted}"
             )
     return bisect_left(range(many), wanted, lo=2, key=lambda n: power(d, n, others, alpha))
-
-
-def _power_analysis():
-    from statsmodels.stats.power import TTestIndPower  # slow to import
-
-    return TTestIndPower()

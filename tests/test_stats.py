@@ -1,14 +1,17 @@
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import integrate, optimize, special
 from scipy.stats import spearmanr
 
 from nasrepro import stats
 from nasrepro.claims import SUPPORTED, read_claims, verdict
+from nasrepro.errors import NoSolutionError
 
 quick = settings(deadline=None, max_examples=60)
 groups = st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=8)
@@ -422,6 +425,101 @@ def test_power_is_how_often_the_test_finds_the_effect():
     assert np.mean(found) == pytest.approx(stats.power(0.6, 25, 100), abs=4 * 0.0133)
 
 
+@cache
+def root_chi(df):
+    """Places and densities of S, a chi variable by the root of its degrees of freedom."""
+    chi = scipy.stats.chi(df, scale=1 / math.sqrt(df))
+    s = np.linspace(chi.ppf(1e-15), chi.isf(1e-15), 1501)
+    return s, chi.pdf(s)
+
+
+def above(t, df, delta):
+    """P(T > t), T noncentral t: the mean of Phi(delta - t S), not the library's integral."""
+    s, density = root_chi(df)
+    return integrate.simpson(density * special.ndtr(delta - t * s), x=s)
+
+
+def test_power_is_the_integral_for_thousands_of_designs():
+    generator = np.random.default_rng(11)
+    for _ in range(2500):
+        na, nb = (2 + 10 ** generator.uniform(0, 3, size=2)).astype(int).tolist()
+        alpha = 10 ** generator.uniform(-4, -0.01)
+        root, df = math.sqrt(na * nb / (na + nb)), na + nb - 2
+        t = scipy.stats.t.isf(alpha / 2, df)
+        d = generator.choice([-1, 1]) * generator.uniform(0, 2.5) * t / root
+        expected = above(t, df, d * root) + above(t, df, -d * root)
+        assert stats.power(d, na, nb, alpha) == pytest.approx(expected, abs=1e-9), (
+            d,
+            na,
+            nb,
+            alpha,
+        )
+
+
+@pytest.mark.parametrize(
+    ("d", "na", "nb", "alpha", "expected"),
+    [
+        (2.1, 25, 100, 0.05, 1),  # its miss is beyond the thirteenth decimal
+        (1e308, 9, 9, 1e-9, 1),
+        (math.inf, 2, 2, 1e-300, 1),
+        (0, 5, 100, 1e-300, 1e-300),
+        (-1e-300, 3, 3, 1e-307, 1e-307),
+        (0.3, 2, 2, 1 - 1e-15, 1),
+        # Many runs: T is normal about d sqrt(n / 2), beside which the other tail is nothing.
+        (8e-6, 10**12, 10**12, 0.05, scipy.stats.norm.sf(1.959963984540054 - 8 * 0.5**0.5)),
+        (2, 10**15, 5, 0.05, scipy.stats.norm.sf(1.959963984540054 - 2 * 5**0.5)),
+    ],
+)
+def test_power_at_the_ends(d, na, nb, alpha, expected):
+    assert stats.power(d, na, nb, alpha) == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+@quick
+@given(
+    st.floats(allow_nan=False),
+    st.integers(2, 10**9),
+    st.integers(2, 10**9),
+    st.floats(1e-300, 1, exclude_max=True),
+)
+def test_power_lies_between_alpha_and_one_and_rises_with_the_effect(d, na, nb, alpha):
+    found = stats.power(d, na, nb, alpha)
+    assert alpha <= found <= 1
+    assert stats.power(-d, na, nb, alpha) == found == stats.power(d, nb, na, alpha)
+    assert stats.power(d / 2, na, nb, alpha) <= found + 1e-9
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, math.nan])
+def test_a_level_of_significance_is_a_probability(alpha):
+    with pytest.raises(ValueError, match=f"level of significance between 0 and 1, found {alpha}"):
+        stats.power(0.5, 5, 5, alpha)
+
+
+def test_bounds_of_an_effect_are_those_found_by_bisection():
+    generator = np.random.default_rng(12)
+    for _ in range(200):
+        na, nb = (2 + 10 ** generator.uniform(0, 2, size=2)).astype(int).tolist()
+        d, confidence = generator.normal(scale=1.5), generator.uniform(0.5, 0.99)
+        t, df = d * math.sqrt(na * nb / (na + nb)), na + nb - 2
+        tails = (1 - confidence) / 2, (1 + confidence) / 2
+
+        def beyond(delta, tail, t=t, df=df):
+            return above(t, df, delta) - tail
+
+        ends = t - abs(t) - 9, t + 3 * abs(t) + 9
+        bounds = [optimize.bisect(beyond, *ends, args=(tail,), xtol=1e-7) for tail in tails]
+        found = np.array(stats.effect_interval(d, na, nb, confidence)[1:3]) * t / d
+        assert found == pytest.approx(bounds, abs=1e-6), (d, na, nb, confidence)
+
+
+def test_a_huge_effect_has_its_interval_at_once():
+    """The normal part is nothing beside it: d times the quantiles of a chi variable's share."""
+    for d in (3e5, -3e5, 1e12, 1e250):
+        shares = np.sqrt(scipy.stats.chi2.ppf([0.025, 0.975], 8) / 8)
+        expected = sorted(d * shares)
+        assert stats.effect_interval(d, 5, 5)[1:3] == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(stats.effect_interval(math.inf, 5, 5)[1:3]).all()
+
+
 def test_detectable_effect_and_runs_needed_undo_power():
     d = stats.detectable_effect(25, 100)
     assert stats.power(d, 25, 100) == pytest.approx(0.8)
@@ -430,9 +528,54 @@ def test_detectable_effect_and_runs_needed_undo_power():
     assert stats.runs_needed(9, 9) == 2
 
 
-def test_no_number_of_runs_makes_up_for_two():
-    with pytest.raises(ValueError, match=r"against 2 finds d = 0.5 with a power of 0.8"):
-        stats.runs_needed(0.5, 2)
+def test_what_is_solved_for_is_a_solution():
+    """The power of what is found, by the integral of these tests, in designs drawn at random."""
+    generator = np.random.default_rng(13)
+
+    def power(d, na, nb, alpha):
+        root, df = math.sqrt(na * nb / (na + nb)), na + nb - 2
+        t = scipy.stats.t.isf(alpha / 2, df)
+        return above(t, df, d * root) + above(t, df, -d * root)
+
+    for _ in range(200):
+        na, nb = (2 + 10 ** generator.uniform(0, 2.5, size=2)).astype(int).tolist()
+        alpha = 10 ** generator.uniform(-4, -0.5)
+        wanted = alpha + (0.999 - alpha) * generator.uniform()
+        d = stats.detectable_effect(na, nb, wanted, alpha)
+        assert d > 0 and power(d, na, nb, alpha) == pytest.approx(wanted, abs=1e-6)
+        n = stats.runs_needed(2 * d, nb, wanted, alpha)
+        assert n <= na and power(2 * d, n, nb, alpha) >= wanted - 1e-9
+        assert n == 2 or power(2 * d, n - 1, nb, alpha) < wanted + 1e-9
+
+
+def test_effects_that_solvers_gave_up_on():
+    assert stats.power(stats.detectable_effect(5, 100, 0.99, 0.001), 5, 100, 0.001) == (
+        pytest.approx(0.99)
+    )
+    assert stats.power(stats.detectable_effect(2, 2, 0.9, 1e-12), 2, 2, 1e-12) == (
+        pytest.approx(0.9)
+    )
+    # 2 (1.959964 + 0.841621)^2 / d^2 for equally many; here the others are as good as known.
+    assert stats.runs_needed(1e-4, 10**15) == pytest.approx(2.801585**2 * 1e8, rel=1e-5)
+
+
+@quick
+@given(st.integers(2, 500), st.integers(2, 500), st.floats(1e-9, 0.999))
+def test_a_power_of_alpha_needs_no_effect(na, nb, alpha):
+    assert stats.detectable_effect(na, nb, alpha, alpha) == 0
+    assert stats.runs_needed(0, nb, alpha, alpha) == 2
+
+
+@pytest.mark.parametrize("wanted", [0.01, 1, 1.5, math.nan])
+def test_no_effect_has_a_power_below_alpha_or_of_one(wanted):
+    with pytest.raises(NoSolutionError, match=f"with a power of {wanted}: expected one from 0.05"):
+        stats.detectable_effect(5, 9, wanted)
+
+
+@pytest.mark.parametrize("d", [0.5, 0, math.nan])
+def test_no_number_of_runs_makes_up_for_two(d):
+    with pytest.raises(NoSolutionError, match=rf"against 2 finds d = {d} with a power of 0.8"):
+        stats.runs_needed(d, 2)
 
 
 @pytest.mark.parametrize("function", [stats.p_of_effect, stats.effect_interval, stats.power])
