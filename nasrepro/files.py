@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files: named in every error about them, and written whole or not at all."""
 
 import os
 import tempfile
@@ -7,7 +7,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from nasrepro.errors import DataError
+from nasrepro.errors import DataError, NasreproError
+
+
+@contextmanager
+def naming(file: Path | str) -> Iterator[None]:
+    """Name a file in every error about it: what reads it may not know where it lies.
+
+    Raises:
+        DataError: that names the file, for one that does not, and where the system cannot read it.
+
+    >>> with naming("cells.csv"):
+    ...     raise DataError("expected three cells, found two")
+    Traceback (most recent call last):
+    nasrepro.errors.DataError: cells.csv: expected three cells, found two
+    """
+    try:
+        yield
+    except NasreproError as error:
+        if str(file) in str(error):
+            raise
+        raise DataError(f"{file}: {error}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {file} ({error.strerror or error})") from None
 
 
 @contextmanager

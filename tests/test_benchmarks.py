@@ -247,8 +247,9 @@ def write_csv(folder: Path, lines: list[str]) -> Path:
     ],
 )
 def test_damaged_csv(tmp_path, lines, change, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as error:
         nb201.read_csv(write_csv(tmp_path, change(lines)))
+    assert str(tmp_path / "nats_bench.csv") in str(error.value)
 
 
 def test_csv_that_is_not_text(tmp_path):
@@ -274,7 +275,7 @@ class Hostile:
 def test_pickle_with_a_forbidden_global_is_not_run(tmp_path):
     path = tmp_path / "mini-bench-arch-cell-accs.pd"
     path.write_bytes(pickle.dumps(Hostile()))
-    with pytest.raises(DataError, match="system, which is not on the list"):
+    with pytest.raises(DataError, match=rf"{path}: .*system, which is not on the list"):
         nb201.read_frame(path)
 
 
@@ -292,6 +293,26 @@ def test_allow_list_is_minimal(data):
     for entry in nb201.FRAME_GLOBALS - nb201.ARRAYS:
         with pytest.raises(DataError, match=r"\.".join(entry)):
             restricted_load(io.BytesIO(content), nb201.FRAME_GLOBALS - {entry})
+
+
+READERS = {
+    "nb201-200epochs": nb201.read_csv,
+    "nb201-12epochs": nb201.read_frame,
+    nb101.NAME: nb101.read_table,
+    macro.NAME: macro.read_json,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_cut_file_is_named_and_so_is_one_that_is_not_there(data, tmp_path, name):
+    path = tmp_path / filename(name)
+    with pytest.raises(DataError, match=str(path)):
+        READERS[name](path)
+    whole = (data / filename(name)).read_bytes()
+    for share in (0, 0.1, 0.5, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DataError, match=str(path)):
+            READERS[name](path)
 
 
 # The cache.

@@ -157,7 +157,7 @@ def test_nats_numbers_are_those_of_its_own_interface(nats):
 
 
 def test_converted_once_then_loaded_without_the_source(nats, monkeypatch):
-    with pytest.raises(DataError, match="expected 15,625 cells, found 3"):
+    with pytest.raises(DataError, match=f"{nats}: .*expected 15,625 cells, found 3"):
         load_table("nb201-official")
     monkeypatch.setattr(official, "complete", lambda table: table)
     check(load_table("nb201-official"), nats.name)
@@ -181,11 +181,32 @@ class Hostile:
 
 
 def test_hostile_files_are_not_run(folders, nats):
-    with pytest.raises(DataError, match="is not a file of plain numbers"):
+    with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-\w{6}\.pth is not a file of plain"):
         official.read_nasbench201(save_named(folders, {"meta_archs": Hostile()}))
     dump(nats / "000001.pickle.pbz2", Hostile())
-    with pytest.raises(DataError, match="system, which is not on the list"):
+    with pytest.raises(
+        DataError, match=r"000001\.pickle\.pbz2: .*system, which is not on the list"
+    ):
         official.read_nats(nats)
+
+
+@pytest.mark.parametrize("name", ["meta.pickle.pbz2", "000001.pickle.pbz2"])
+def test_the_one_damaged_file_of_a_folder_is_named(nats, name):
+    """Cut, altered, another pickle, or without the long schedule."""
+    path = nats / name
+    whole = path.read_bytes()
+    for damaged in (
+        b"",
+        whole[: len(whole) // 2],
+        whole[:50] + b"x" * 50 + whole[100:],
+        bz2.compress(pickle.dumps(3)),
+        bz2.compress(pickle.dumps({"12": {}})),
+        bz2.compress(pickle.dumps({"200": 3})),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError) as error:
+            official.read_nats(nats)
+        assert str(path) in str(error.value)
 
 
 def test_missing_and_mixed_up_cells(folders, nats):

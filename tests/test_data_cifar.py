@@ -79,7 +79,7 @@ def official(arrays: Arrays = ARRAYS, **changed: bytes) -> bytes:
     return tar({f"cifar-10-batches-py/{name}": content for name, content in members.items()})
 
 
-def npm_package() -> bytes:
+def npm_package(changed: dict[str, bytes] | None = None) -> bytes:
     """The npm package in small."""
 
     def sheet(images: np.ndarray) -> bytes:
@@ -92,6 +92,7 @@ def npm_package() -> bytes:
     members |= {"test_batch.png": sheet(ARRAYS.test_images)}
     members |= {"train_lables.json": json.dumps(ARRAYS.train_labels.tolist()).encode()}
     members |= {"test_lables.json": json.dumps(ARRAYS.test_labels.tolist()).encode()}
+    members |= changed or {}
     return tar({f"package/{name}": content for name, content in members.items()})
 
 
@@ -196,9 +197,9 @@ class RunsCommand:
     [
         (pickle.dumps({b"data": RunsCommand()}), "mkdir, which is not on the list"),
         (b"not a pickle", "not a readable pickle"),
-        (pickle.dumps([1, 2]), "data_batch_3 is not as expected"),
-        (pickle.dumps({b"data": 1, b"labels": [1]}), "data_batch_3 is not as expected"),
-        (pickle.dumps({b"labels": [1]}), "data_batch_3 is not as expected"),
+        (pickle.dumps([1, 2]), "data_batch_3: the batch is not as expected"),
+        (pickle.dumps({b"data": 1, b"labels": [1]}), "data_batch_3: the batch is not as expected"),
+        (pickle.dumps({b"labels": [1]}), "data_batch_3: the batch is not as expected"),
     ],
     ids=["hostile", "garbage", "list", "scalar", "no data"],
 )
@@ -209,9 +210,28 @@ def test_an_archive_with_the_right_checksum_is_still_not_trusted(
     content = official(data_batch_3=member)
     archive = source(ARCHIVE.filename, content)
     (folders / "data" / archive.filename).write_bytes(content)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as error:
         cifar.load_cifar10(EXPECTED, archive, NPM)
+    named = f"{folders / 'data' / archive.filename}, cifar-10-batches-py/data_batch_3: "
+    assert str(error.value).startswith(named)
     assert not (folders / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "message"),
+    [
+        ("test_batch.png", b"no picture", "the sheet is not as expected"),
+        ("train_lables.json", b"[1, 2", "the labels are not as expected"),
+        ("test_lables.json", b"[256]", "the labels are not as expected"),
+    ],
+)
+def test_a_package_with_the_right_checksum_is_still_not_trusted(folders, name, member, message):
+    content = npm_package({name: member})
+    path = folders / "data" / NPM.filename
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as error:
+        cifar.load_cifar10(EXPECTED, ARCHIVE, source(NPM.filename, content))
+    assert str(error.value).startswith(f"{path}, package/{name}: ")
 
 
 def test_an_archive_without_a_batch_names_it(folders):
@@ -314,6 +334,11 @@ def test_imagenet16_damaged_or_missing(folders):
     _, md5 = write_imagenet16(folders / "data")
     with pytest.raises(DataError, match="batch is damaged: expected md5 0, found"):
         imagenet16.load_imagenet16(120, {"batch": "0"}, md5)
+    path = folders / "data" / "ImageNet16" / "batch"
+    path.write_bytes(path.read_bytes()[:100])
+    md5 = {"batch": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}
+    with pytest.raises(DataError, match=f"{path}: not a readable pickle"):
+        imagenet16.load_imagenet16(120, md5, md5)
 
 
 @pytest.mark.network

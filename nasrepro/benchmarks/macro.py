@@ -10,6 +10,7 @@ import numpy as np
 
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.errors import ConfigError, DataError
+from nasrepro.files import naming
 from nasrepro.spaces.macro import NUM_CELLS, Cell
 
 NAME = "nb-macro"
@@ -44,4 +45,5 @@ def read_json(path: Path) -> Table:
             f"found an array of shape {runs.shape}"
         )
     values = {column.name: runs.mean(axis=1) for column in COLUMNS}
-    return Table(NAME, codes, COLUMNS, values, space="macro")
+    with naming(path):
+        return Table(NAME, codes, COLUMNS, values, space="macro")

@@ -13,6 +13,7 @@ from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.pourchot import EPOCHS, IMAGES, RUNS
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import DataError
+from nasrepro.files import naming
 from nasrepro.spaces.nb101 import encode
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def read_table(path: Path) -> Table:
     """
     sample = read_sample(path)
     values = {column.name: mean_of_runs(sample, column.split) for column in COLUMNS}
-    return Table(NAME, sample["code"].to_numpy(), COLUMNS, values, space="nb101")
+    with naming(path):
+        return Table(NAME, sample["code"].to_numpy(), COLUMNS, values, space="nb101")
 
 
 def mean_of_runs(sample: "pd.DataFrame", split: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from nasrepro.benchmarks.official import first_available, require_file
 from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.tfrecord import read_records
 from nasrepro.errors import ConfigError, DataError
+from nasrepro.files import naming
 from nasrepro.spaces.nb101 import NUM_CELLS, Cell, canonical_codes
 
 NAME = "nb101-official"
@@ -49,7 +50,9 @@ def load() -> Table:
     origin = "github.com/google-research/nasbench"
 
     def convert() -> Table:
-        return complete(read_tfrecord(require_file(filename, NAME, FILES, origin)))
+        path = require_file(filename, NAME, FILES, origin)
+        with naming(path):
+            return complete(read_tfrecord(path))
 
     return compact.load(NAME, filename, columns_of(filename), convert, "nb101")
 
@@ -85,7 +88,8 @@ def read_tfrecord(path: Path) -> Table:
     means = dict(zip(_ACCURACIES, 100 * accuracies.mean(axis=1).T, strict=True))
     values = {column.name: means[column.split] for column in meanings}
     its_codes = canonical_codes(np.array([codes[name] for name in runs], dtype=np.int64))
-    return Table(NAME, its_codes, meanings, values, space="nb101")
+    with naming(path):
+        return Table(NAME, its_codes, meanings, values, space="nb101")
 
 
 def _parse_cell(matrix: str, operations: str) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.errors import ConfigError, DataError
+from nasrepro.files import naming
 from nasrepro.spaces.nb201 import Cell
 
 MEAN = "mean of the benchmark's seeds"  # one to three runs a cell after 200 epochs
@@ -97,7 +98,8 @@ def read_csv(path: Path) -> Table:
         column.name: parse_numbers(path, [row[key] for row in rows]) for key, column in CSV.items()
     }
     codes = parse_cells(path, (row["ArchitectureString"] for row in rows))
-    return complete(Table("nb201-200epochs", codes, tuple(CSV.values()), values))
+    with naming(path):
+        return complete(Table("nb201-200epochs", codes, tuple(CSV.values()), values))
 
 
 def read_frame(path: Path) -> Table:
@@ -110,14 +112,15 @@ def read_frame(path: Path) -> Table:
         DataError: if it is not a frame of all 15,625 cells with a possible accuracy each, or the
             pickle names anything but the parts of a pandas frame.
     """
-    with path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         frame = restricted_load(file, FRAME_GLOBALS)
     require(path, getattr(frame, "columns", ()), ("arch", "cellstr", *FRAME))
     if list(frame["arch"]) != list(range(len(frame))):
         raise DataError(f"{path}: the rows are not in the benchmark's own order")
     values = {column.name: parse_numbers(path, frame[key]) for key, column in FRAME.items()}
     codes = parse_cells(path, frame["cellstr"])
-    return complete(Table("nb201-12epochs", codes, tuple(FRAME.values()), values))
+    with naming(path):
+        return complete(Table("nb201-12epochs", codes, tuple(FRAME.values()), values))
 
 
 def require(path: Path, found: Iterable[str], expected: Iterable[str]) -> None:
@@ -129,12 +132,12 @@ def require(path: Path, found: Iterable[str], expected: Iterable[str]) -> None:
         )
 
 
-def parse_cells(path: Path, texts: Iterable[str | None]) -> np.ndarray:
+def parse_cells(path: Path, texts: Iterable[object]) -> np.ndarray:
     """The codes of cells in the benchmark's notation; DataError for any other text."""
     codes = []
     for row, text in enumerate(texts):
         try:
-            codes.append(Cell.parse(text or "").code)
+            codes.append(Cell.parse(text).code)
         except ConfigError as error:
             raise DataError(f"{path}, cell {row}: {error}") from None
     return np.array(codes, dtype=np.int64)

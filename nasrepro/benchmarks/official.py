@@ -25,6 +25,7 @@ from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import NUMBERS, restricted_load
 from nasrepro.data.sources import downloads_dir
 from nasrepro.errors import DataError
+from nasrepro.files import naming
 
 NAME = "nb201-official"
 EPOCHS = 200
@@ -76,7 +77,9 @@ def load() -> Table:
 
 def _read(filename: str) -> Table:
     origin = "github.com/D-X-Y/NAS-Bench-201 or github.com/D-X-Y/NATS-Bench"
-    return complete(READERS[filename](require_file(filename, NAME, READERS, origin)))
+    path = require_file(filename, NAME, READERS, origin)
+    with naming(path):
+        return complete(READERS[filename](path))
 
 
 def read_nasbench201(path: Path) -> Table:
@@ -87,8 +90,7 @@ def read_nasbench201(path: Path) -> Table:
             digits in the name, or the content is not as expected.
     """
     _verify_md5(path)
-    contents = _load_weights_only(path)
-    require(path, contents, ("meta_archs", "arch2infos"))
+    contents = _require_dict(path, _load_weights_only(path), "meta_archs", "arch2infos")
     infos = contents["arch2infos"]
 
     def state(index: int) -> dict:
@@ -98,7 +100,11 @@ def read_nasbench201(path: Path) -> Table:
         from nas_201_api import ArchResults
     except ImportError:
         raise DataError(f"to read {path}, pip install nas-bench-201") from None
-    return _convert(path, contents["meta_archs"], state, ArchResults.create_from_state_dict)
+
+    def place(index: int) -> str:
+        return f"{path}, index {index}"
+
+    return _convert(path, contents["meta_archs"], state, place, ArchResults.create_from_state_dict)
 
 
 def read_nats(folder: Path) -> Table:
@@ -111,13 +117,19 @@ def read_nats(folder: Path) -> Table:
         from nats_bench import ArchResults
     except ImportError:
         raise DataError(f"to read {folder}, pip install nats-bench") from None
-    meta = _load_bz2(folder / "meta.pickle.pbz2")
-    require(folder, meta, ("meta_archs",))
+    cells = folder / "meta.pickle.pbz2"
+    meta = _require_dict(cells, _load_bz2(cells), "meta_archs")
+
+    def file(index: int) -> Path:
+        return folder / f"{index:06d}.pickle.pbz2"
 
     def state(index: int) -> dict:
-        return _load_bz2(folder / f"{index:06d}.pickle.pbz2")[str(EPOCHS)]
+        return _require_dict(file(index), _load_bz2(file(index)), str(EPOCHS))[str(EPOCHS)]
 
-    return _convert(folder, meta["meta_archs"], state, ArchResults.create_from_state_dict)
+    def place(index: int) -> str:
+        return f"{file(index)}, index {index}"
+
+    return _convert(folder, meta["meta_archs"], state, place, ArchResults.create_from_state_dict)
 
 
 # What is read, in the order of preference. The six or five digits are the md5 of the file (of the
@@ -129,14 +141,19 @@ READERS = {
 
 
 def _convert(
-    path: Path, cells: Iterable[str], state: Callable[[int], dict], results: Callable
+    path: Path,
+    cells: Iterable[str],
+    state: Callable[[int], dict],
+    place: Callable[[int], str],
+    results: Callable,
 ) -> Table:
     """Collect the columns of every cell.
 
     Args:
-        path: the source, for the messages.
+        path: the source.
         cells: their strings in the benchmark's own order.
         state: for an index, the state of its results after 200 epochs.
+        place: for an index, where in the source that is, for the messages.
         results: makes an `ArchResults` of a state.
     """
     cells = list(cells)
@@ -146,7 +163,7 @@ def _convert(
             result = results(state(index))
             if (result.arch_str, result.get_total_epoch()) != (cell, EPOCHS):
                 raise DataError(
-                    f"{path}, index {index}: expected {cell} after {EPOCHS} epochs, "
+                    f"{place(index)}: expected {cell} after {EPOCHS} epochs, "
                     f"found {result.arch_str} after {result.get_total_epoch()}"
                 )
             values[:, index] = [
@@ -154,18 +171,17 @@ def _convert(
                 for its_names, _ in SETS.values()
             ]
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{path}, index {index}: not the results of a cell ({error!r})"
-            ) from None
+            raise DataError(f"{place(index)}: not the results of a cell ({error!r})") from None
     meanings = columns(path.name)
     by_name = {column.name: row for column, row in zip(meanings, values, strict=True)}
-    return Table(NAME, parse_cells(path, cells), meanings, by_name)
+    with naming(path):
+        return Table(NAME, parse_cells(path, cells), meanings, by_name)
 
 
 def _verify_md5(path: Path) -> None:
     """Check the file against the first digits of its md5, which are the end of its name."""
     expected = path.stem.rpartition("-")[2]
-    with path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if len(expected) < 6 or not found.startswith(expected):
         raise DataError(
@@ -174,7 +190,15 @@ def _verify_md5(path: Path) -> None:
         )
 
 
-def _load_weights_only(path: Path) -> dict:
+def _require_dict(path: Path, contents: object, *expected: str) -> dict:
+    """The contents of a file, if they are a dictionary with some keys; else DataError."""
+    if not isinstance(contents, dict):
+        raise DataError(f"{path}: expected a dictionary, found {type(contents).__name__}")
+    require(path, contents, expected)
+    return contents
+
+
+def _load_weights_only(path: Path) -> object:
     """A PyTorch file that may hold only containers, tensors and NumPy numbers."""
     import torch  # only needed here, and slow to import
 
@@ -188,10 +212,7 @@ def _load_weights_only(path: Path) -> dict:
         raise DataError(f"{path} is not a file of plain numbers: {error}") from None
 
 
-def _load_bz2(path: Path) -> dict:
+def _load_bz2(path: Path) -> object:
     """A compressed pickle that may hold only containers and NumPy numbers."""
-    try:
-        with bz2.open(path) as file:
-            return restricted_load(file, ALLOWED)
-    except (OSError, EOFError) as error:
-        raise DataError(f"cannot read {path} ({error})") from None
+    with naming(path), bz2.open(path) as file:
+        return restricted_load(file, ALLOWED)

@@ -20,6 +20,7 @@ from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.canonical import digest
 from nasrepro.errors import DataError
+from nasrepro.files import naming
 from nasrepro.spaces import SPACES
 
 NAME = "nb201-selfmade"  # the one that comes with the project
@@ -233,12 +234,14 @@ def load_curves(name: str) -> Curves:
     path = location(name)
     if not path.exists():
         raise DataError(f"{name} is not here; build it: nasrepro bench build {name}")
-    return curves(read(path))
+    with naming(path):
+        return curves(read(path))
 
 
 def load(name: str) -> Table:
     """The complete cells of a benchmark as a table; DataError as `load_curves`."""
-    return table(load_curves(name))
+    with naming(location(name)):
+        return table(load_curves(name))
 
 
 def table(found: Curves) -> Table:

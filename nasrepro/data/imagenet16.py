@@ -14,6 +14,7 @@ from nasrepro import paths
 from nasrepro.data.cifar import Arrays
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.errors import DataError
+from nasrepro.files import naming
 
 TRAIN_MD5 = {
     "train_data_batch_1": "27846dcaa50de8e21a7d1a35f30f0e91",
@@ -77,7 +78,8 @@ def _load_batch(
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
         raise DataError(f"{path} is damaged: expected md5 {md5}, found {found}; get it again")
-    batch = restricted_load(io.BytesIO(content), _ALLOWED, "latin1")
+    with naming(path):
+        batch = restricted_load(io.BytesIO(content), _ALLOWED, "latin1")
     try:
         images = np.asarray(batch["data"], dtype=np.uint8).reshape(-1, 3, 16, 16)
         labels = np.asarray(batch["labels"])

@@ -16,7 +16,7 @@ import numpy as np
 from nasrepro.data.git import read_commit
 from nasrepro.data.pickles import NUMBERS, restricted_load
 from nasrepro.errors import DataError
-from nasrepro.files import whole_file
+from nasrepro.files import naming, whole_file
 from nasrepro.spaces.nb101 import OPERATIONS, Cell, module_hash
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def convert(pickles: Iterable[tuple[str, bytes]]) -> dict[str, "pd.DataFrame"]:
 
     frames = [pd.DataFrame(_rows(path, content)) for path, content in pickles]
     if not frames:
-        raise DataError(f"no file {PICKLE} was found where the supernets' results should be")
+        raise DataError(f"{REPOSITORY} has no file {PICKLE} where supernets' results should be")
     everything = pd.concat(frames, ignore_index=True)
     cells = everything.drop_duplicates(["adj_upper", "ops"])
     runs = [f"{what}{run}" for what in (*ACCURACIES, "time") for run in RUNS]
@@ -129,8 +129,10 @@ def content_of(path: Path) -> str:
 def _rows(path: str, content: bytes) -> Iterator[dict[str, Any]]:
     """The evaluations of one pickle, each with all that the tables have of it."""
     *_, method, space, seed, _ = PurePosixPath(path).parts
+    with naming(f"{path} of {REPOSITORY}"):
+        evaluations = restricted_load(io.BytesIO(content), NUMBERS)
     try:
-        for evaluation in restricted_load(io.BytesIO(content), NUMBERS):
+        for evaluation in evaluations:
             fixed, computed = evaluation["full_metrics"]
             matrix = np.asarray(fixed["module_adjacency"]).astype(np.int64)
             inner = fixed["module_operations"][1:-1]
