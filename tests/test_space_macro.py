@@ -48,8 +48,10 @@ def test_which_networks_use_only_some_operations():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Cell.parse("0120120"), "expected 8 digits 0, 1 or 2, found '0120120'"),
-        (lambda: Cell.parse("01201203"), "found '01201203'"),
+        (lambda: Cell.parse("0120120"), "'0120120': expected 8 digits 0, 1 or 2"),
+        (lambda: Cell.parse("01201203"), "'01201203': expected 8 digits"),
+        (lambda: Cell.parse(None), "expected the text of a cell, found None"),
+        (lambda: Cell.parse(1_201_201), "expected the text of a cell, found 1201201"),
         (lambda: Cell(("identity",) * 7), "has 8 operations, found 7"),
         (lambda: Cell(("none",) * 8), "unknown operation 'none'; the operations are identity"),
         (lambda: Cell.from_code(6_561), r"lies in 0\.\.6560, found 6561"),
@@ -60,6 +62,10 @@ def test_which_networks_use_only_some_operations():
 def test_impossible_networks_are_refused(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+def test_blanks_around_a_text_do_not_matter():
+    assert Cell.parse(" 02012100\r\n") == Cell.parse("02012100")
 
 
 def test_neighbours_differ_in_one_block_and_see_each_other():

@@ -156,12 +156,18 @@ def test_every_cell_survives_its_code_and_its_matrix(cell):
             "1 = conv3x3-bn-relu(0)",
             "1 = conv(0); output(1)",
         ),
-        *("2 = maxpool3x3(0); output(1)", "1 = maxpool3x3(1); output(0)", "output(0) "),
+        *("2 = maxpool3x3(0); output(1)", "1 = maxpool3x3(1); output(0)", "output(9)"),
+        *("\ufeffoutput(0)", "'output(0)'", None, b"output(0)", 3),
     ],
 )
-def test_a_text_that_is_no_cell_is_refused(text):
-    with pytest.raises(ConfigError):
+def test_a_text_that_is_no_cell_is_refused_and_shown(text):
+    with pytest.raises(ConfigError) as caught:
         Cell.parse(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_blanks_around_a_text_do_not_matter():
+    assert Cell.parse("\toutput(0) \n") == ALONE
 
 
 def test_codes_sort_as_the_benchmarks_generator_goes():
@@ -207,6 +213,27 @@ def test_impossible_cells_are_refused(edges, operations, message):
 def test_impossible_matrices_are_refused(matrix):
     with pytest.raises(ConfigError, match="expected a 2x2 matrix of 0 and 1"):
         Cell.from_matrix(np.array(matrix), ())
+
+
+@quick
+@given(any_cells())
+def test_labels_may_include_input_and_output(cell):
+    assert Cell.from_matrix(cell.matrix, ["input", *cell.operations, "output"]) == cell
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["input", POOL], [POOL, "output"], ["output", POOL, "input"], ["input"], [POOL, "input"]],
+)
+def test_labels_of_one_end_or_in_between_are_refused(labels):
+    for build in (
+        lambda: Cell.from_matrix(np.eye(3, k=1), labels),
+        lambda: Cell(((0, 1),), tuple(labels * 4)),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"unknown operation '(in|out)put'; the operations are"
+        ):
+            build()
 
 
 def test_a_cell_is_written_as_each_vertex_with_its_inputs():

@@ -84,16 +84,32 @@ def test_a_code_outside_the_space_is_refused(code):
     [
         EXAMPLE.replace("skip_connect~0|", ""),
         EXAMPLE.replace("|skip_connect~0", "|skip_connect~0|skip_connect~0"),
-        EXAMPLE + "\n",
         EXAMPLE.replace("+", ","),
+        "\ufeff" + EXAMPLE,
+        f'"{EXAMPLE}"',
         "",
         "|",
         "+",
     ],
 )
 def test_a_string_without_six_operations_is_refused(text):
-    with pytest.raises(ConfigError, match=r"(has 6 operations, found \d)|unknown operation ''"):
+    message = r"(has 6 operations, found \d)|unknown operation '(\\ufeff|\"|)'"
+    with pytest.raises(ConfigError, match=message) as caught:
         Cell.parse(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("blanks", [("", "\n"), ("", "\r\n"), (" ", "\t")])
+def test_blanks_around_a_string_do_not_matter(blanks):
+    first, last = blanks
+    assert str(Cell.parse(first + EXAMPLE + last)) == EXAMPLE
+
+
+@pytest.mark.parametrize("given", [None, 7, EXAMPLE.encode(), [EXAMPLE]])
+def test_what_is_no_text_is_refused(given):
+    with pytest.raises(ConfigError, match="expected the text of a cell, found ") as caught:
+        Cell.parse(given)
+    assert str(caught.value).endswith(repr(given))
 
 
 @pytest.mark.parametrize(
@@ -142,9 +158,8 @@ def test_an_unknown_operation_lists_the_known_ones():
     ):
         with pytest.raises(ConfigError) as caught:
             build()
-        assert f"unknown operation 'conv_5x5'; the operations are {EVERY_OPERATION}" == str(
-            caught.value
-        )
+        message = f"unknown operation 'conv_5x5'; the operations are {EVERY_OPERATION}"
+        assert str(caught.value).endswith(message)
 
 
 @pytest.mark.parametrize("count", [0, 5, 7])

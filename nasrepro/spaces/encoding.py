@@ -1,10 +1,40 @@
-"""What the spaces share: known operations, and codes that are numbers with an operation a digit."""
+"""What the spaces share: texts, known operations, and codes with an operation a digit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from nasrepro.errors import ConfigError
+
+Cell = TypeVar("Cell")
+
+
+def parse_text(text: object, read: Callable[[str], Cell]) -> Cell:
+    """The cell of a text, which is just as `str` gives it but for blanks around it.
+
+    Args:
+        text: of the cell.
+        read: makes a cell of a text; it may take more than `str` gives.
+
+    Raises:
+        ConfigError: for anything else; it shows what was given.
+
+    >>> parse_text(" 7\\n", int)
+    7
+    >>> parse_text("07", int)
+    Traceback (most recent call last):
+    nasrepro.errors.ConfigError: expected a cell such as 7, found '07'
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"expected the text of a cell, found {text!r}")
+    try:
+        cell = read(text.strip())
+    except ConfigError as error:
+        raise ConfigError(f"{text!r}: {error}") from None
+    if str(cell) != text.strip():
+        raise ConfigError(f"expected a cell such as {cell}, found {text!r}")
+    return cell
 
 
 def check_known(operations: Iterable[str], known: Sequence[str]) -> None:

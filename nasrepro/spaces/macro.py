@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
+from nasrepro.spaces.encoding import check_known, check_range, digits_use_only, parse_text
 
 TITLE = "NAS-Bench-Macro"
 OPERATIONS = ("identity", "mb3_k3", "mb6_k5")  # the benchmark's digits 0, 1, 2
@@ -73,9 +73,13 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> "Cell":
-        """Read the benchmark's own notation."""
+        """Read the benchmark's own notation; blanks around it do not matter."""
+        return parse_text(text, cls._read)
+
+    @classmethod
+    def _read(cls, text: str) -> "Cell":
         if len(text) != NUM_BLOCKS or set(text) - set("012"):
-            raise ConfigError(f"expected {NUM_BLOCKS} digits 0, 1 or 2, found {text!r}")
+            raise ConfigError(f"expected {NUM_BLOCKS} digits 0, 1 or 2")
         return cls(tuple(OPERATIONS[int(digit)] for digit in text))
 
     @property

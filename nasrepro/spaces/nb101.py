@@ -21,7 +21,7 @@ from functools import cache, reduce
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known
+from nasrepro.spaces.encoding import check_known, parse_text
 
 TITLE = "NAS-Bench-101"
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")  # in the benchmark's own order
@@ -70,12 +70,12 @@ class Cell:
     operations: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        check_operations(self.operations)
         if self.vertices > MAX_VERTICES:
             raise ConfigError(
                 f"a NAS-Bench-101 cell has at most {MAX_VERTICES - 2} operations, "
                 f"found {len(self.operations)}"
             )
-        check_operations(self.operations)
         for edge in self.edges:
             if not 0 <= edge[0] < edge[1] < self.vertices:
                 raise ConfigError(
@@ -94,16 +94,20 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> "Cell":
-        """Read what `str` gives, e.g. `1 = conv3x3-bn-relu(0); output(0, 1)`."""
+        """Read what `str` gives, e.g. `1 = conv3x3-bn-relu(0); output(0, 1)`.
+
+        Blanks around it do not matter.
+        """
+        return parse_text(text, cls._read)
+
+    @classmethod
+    def _read(cls, text: str) -> "Cell":
         edges, operations = [], []
         for vertex, part in enumerate(text.split("; "), 1):
             operation, _, inputs = part.rpartition(" = ")[2].partition("(")
             operations.append(operation)
             edges += [(int(source), vertex) for source in re.findall(r"[0-9]+", inputs)]
-        cell = cls(tuple(edges), tuple(operations[:-1]))  # the last one is "output"
-        if str(cell) != text:
-            raise ConfigError(f"expected a cell such as {cell}, found {text!r}")
-        return cell
+        return cls(tuple(edges), tuple(operations[:-1]))  # the last one is "output"
 
     @property
     def _targets(self) -> range:
@@ -133,13 +137,23 @@ class Cell:
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray, operations: Iterable[str]) -> "Cell":
-        """The cell of an adjacency matrix, [vertices, vertices], and its inner operations."""
+        """The cell of an adjacency matrix and its operations.
+
+        Args:
+            matrix: 1 from row to column, integer [vertices, vertices].
+            operations: of the inner vertices; or of all, as in the benchmark's own specifications:
+                the first "input" and the last "output".
+        """
         operations = tuple(operations)
+        if (operations[:1], operations[1:][-1:]) == (("input",), ("output",)):
+            operations = operations[1:-1]
+        check_operations(operations)
         vertices = len(operations) + 2
         if np.shape(matrix) != (vertices, vertices) or not np.isin(matrix, (0, 1)).all():
             raise ConfigError(
                 f"expected a {vertices}x{vertices} matrix of 0 and 1 for {len(operations)} "
-                f"operations, found one of shape {np.shape(matrix)}: {np.asarray(matrix).tolist()}"
+                f"operations of inner vertices, found one of shape {np.shape(matrix)}: "
+                f"{np.asarray(matrix).tolist()}"
             )
         edges = [(int(a), int(b)) for a, b in np.argwhere(matrix)]
         return cls(tuple(sorted(edges, key=_edge_order)), operations)

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known, check_range, digits_use_only
+from nasrepro.spaces.encoding import check_known, check_range, digits_use_only, parse_text
 
 TITLE = "NAS-Bench-201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -84,12 +84,16 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> "Cell":
-        """Read the benchmark's own notation, e.g. `|none~0|+|none~0|none~1|+|...|`."""
+        """Read the benchmark's own notation, e.g. `|none~0|+|none~0|none~1|+|...|`.
+
+        Blanks around it do not matter.
+        """
+        return parse_text(text, cls._read)
+
+    @classmethod
+    def _read(cls, text: str) -> "Cell":
         tokens = [token for node in text.split("+") for token in node.strip("|").split("|")]
-        cell = cls(tuple(token.partition("~")[0] for token in tokens))
-        if str(cell) != text:
-            raise ConfigError(f"expected a cell such as {cell}, found {text!r}")
-        return cell
+        return cls(tuple(token.partition("~")[0] for token in tokens))
 
     @property
     def code(self) -> int:
