@@ -369,7 +369,10 @@ def test_a_scheduler_that_is_gone_is_named(dask, results):
     assert calls() == {0: 2, 1: 1, 2: 1, 3: 1}
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://127.0.0.1:1", "tls://127.0.0.1:1", "nowhere", "http://nowhere", "inproc://nowhere"],
+)
 def test_a_scheduler_that_does_not_answer_is_named(address):
     with (
         dask_config.set({"distributed.comm.timeouts.connect": "50ms"}),

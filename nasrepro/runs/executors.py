@@ -3,6 +3,7 @@
 All three are executors in the sense of `concurrent.futures`.
 """
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -155,10 +156,15 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
             "a Dask cluster needs more packages: pip install 'nasrepro[cluster]'"
         ) from error
     try:
+        # A client that cannot connect would wait for a minute and print a traceback when it ends;
+        # it is not asked in this thread, which has an event loop already in a notebook.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _knock(scheduler)).result()
         client = Client(scheduler, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"no Dask scheduler answers at {scheduler!r}; start one: dask scheduler"
+            f"no Dask scheduler answers at {scheduler!r} ({error}); start one, dask scheduler, and "
+            "give its address, such as tcp://host:8786"
         ) from error
     with client:
         resources = {} if device == "cpu" else {"GPU": 1}
@@ -170,6 +176,15 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
                 "`workers` how many will come"
             )
         yield Cluster(client, resources), workers or places
+
+
+async def _knock(scheduler: str) -> None:
+    """Connect to a scheduler and hang up; an error of many kinds if it cannot be."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    comm = await connect(scheduler, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 def _places(client, resources: dict[str, int]) -> int:
