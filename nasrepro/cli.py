@@ -64,7 +64,11 @@ Scheduler = Annotated[
 
 
 def main() -> None:
-    """Entry point: errors that people can mend are printed, not raised."""
+    """Run a command: errors that people can mend are printed, not raised.
+
+    What the terminal has no characters for is printed as question marks.
+    """
+    sys.stdout.reconfigure(errors="replace")
     make_variables_absolute()
     try:
         app()
@@ -136,9 +140,8 @@ def space_counts(
     from nasrepro.spaces import counts
 
     counted = counts(name)
-    print("name,count")
-    for what, count in counted:
-        print(f'"{what}",{count}' if "," in what else f"{what},{count}")
+    rows = (f'"{what}",{count}' if "," in what else f"{what},{count}" for what, count in counted)
+    _print_data("\n".join(["name,count", *rows, ""]))
 
 
 @runs.command("list")
@@ -305,7 +308,7 @@ def study_table(
     if table is None:
         print("\n".join(find(name).TABLES))
     else:
-        print(to_csv(make(name, profile, table)), end="")
+        _print_data(to_csv(make(name, profile, table)))
 
 
 @bench.command("build")
@@ -399,6 +402,13 @@ def book_run(
 
     pairs = dict(_pair(text) for text in parameters or [])
     print(f"wrote {Path(run(notebook, pairs))}")
+
+
+def _print_data(text: str) -> None:
+    """Print a table: in UTF-8 where a program or a file takes it, whatever the terminal has."""
+    if not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+    print(text, end="")
 
 
 def _pair(text: str) -> tuple[str, object]:

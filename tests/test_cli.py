@@ -1,7 +1,10 @@
 """The command line: what it prints, and how it answers wrong input."""
 
 import dataclasses
+import importlib.metadata
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +22,8 @@ from nasrepro.runs.locks import lock, note_failure, unlock
 from nasrepro.runs.store import Store
 from nasrepro.studies import appraisal, correlations, regret, results
 from nasrepro.studies.results import Plan
+
+(ENTRY,) = importlib.metadata.entry_points(group="console_scripts", name="nasrepro")
 
 
 @pytest.fixture
@@ -44,6 +49,59 @@ def test_space_counts_are_those_published(capsys):
     assert lines[1:3] == ["cells,15625", "connected,15284"]
     assert lines[3:5] == ["distinct paths,9445", "unique,6466"]
     assert '"no Zero, no Pool",729' in lines
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_tables_are_utf8_when_piped_and_shown_as_the_terminal_can(encoding, tmp_path, monkeypatch):
+    """The claims have the sign of at least, which none of these encodings has."""
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["nasrepro", "study", "table", "correlations", "claims"])
+    printed = {}
+    for kind in (io.TextIOWrapper, Terminal):
+        monkeypatch.setattr(sys, "stdout", kind(io.BytesIO(), encoding=encoding))
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert not stop.value.code
+        sys.stdout.flush()
+        printed[kind] = sys.stdout.buffer.getvalue()
+    piped, shown = printed[io.TextIOWrapper].decode(), printed[Terminal].decode(encoding)
+    assert "≥ 2" in piped and "? 2" in shown
+    assert len(piped.splitlines()) == len(shown.splitlines()) == 25
+
+
+def test_ctrl_c_while_importing_prints_no_traceback():
+    """The interrupt comes with the import of typer, the first of many."""
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt)\n"
+        f"from {ENTRY.module} import {ENTRY.attr} as main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_address_that_is_none_is_answered_in_a_sentence(tmp_path):
+    """In a process of its own, for what Dask prints when it ends."""
+    pytest.importorskip("distributed", reason="pip install 'nasrepro[cluster]'")
+    words = ["study", "run", "correlations", "--profile", "digits", "--scheduler", "localhost"]
+    done = subprocess.run(
+        [sys.executable, "-m", "nasrepro", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"NASREPRO_RESULTS": str(tmp_path)},
+    )
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "no Dask scheduler answers at 'localhost' (missing port number" in done.stderr
 
 
 def test_space_counts_of_nasbench101(capsys):

@@ -328,8 +328,8 @@ def ratios(path: Path) -> str:
     parts = []
     for machine in {str(row["machine"]): row["machine"] for row in rows}.values():
         parts.append(
-            f"{machine['cpu']} ({machine.get('instructions', 'all its instructions')}), {machine['cores']} cores, "
-            f"{machine['threads']} thread a process, "
+            f"{machine['cpu']} ({machine.get('instructions', 'all its instructions')}), "
+            f"{machine['cores']} cores, {machine['threads']} thread a process, "
             f"Python {machine['python']}, torch {machine['torch']}:\n"
         )
         body = [
