@@ -11,7 +11,7 @@ from torch import Tensor
 from nasrepro.data.images import ImageSet, held_out_test, load_images, resize, split
 from nasrepro.errors import ConfigError
 from nasrepro.runs.bench import BENCHES
-from nasrepro.studies import NAMES, correlations, regret, study
+from nasrepro.studies import NAMES, study
 
 
 def numbered(count: int) -> ImageSet:
@@ -108,10 +108,11 @@ def test_every_profile_asks_for_images_that_there_are():
     pixels, labels = torch.zeros(50_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(50_000).long()
     cifar10 = dataclasses.replace(LARGE, name="cifar10", train_images=pixels, train_labels=labels)
     sets = {"cifar10": cifar10, "digits": load_images("digits")}
-    profiles = {"correlations": correlations.PROFILES, "regret": regret.PROFILES}
-    assert set(profiles) == set(NAMES)
     wanted = {
-        config.data for name in NAMES for p in profiles[name] for config in study(name).design(p)
+        config.data
+        for module in map(study, NAMES)
+        for profile in module.PROFILES
+        for config in module.design(profile)
     }
     wanted |= {bench.data for bench in BENCHES.values()}
     assert len(wanted) > 5
