@@ -1,5 +1,6 @@
 """The command line: data, spaces, runs, studies, the book."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -68,7 +69,8 @@ def main() -> None:
 
     What the terminal has no characters for is printed as question marks.
     """
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     make_variables_absolute()
     try:
         app()
@@ -406,7 +408,7 @@ def book_run(
 
 def _print_data(text: str) -> None:
     """Print a table: in UTF-8 where a program or a file takes it, whatever the terminal has."""
-    if not sys.stdout.isatty():
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")
     print(text, end="")
 

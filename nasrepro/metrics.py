@@ -209,7 +209,7 @@ def top_n_curve(
     sizes = np.asarray(ns)
     whole = sizes.ndim == 1 and np.issubdtype(sizes.dtype, np.integer)
     if not whole or ((sizes < 2) | (sizes > p.size)).any():
-        raise ValueError(f"ns: expected a list of whole numbers from 2 to {p.size}, found {ns}")
+        raise ValueError(f"ns: expected a list of whole numbers from 2 to {p.size}, found {ns!s}")
     best = np.argsort(-t, kind="stable")
     tops = [best[:n] for n in sizes]
     tau = np.array([kendall_tau(p[top], t[top], variant) for top in tops])

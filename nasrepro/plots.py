@@ -1,7 +1,7 @@
 """Figures of the studies: tidy tables in, matplotlib figures out."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -162,7 +162,7 @@ def rank_methods(
     return figure
 
 
-def top_n_curves(top_n: pd.DataFrame, groups: dict[str, Sequence[str]], size: str) -> Figure:
+def top_n_curves(top_n: pd.DataFrame, groups: Mapping[str, Sequence[str]], size: str) -> Figure:
     """Laube's figures 4 and 7: tau and mean prediction within the true top N, with intervals.
 
     Args:

@@ -68,7 +68,8 @@ def mean_correlation(values: ArrayLike, confidence: float = 0.95) -> Interval:
     1.0
     """
     mean, low, high, n = mean_interval(values, confidence)
-    return Interval(mean, *np.clip([low, high], -1, 1).tolist(), n)
+    low, high = np.clip([low, high], -1, 1).tolist()
+    return Interval(mean, low, high, n)
 
 
 def spearman_interval(
@@ -646,7 +647,7 @@ def bootstrap_effect_interval(
     """
     _check_confidence(confidence)
     x, y = finite_vector(a, "a"), finite_vector(np.ravel(b), "b")
-    rows = y.reshape(len(b), -1)
+    rows = y.reshape(np.shape(b)[0], -1)
     drawn = [v[generator.integers(len(v), size=(resamples, len(v)))] for v in (x, rows)]
     effects = _effect(drawn[0], drawn[1].reshape(resamples, -1))
     bounds = np.array([math.nan, math.nan])

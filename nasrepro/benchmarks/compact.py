@@ -47,7 +47,7 @@ def load(
             return _read(path, name, columns, space)
     table = convert()
     with whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
-        np.savez(file, codes=table.codes, **table.values)
+        np.savez(file, codes=table.codes, allow_pickle=False, **table.values)
     return table
 
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def _final_accuracies(metrics: bytes) -> tuple[float, ...]:
     return tuple(struct.unpack("<d", final[number])[0] for number in _ACCURACIES.values())
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Number and value of each field of a protocol buffer message; the value is not interpreted.
 
     Raises:
@@ -116,6 +117,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
     while at < len(message):
         tag, at = _varint(message, at)
         number, kind = tag >> 3, tag & 7
+        value: int | bytes
         if kind == 0:
             value, at = _varint(message, at)
         elif kind in (1, 2, 5):

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ def require(path: Path, found: Iterable[str], expected: Iterable[str]) -> None:
         )
 
 
-def parse_cells(path: Path, texts: Iterable[object]) -> np.ndarray:
+def parse_cells(path: Path, texts: Iterable[Any]) -> np.ndarray:
     """The codes of cells in the benchmark's notation; DataError for any other text."""
     codes = []
     for row, text in enumerate(texts):
@@ -143,7 +144,7 @@ def parse_cells(path: Path, texts: Iterable[object]) -> np.ndarray:
     return np.array(codes, dtype=np.int64)
 
 
-def parse_numbers(path: Path, texts: Sequence[object]) -> np.ndarray:
+def parse_numbers(path: Path, texts: Sequence[Any]) -> np.ndarray:
     """Numbers as float64; DataError if one is missing or is no number."""
     try:
         return np.array([float(text) for text in texts])

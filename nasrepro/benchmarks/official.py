@@ -202,7 +202,7 @@ def _load_weights_only(path: Path) -> object:
     """A PyTorch file that may hold only containers, tensors and NumPy numbers."""
     import torch  # only needed here, and slow to import
 
-    scalar = np._core.multiarray.scalar
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]  # not public
     dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
     names = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *dtypes]
     try:

@@ -160,7 +160,7 @@ def read(path: Path) -> Packed:
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             found = file.read()  # `read_table` would import pandas
-        meaning = dict(json.loads(found.schema.metadata[METADATA]))
+        meaning: Any = dict(json.loads(found.schema.metadata[METADATA]))
         version, space, bench, stored = map(meaning.get, ("schema", "space", "bench", "sha256"))
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} is no whole packed benchmark ({error}); {remedy}") from None

@@ -4,7 +4,6 @@ CIFAR-10 is converted once into one compact file of the user cache that loads in
 the bytes of training images, training labels, test images and test labels, one after the other.
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -14,7 +13,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +148,7 @@ def check(arrays: Arrays, expected: Expected, origin: str) -> None:
         DataError: naming the origin and the array that differs.
     """
     for name, array, sha256 in zip(Arrays._fields, arrays, expected.sha256, strict=True):
-        found = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+        found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
         if found != sha256:
             raise DataError(
                 f"{origin} is damaged: {name} should have sha256 {sha256}, found {found}; "
@@ -270,8 +269,8 @@ def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     try:
         with tarfile.open(path, "r|gz") as tar:
             for member in tar:
-                if member.name in wanted and member.isfile():
-                    with contextlib.closing(tar.extractfile(member)) as file:
+                if member.name in wanted and member.isfile() and (file := tar.extractfile(member)):
+                    with file:
                         found[member.name] = file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(f"{path} is not a readable archive ({error}); delete it") from None
@@ -281,7 +280,7 @@ def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     return found
 
 
-def _parse_batch(batch: object, label_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _parse_batch(batch: Any, label_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Images [n, 32, 32, 3] and labels [n] of one pickled batch (rows of red, green, blue)."""
     try:
         images = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)

@@ -4,7 +4,6 @@ A commit's name is the checksum of all that is in it, and git checks what it fet
 content can come under that name.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -46,8 +45,8 @@ def read_commit(url: str, commit: str, folder: str) -> Iterator[tuple[str, bytes
             archive.seek(0)
             with tarfile.open(fileobj=archive, mode="r:") as tar:
                 for member in tar:
-                    if member.isfile():
-                        with contextlib.closing(tar.extractfile(member)) as file:
+                    if member.isfile() and (file := tar.extractfile(member)):
+                        with file:
                             yield member.name, file.read()
 
 

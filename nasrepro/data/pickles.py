@@ -6,7 +6,8 @@ A pickle can name any function and have it called. Here it may only name what is
 import pickle
 import warnings
 from collections.abc import Collection
-from typing import BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ NUMBERS = ARRAYS | {("numpy.core.multiarray", "scalar"), ("numpy._core.multiarra
 class RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that finds only the globals on its list, under the names the pickle uses."""
 
-    def __init__(self, file: BinaryIO, allowed: Collection[tuple[str, str]], encoding: str):
+    def __init__(self, file: BufferedIOBase, allowed: Collection[tuple[str, str]], encoding: str):
         super().__init__(file, encoding=encoding)
         self.allowed = frozenset(allowed)
 
@@ -45,8 +46,8 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def restricted_load(
-    file: BinaryIO, allowed: Collection[tuple[str, str]], encoding: str = "ASCII"
-) -> object:
+    file: BufferedIOBase, allowed: Collection[tuple[str, str]], encoding: str = "ASCII"
+) -> Any:
     """Read one pickle that may only name the globals of a list.
 
     Args:

@@ -230,7 +230,7 @@ def fetch(source: Source) -> Path:
     """
     path = locate(source)
     if path is None:
-        return _make(source) if source.make else _download(source)
+        return _make(source, source.make) if source.make else _download(source)
     verify(path, source)
     return path
 
@@ -244,10 +244,10 @@ def by_hand(source: Source) -> str:
     )
 
 
-def _make(source: Source) -> Path:
+def _make(source: Source, make: Callable[[Path], None]) -> Path:
     """Make a file of others in the cache."""
     try:
-        source.make(downloads_dir())
+        make(downloads_dir())
     except DataError as error:
         raise DataError(f"cannot make {source.name}: {error}; {by_hand(source)}") from None
     return downloads_dir() / source.filename
@@ -271,6 +271,7 @@ def _download(source: Source) -> Path:
             )
             return Path(path)
         except requests.HTTPError as error:
+            assert error.response is not None  # whose status is the error
             failures.append(f"{url}: {error.response.status_code} {error.response.reason}")
         except requests.RequestException as error:
             failures.append(f"{url}: no answer ({type(error).__name__})")

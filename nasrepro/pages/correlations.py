@@ -224,7 +224,8 @@ def half_precision_grid(rows: pd.DataFrame) -> pd.DataFrame:
     """What evaluation in half precision changes, as text; `rows` is study 1's half_precision."""
     texts = rows.assign(
         text=[
-            with_interval(*row, digits=4) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()
+            with_interval(mean, low, high, digits=4)
+            for mean, low, high in rows[["mean", "ci_low", "ci_high"]].to_numpy()
         ],
         **{name: [f"{count:,}" for count in rows[name]] for name in ("images", "cells")},
     )

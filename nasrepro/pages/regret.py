@@ -241,6 +241,11 @@ def about_account(name: str, account: str) -> dict[str, Callable[[Inputs], objec
     }
 
 
+def reported(benchmark: str) -> Callable[[Inputs], str]:
+    """What is reported of a benchmark, but for its unit."""
+    return lambda page: str(ACCURACY[benchmark]).removesuffix(", percent")
+
+
 NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "profile": lambda page: page.profile,
     "source": source,
@@ -250,10 +255,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "candidates": candidates,
     "evaluated": lambda page: describe_cells(supernets(page).base.cells),
     "sample": lambda page: nb101.COLUMNS[1].detail.partition("; ")[2],
-    **{
-        f"accuracy-{name}": lambda page, column=column: str(column).removesuffix(", percent")
-        for name, column in ACCURACY.items()
-    },
+    **{f"accuracy-{benchmark}": reported(benchmark) for benchmark in ACCURACY},
     "runs-stored": lambda page: len(records_201(page)),
     "runs-total": lambda page: len(regret.small_design(page.profile)),
     "nb101-stored": lambda page: len(records_101(page)),

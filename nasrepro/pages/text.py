@@ -142,9 +142,10 @@ def interval_grid(summary: pd.DataFrame, metrics: dict[str, str], digits: int = 
     for (subspace, size), group in summary.groupby(["subspace", "size"], sort=False):
         by_metric = group.set_index("metric")
         cells = {
-            head: with_interval(*by_metric.loc[metric, ["mean", "ci_low", "ci_high"]], digits)
+            head: with_interval(mean, low, high, digits)
             for metric, head in metrics.items()
             if metric in by_metric.index
+            for mean, low, high in [by_metric.loc[metric, ["mean", "ci_low", "ci_high"]]]
         }
         diverged = round(by_metric.loc["diverged", "mean"] * by_metric.loc["diverged", "n"])
         count = f"{by_metric.loc['diverged', 'n'] - diverged}{'*' * diverged}"

@@ -65,4 +65,4 @@ def digits_use_only(
     check_known(allowed, known)
     digits = codes[:, None] // len(known) ** np.arange(places) % len(known)
     usable = np.array([operation in allowed for operation in known])
-    return usable[digits].all(axis=1)
+    return np.all(usable[digits], axis=1)

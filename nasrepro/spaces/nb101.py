@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
+from typing import TypeVar
 
 import numpy as np
 
@@ -39,6 +40,8 @@ _MATRIX_BITS = MAX_VERTICES * (MAX_VERTICES - 1) // 2
 _UNCONNECTED = -1
 _DOWNWARDS = 1 << _MATRIX_BITS  # above every matrix
 _BATCH = 16  # encodings drawn at once: most are valid, but few lie in the smaller subspaces
+
+Integers = TypeVar("Integers", int, np.int64, np.ndarray)  # one integer, or an array of them
 
 
 def check_operations(operations: Iterable[str]) -> None:
@@ -183,7 +186,7 @@ def _edge_order(edge: tuple[int, int]) -> tuple[int, int]:
     return edge[1], edge[0]
 
 
-def _bit(source: int, target: int) -> int:
+def _bit(source: int, target: Integers) -> Integers:
     """The bit of an edge: columns of the matrix one after the other, as in the benchmark."""
     return source + target * (target - 1) // 2
 
@@ -207,10 +210,10 @@ def _pack(
     vertices: int | np.ndarray, bits: int | np.ndarray, digits: int | np.ndarray
 ) -> np.ndarray:
     """Codes of vertices, matrix bits and labellings; the three are broadcast."""
-    return (np.int64(vertices) << _MATRIX_BITS | bits) << _OPERATION_BITS | digits
+    return np.asarray((np.int64(vertices) << _MATRIX_BITS | bits) << _OPERATION_BITS | digits)
 
 
-def _unpack(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _unpack(codes: Integers) -> tuple[Integers, Integers, Integers]:
     """Vertices, matrix bits, and labelling of each code."""
     bits = codes >> _OPERATION_BITS & (1 << _MATRIX_BITS) - 1
     return codes >> _OPERATION_BITS + _MATRIX_BITS, bits, codes & (1 << _OPERATION_BITS) - 1
@@ -312,7 +315,7 @@ def _select_edges(bits: np.ndarray, keep: list[int]) -> np.ndarray:
     return selected
 
 
-def _select_digits(inner: int, keep: Sequence[int]) -> np.ndarray:
+def _select_digits(inner: int, keep: Sequence[int] | np.ndarray) -> np.ndarray:
     """For each labelling of `inner` vertices, that of some of them, int64 [3 ** inner]."""
     return _digits(inner)[:, keep] @ _weights(len(keep))
 
@@ -530,7 +533,7 @@ def _with_another_vertex(code: np.int64) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     found = []
     # In another numbering the new vertex can come between others than in this one.
-    for renumbered, labelling in zip(*_renumber(int(vertices), bits[None]), strict=True):
+    for renumbered, labelling in zip(*_renumber(int(vertices), np.array([bits])), strict=True):
         if renumbered[0] < _DOWNWARDS:
             labels = _digits(int(vertices) - 2)[labelling[digits]]
             found += [_insert_vertex(renumbered[0], labels, place) for place in range(1, vertices)]
@@ -545,7 +548,10 @@ def _insert_vertex(bits: np.int64, labels: np.ndarray, place: int) -> np.ndarray
         (bits >> _bit(a, b) & 1) << _bit(others[a], others[b]) for a, b in _pairs(vertices - 1)
     )
     joined = np.arange(1 << vertices - 1)  # bit i: the new vertex and others[i]
-    edges = sum((joined >> i & 1) << _bit(*sorted((place, v))) for i, v in enumerate(others))
+    edges = sum(
+        ((joined >> i & 1) << _bit(*sorted((place, v))) for i, v in enumerate(others)),
+        np.zeros_like(joined),
+    )
     digits = [
         np.insert(labels, place - 1, operation) @ _weights(vertices - 2)
         for operation in range(len(OPERATIONS))

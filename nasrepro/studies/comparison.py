@@ -132,7 +132,10 @@ def without_sharing(
         "GS": landscape.curves(greedy_search(landscape.validation, around, *size)),
     }
     compared = pd.DataFrame(against_greedy(found, cells)).assign(**about)
-    lines = [baseline_curve(*about.values(), *one, protocol.points) for one in found.items()]
+    lines = [
+        baseline_curve(about["benchmark"], about["space"], search, curves, protocol.points)
+        for search, curves in found.items()
+    ]
     return found, compared, lines
 
 
@@ -236,7 +239,7 @@ def compare(
         The entries of `COMPARED` after "guided"; of failed supernets alone, only the counts.
     """
     guided = [curves for curves in supernets if curves is not None]
-    counts = {
+    counts: dict[str, float] = {
         "supernets": len(guided),
         "failed": len(supernets) - len(guided),
         "guided_runs": sum(len(curves.regret) for curves in guided),

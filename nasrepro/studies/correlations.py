@@ -8,7 +8,7 @@ NAS-Bench-101, is in `appraisal`.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.parts import AnyNet, CellsConfig, DataConfig
+from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
@@ -91,7 +91,7 @@ class Profile:
     """How large the study runs: numbers only."""
 
     base: SupernetConfig  # what all runs share
-    nets: dict[str, AnyNet]  # size -> network
+    nets: dict[str, NetConfig]  # size -> network
     seeds: dict[tuple[str, str], int]  # (size, key of `GROUPS`) -> number of seeds
     table: str = TABLE  # the truth
     column: str = COLUMN
@@ -160,7 +160,7 @@ PROFILES = {
             evaluate=EvaluateConfig("batch", batch_size=250),
             cells=CellsConfig(),
         ),
-        nets={"S": replace(DIGITS.net, tracked_statistics=False)},
+        nets={"S": replace(cast(NetConfig, DIGITS.net), tracked_statistics=False)},
         seeds={("S", "digits"): 3},
         table=DIGITS.name,
         column="digits-test-10",
