@@ -1,12 +1,15 @@
 """Files: named in every error about them, and written whole or not at all."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from nasrepro import paths
 from nasrepro.errors import DataError, NasreproError
 
 
@@ -30,6 +33,33 @@ def naming(file: Path | str) -> Iterator[None]:
         raise DataError(f"{file}: {error}") from None
     except OSError as error:
         raise DataError(f"cannot read {file} ({error.strerror or error})") from None
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there, as far as the system lets us look."""
+    try:
+        return path.exists()
+    except OSError:  # e.g. in a folder that we may not search
+        return False
+
+
+@contextmanager
+def writing_cache() -> Iterator[None]:
+    """Keep something in the cache; where that cannot be, say so once and go on without it."""
+    try:
+        yield
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        _say_once(
+            f"the cache {paths.cache_dir()} cannot be written ({error.__cause__.strerror}): every "
+            "command converts what it reads anew; set $NASREPRO_CACHE to another folder"
+        )
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(f"nasrepro: {sentence}", file=sys.stderr)
 
 
 @contextmanager

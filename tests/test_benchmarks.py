@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -395,10 +396,24 @@ def test_another_source_is_converted_again(cache):
     assert len(list((cache / "tables").iterdir())) == 2
 
 
-def test_cache_that_cannot_be_written(cache):
-    cache.write_text("a file where the folder should be")
-    with pytest.raises(DataError, match=r"cannot write .* set \$NASREPRO_CACHE"):
-        make_small(cache)
+@pytest.mark.parametrize("name", ["cache", "c" * 300], ids=["a file", "too long"])
+def test_a_cache_that_cannot_be_written_is_said_once_and_done_without(
+    data, tmp_path, monkeypatch, capsys, name
+):
+    """In a folder whose name is a file's, or which the system does not look up."""
+    cache = tmp_path / name
+    if name == "cache":
+        cache.write_text("a file where the folder should be")
+    monkeypatch.setenv("NASREPRO_CACHE", str(cache))
+    monkeypatch.setenv("NASREPRO_DATA", str(data))
+    assert set(SMALL) <= set(available_tables())
+    for table in (*SMALL, *SMALL):
+        assert len(load_table(table)) == 15_625
+    (said,) = capsys.readouterr().err.splitlines()
+    assert re.sub(r"\(.*\)", "()", said) == (
+        f"nasrepro: the cache {cache} cannot be written (): every command converts what it reads "
+        "anew; set $NASREPRO_CACHE to another folder"
+    )
 
 
 def test_no_source_at_all(tmp_path, monkeypatch):

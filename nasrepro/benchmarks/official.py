@@ -25,7 +25,7 @@ from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import NUMBERS, restricted_load
 from nasrepro.data.sources import downloads_dir
 from nasrepro.errors import DataError
-from nasrepro.files import naming
+from nasrepro.files import exists, naming
 
 NAME = "nb201-official"
 EPOCHS = 200
@@ -40,12 +40,12 @@ def columns(source: str) -> tuple[Column, ...]:
 def locate(filename: str) -> Path | None:
     """A file or folder in `$NASREPRO_DATA`, else among the downloads, else None."""
     folders = [folder for folder in (paths.data_dir(), downloads_dir()) if folder]
-    return next((path for folder in folders if (path := folder / filename).exists()), None)
+    return next((path for folder in folders if exists(path := folder / filename)), None)
 
 
 def first_available(table: str, filenames: Iterable[str]) -> str | None:
     """The first file that was converted to the table before or is on this machine, else None."""
-    ready = (name for name in filenames if compact.location(table, name).exists() or locate(name))
+    ready = (name for name in filenames if exists(compact.location(table, name)) or locate(name))
     return next(ready, None)
 
 

