@@ -153,6 +153,15 @@ def test_input_that_differs_by_rounding_is_constant(value, roundings):
     assert metrics.tau_a([10, 25, 50, 150], predicted) == 0
 
 
+@quick
+@given(st.floats(1e-3, 100), st.lists(st.integers(0, 40_000), min_size=2, max_size=30))
+def test_input_that_hardly_differs_is_constant_or_correlates(value, roundings):
+    """Without a warning of SciPy's, which would be an error here."""
+    predicted = value * (1 + np.array(roundings) * np.finfo(float).eps)
+    found = metrics.pearson(predicted, np.arange(len(predicted)))
+    assert math.isnan(found) == (not metrics.varies(predicted)) or abs(found) <= 1
+
+
 def test_the_mean_prediction_of_a_constant_supernet_does_not_depend_on_n():
     curve = metrics.top_n_curve(np.full(50, 0.04), np.arange(50), np.arange(2, 51), "a")
     assert set(curve.mean_prediction) == {0.04}
