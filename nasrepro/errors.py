@@ -14,4 +14,4 @@ class ConfigError(NasreproError):
 
 
 class NoSolutionError(NasreproError, ValueError):
-    """No number is what was asked for."""
+    """No number is what was asked for; the text says what can be."""
