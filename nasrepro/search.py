@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nasrepro.metrics import finite_vector, mean_of
+from nasrepro.metrics import finite_vector
+from nasrepro.rounding import mean_of
 from nasrepro.spaces import SPACES
 
 

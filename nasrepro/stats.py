@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from nasrepro.errors import NoSolutionError
-from nasrepro.metrics import finite_vector, mean_of, spearman, varies
+from nasrepro.metrics import finite_vector, spearman
+from nasrepro.rounding import mean_of, varies
 
 ALPHA, POWER = 0.05, 0.8  # Pourchot, section 4.3
 

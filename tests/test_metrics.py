@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasrepro import metrics
+from nasrepro.rounding import mean_of, varies
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -159,7 +160,7 @@ def test_input_that_hardly_differs_is_constant_or_correlates(value, roundings):
     """Without a warning of SciPy's, which would be an error here."""
     predicted = value * (1 + np.array(roundings) * np.finfo(float).eps)
     found = metrics.pearson(predicted, np.arange(len(predicted)))
-    assert math.isnan(found) == (not metrics.varies(predicted)) or abs(found) <= 1
+    assert math.isnan(found) == (not varies(predicted)) or abs(found) <= 1
 
 
 def test_the_mean_prediction_of_a_constant_supernet_does_not_depend_on_n():
@@ -170,7 +171,7 @@ def test_the_mean_prediction_of_a_constant_supernet_does_not_depend_on_n():
 @quick
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_a_mean_lies_within(values):
-    mean = metrics.mean_of(np.array(values))
+    mean = mean_of(np.array(values))
     assert min(values) <= mean <= max(values) and mean == pytest.approx(np.mean(values), abs=1e-6)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.benchmarks import nb101
-from nasrepro.metrics import mean_of, varies
+from nasrepro.rounding import mean_of, varies
 from nasrepro.search import (
     Curves,
     by_proxy,
