@@ -355,7 +355,7 @@ def test_every_metric_has_its_place_on_the_definitions_page():
         and callable(value)
         and not isinstance(value, type)
         and not name.startswith("_")
-        and name not in ("finite_vector", "mean_of", "varies")  # of numbers, not of rankings
+        and name != "finite_vector"
     ]
     assert len(functions) > 5
     for name in functions:

@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from nasrepro import metrics
 from nasrepro.benchmarks import Table
+from nasrepro.rounding import mean_of
 from nasrepro.runs.families import family_of
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT
@@ -125,7 +126,7 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
         "spearman": metrics.spearman(proxy, truth),
         "pearson": metrics.pearson(proxy, truth),
         "top_10_accuracy": metrics.top_k_accuracy(proxy, truth, k=10),
-        "mean_prediction": float(proxy.mean()),
+        "mean_prediction": float(mean_of(proxy)),
         "std_prediction": float(proxy.std(ddof=1)),
         "share_wrongly_at_chance": float(((proxy <= CHANCE) & (truth > CHANCE)).mean()),
         "spearman_connected": metrics.spearman(proxy[connected], truth[connected]),
