@@ -12,6 +12,11 @@ from nasrepro.nets.nb201 import Network, SearchedCell
 from nasrepro.spaces.nb201 import EDGES, Cell
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """PyTorch's own mixed precision, whether or not the device multiplies bfloat16."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
 def forward(net: Network, x: Tensor, cell: Cell) -> Tensor:
     """Logits of one path, (batch, classes)."""
     x = net.stem(x)

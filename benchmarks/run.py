@@ -20,7 +20,7 @@ from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
 from nasrepro.train import multiplies_bfloat16
 
-FILES = ("supernet", "search", "workers", "loading")
+FILES = ("supernet", "precision", "search", "workers", "loading")
 
 
 def main(names: list[str]) -> None:

@@ -70,7 +70,7 @@ def training(case: Case) -> Iterable[dict]:
     cells = random_cells(case.steps)
     ways = {
         "plain fp32": trainer(case, cells, plain.forward, "float32"),
-        "plain bf16": trainer(case, cells, plain.forward, "bfloat16"),
+        "plain bf16": trainer(case, cells, plain.forward, "bfloat16", plain.autocast),
         "library fp32": trainer(case, cells, Network.forward, "float32"),
         "library bf16": trainer(case, cells, Network.forward, "bfloat16"),
     }
@@ -82,7 +82,7 @@ def evaluation(case: Case) -> Iterable[dict]:
     cells = random_cells(case.evaluated)
     ways = {
         "plain fp32": evaluator(case, cells, one_by_one, "float32"),
-        "plain bf16": evaluator(case, cells, one_by_one, "bfloat16"),
+        "plain bf16": evaluator(case, cells, one_by_one, "bfloat16", plain.autocast),
         "library fp32": evaluator(case, cells, shared, "float32"),
         "library bf16": evaluator(case, cells, shared, "bfloat16"),
     }
@@ -166,15 +166,17 @@ def layout_of(forward: Callable, precision: str) -> torch.memory_format:
     return torch.contiguous_format if usual else torch.channels_last
 
 
-def trainer(case: Case, cells: list[Cell], forward: Callable, precision: str) -> Work:
-    """A function that makes one update a cell."""
+def trainer(
+    case: Case, cells: list[Cell], forward: Callable, precision: str, mixed: Callable = autocast
+) -> Work:
+    """A function that makes one update per cell, in the mixed precision of a function."""
     net, images, labels = prepare(case, layout_of(forward, precision))
     optimizer = make_optimizer(net, TrainConfig(learning_rate=0.01))
 
     def work() -> None:
         for cell in cells:
             optimizer.zero_grad(set_to_none=True)
-            with autocast(images.device, precision):
+            with mixed(images.device, precision):
                 logits = forward(net, images, cell)
             F.cross_entropy(logits.float(), labels).backward()
             optimizer.step()
@@ -182,12 +184,14 @@ def trainer(case: Case, cells: list[Cell], forward: Callable, precision: str) ->
     return work
 
 
-def evaluator(case: Case, cells: list[Cell], logits_of: Callable, precision: str) -> Work:
+def evaluator(
+    case: Case, cells: list[Cell], logits_of: Callable, precision: str, mixed: Callable = autocast
+) -> Work:
     """A function that computes the logits of every cell, normalised with the batch's statistics."""
     net, images, _ = prepare(case, layout_of(logits_of, precision))
 
     def work() -> None:
-        with torch.inference_mode(), autocast(images.device, precision):
+        with torch.inference_mode(), mixed(images.device, precision):
             logits_of(net, images, cells)
 
     return work
