@@ -1,0 +1,88 @@
+"""What a study will cost, in which precision it was computed, and its statistics as they were."""
+
+import dataclasses
+
+import pandas as pd
+import pytest
+from records import arrays
+
+from nasrepro.runs.config import changed
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.studies import results as results_module
+from nasrepro.studies.results import Plan, precision_of, save_statistics, stored_statistics
+
+ABOUT = Measurement(2.0, 3.0, 5.0, 1, 1, 1, "cpu", 1, "cpu", {})
+ONE = changed(
+    SupernetConfig(),
+    {
+        "train.epochs": 10,
+        "data.train_images": 1_000,
+        "cells.random": 50,
+        "evaluate.batch_norm": "batch",
+    },
+)
+
+
+def record(config: SupernetConfig = ONE, **about: object) -> Record:
+    return Record(config, "ok", (), arrays([1], [1]), dataclasses.replace(ABOUT, **about))
+
+
+@pytest.mark.parametrize(
+    ("change", "train", "evaluate"),
+    [
+        ({"seed": 1}, 1, 1),
+        ({"train.epochs": 30}, 3, 1),
+        ({"train.learning_rate": 0.1, "train.gradient_clip": 5.0, "sampler": "uniform"}, 1, 1),
+        ({"data.train_images": 500}, 0.5, 1),
+        ({"cells.random": 100}, 1, 2),
+        ({"data.validation_images": 2_500}, 1, 0.5),
+        ({"train.epochs": 20, "cells.random": 25}, 2, 0.5),
+    ],
+)
+def test_a_missing_run_costs_what_its_images_cost_in_stored_ones(change, train, evaluate):
+    """Two stored runs, of 2 and 4 seconds of training and 3 of evaluation."""
+    stored = [record(), record(changed(ONE, {"seed": 9}), train_seconds=4.0)]
+    seconds, unknown = Plan(stored, [changed(ONE, change)]).seconds_missing()
+    assert unknown == 0 and seconds == pytest.approx(train * 3 + evaluate * 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"net.channels": 8},
+        {"data.size": 16},
+        {"train.batch_size": 64},
+        {"train.precision": "bfloat16"},
+        {"evaluate.batch_size": 100},
+    ],
+)
+def test_what_makes_an_image_slower_or_faster_is_not_known_before_a_run(change):
+    plan = Plan([record()], [changed(ONE, change), changed(ONE, {"seed": 1})])
+    seconds, unknown = plan.seconds_missing()
+    assert unknown == 1 and seconds == pytest.approx(5)
+
+
+def test_records_are_counted_by_the_precision_that_was_computed():
+    half = changed(ONE, {"train.precision": "bfloat16"})
+    stored = [record(half), record(half, bfloat16=True), record(half, bfloat16=False), record()]
+    assert list(map(precision_of, stored)) == ["bfloat16", "bfloat16", "float32", "float32"]
+    assert Plan(stored, []).precisions() == {"bfloat16": 2, "float32": 2}
+
+
+@pytest.mark.parametrize(("multiplies", "in_vain"), [(True, False), (False, True)])
+def test_what_asks_for_bfloat16_in_vain_is_said_before_it_is_computed(
+    multiplies, in_vain, monkeypatch
+):
+    monkeypatch.setattr(results_module, "multiplies_bfloat16", lambda kind: multiplies)
+    half = changed(ONE, {"train.precision": "bfloat16"})
+    assert Plan([], [half, ONE]).asked_in_vain() == in_vain
+    assert not Plan([record(half)], [ONE]).asked_in_vain()
+
+
+def test_labels_that_look_like_numbers_or_nothing_are_read_as_texts(results):
+    frame = pd.DataFrame({"subspace": ["None", "NA"], "top": ["10", "25"], "value": [0.5, None]})
+    save_statistics("correlations", "smoke", {"runs": frame})
+    found = stored_statistics("correlations", "smoke")["runs"]
+    assert found["subspace"].tolist() == ["None", "NA"] and found["top"].tolist() == ["10", "25"]
+    assert found["value"].isna().tolist() == [False, True]
