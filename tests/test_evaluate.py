@@ -11,6 +11,7 @@ from records import count_correct
 from torch import Tensor, nn
 
 from nasrepro import evaluate
+from nasrepro import train as train_module
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, evaluate_paths, loss_and_correct
@@ -322,7 +323,8 @@ def test_more_calibration_batches_than_training_images_are_refused(digits, net, 
         count_correct(net, CELLS, digits, config)
 
 
-def test_mixed_precision_is_used_and_counts_nearly_the_same(digits, net):
+def test_mixed_precision_is_used_and_counts_nearly_the_same(digits, net, monkeypatch):
+    monkeypatch.setattr(train_module, "multiplies_bfloat16", lambda kind: True)
     types = []
     net = copy.deepcopy(net)
     net.classifier.register_forward_hook(lambda *call: types.append(call[-1].dtype))

@@ -521,8 +521,9 @@ def test_a_run_that_diverges_ends_early(digits):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_loss_falls_on_digits(precision):
+def test_the_loss_falls_on_digits(precision, monkeypatch):
     """In either precision, and in the one that was asked for."""
+    monkeypatch.setattr(train_module, "multiplies_bfloat16", lambda kind: True)
     part = split(load_images("digits"), 600, 200, size=8)
     config = TrainConfig(
         epochs=10, batch_size=30, learning_rate=0.1, crop_padding=0, precision=precision
