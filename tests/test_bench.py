@@ -160,7 +160,7 @@ def test_all_seeds_of_a_cell_are_next_to_each_other():
     ("changes", "message"),
     [
         ({"name": "../elsewhere"}, "small letters, digits and dashes"),
-        ({"name": "nb201-200epochs"}, "a table of others"),
+        ({"name": "nb201-200epochs"}, "a published table"),
         ({"seeds": 0}, "at least 1 cell and 1 seed"),
         ({"cells": 0}, "at least 1 cell and 1 seed"),
         ({"fixed": ((6, "none"),)}, "has 6 places whose operation can be fixed, .* found 6"),
@@ -296,7 +296,7 @@ def test_a_build_goes_on_where_it_was_and_any_beginning_is_a_table(results, comp
     curves = selfmade.load_curves("tiny")
     assert curves.codes.tolist() == [cell.code for cell in TINY.chosen_cells()]
     np.testing.assert_array_equal(curves.test_accuracy[:1], first.test_accuracy)
-    assert list(verify(TINY)) == [] and str(progress(TINY)).endswith("CPU seconds a run")
+    assert list(verify(TINY)) == [] and str(progress(TINY)).endswith("CPU seconds per run")
 
     before = selfmade.location("tiny").read_bytes()
     build(TINY)

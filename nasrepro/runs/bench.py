@@ -1,7 +1,8 @@
-"""Making a benchmark of one's own: which cells are trained, how, and the packed file of it.
+"""Making a benchmark: which cells are trained, how, and the packed file of it.
 
-Runs are kept one file each in a folder, like those of supernets, and packed into one Parquet file;
-what either of them has is not computed again. The folder is not tracked, the packed file is.
+Runs are kept in a folder, one file per run, like those of supernets, and packed into one Parquet
+file; a run that is in either of them is not computed again. The folder is not tracked, the packed
+file is.
 """
 
 import json
@@ -71,7 +72,7 @@ class Progress:
         if not stored:
             return text
         mean, missing = self.cpu_seconds / stored, self.runs - stored
-        text += f"; {mean:.1f} CPU seconds a run"
+        text += f"; {mean:.1f} CPU seconds per run"
         return f"{text}, about {mean * missing / 3600:.2g} CPU hours to go" if missing else text
 
 
@@ -90,7 +91,7 @@ class Bench:
     train: TrainConfig
     evaluate: EvaluateConfig
     seeds: int
-    cells: int | None = None  # at most so many
+    cells: int | None = None  # the largest number of them; None: all
     subspace: AnySubspace = field(default_factory=Subspace)
     fixed: tuple[tuple[int, str], ...] = ()  # places of one operation in all cells: edges, blocks
     sample: AnyCells = field(default_factory=CellsConfig)  # the supernets' own by default
@@ -101,7 +102,7 @@ class Bench:
                 f"a benchmark's name has small letters, digits and dashes, found {self.name!r}"
             )
         if self.name in OTHERS:
-            raise ConfigError(f"{self.name} is a table of others; choose another name")
+            raise ConfigError(f"{self.name} is a published table; choose another name")
         check_parts(self.subspace, self.net, self.sample)
         space = SPACES[self.space]
         for place, operation in self.fixed:
@@ -124,7 +125,7 @@ class Bench:
         return (
             f"{SPACES[self.space].TITLE} cells on {self.data.name}{size}, "
             f"{self.data.train_images:,} training images, {self.train.epochs} epochs, {self.net}; "
-            f"{self.seeds} seed(s) a cell"
+            f"{self.seeds} seed(s) per cell"
         )
 
     @property
@@ -139,7 +140,7 @@ class Bench:
     def chosen_cells(self) -> list[AnyCell]:
         """The cells, in the order in which they are trained; ConfigError if there are none.
 
-        A DataError says that the sample is one of a table that cannot be had.
+        A DataError says that the table from which the sample is drawn is not available.
         """
         chosen = [
             cell
@@ -238,8 +239,8 @@ def find(name: str) -> Bench:
 
 def names() -> list[str]:
     """Names of the library's benchmarks and of the user's."""
-    own = definition(selfmade.NAME).parent.glob("*.json")
-    return [*BENCHES, *sorted(path.stem for path in own)]
+    definitions = definition(selfmade.NAME).parent.glob("*.json")
+    return [*BENCHES, *sorted(path.stem for path in definitions)]
 
 
 def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
@@ -270,7 +271,7 @@ def definition(name: str) -> Path:
 
 
 def store(bench: Bench) -> Store:
-    """The runs that lie in a file each."""
+    """The runs in the folder, one file per run."""
     return Store(selfmade.location(bench.name).with_suffix(""), STANDALONE)
 
 
@@ -285,8 +286,8 @@ def build(
 
     Args:
         bench: what to build.
-        runs: compute at most so many of those that are neither packed nor in the folder; None
-            for all, 0 to pack only.
+        runs: the largest number to compute of those that are neither packed nor in the folder;
+            None for all, 0 to pack only.
         workers: as in `execute`.
         device: as in `execute`.
         scheduler: as in `execute`; what its workers need is not asked of this machine.
@@ -294,8 +295,8 @@ def build(
     Raises:
         ConfigError: before anything is computed, if the definition or the device does not fit, or
             there is no such cluster.
-        DataError: before, too, if the images cannot be had, or a stored run is damaged or does not
-            belong.
+        DataError: before, too, if the images are not available, or a stored run is damaged or does
+            not belong.
         NasreproError: if a run failed; the others are stored and packed.
     """
     done, folder = packed(bench), store(bench)
@@ -311,18 +312,18 @@ def build(
 
 
 def pack(bench: Bench) -> None:
-    """Write the packed file anew if the folder has runs that it lacks, and what can be said of it.
+    """Write the packed file anew if the folder has runs that it lacks, and its statistics.
 
     Raises:
         DataError: if a stored run is damaged or does not belong.
     """
     done, path = packed(bench), selfmade.location(bench.name)
-    found = stored(bench, done)
-    if len(found) > len(done):
-        rows = [to_row(record) for record in found]
+    records = stored(bench, done)
+    if len(records) > len(done):
+        rows = [to_row(record) for record in records]
         write_atomically(path, selfmade.to_bytes(Packed(bench.space, to_dict(bench), rows)))
     enough = progress(bench).complete > 1  # for a correlation
-    if enough and (len(found) > len(done) or others(bench.space)):
+    if enough and (len(records) > len(done) or others(bench.space)):
         save_statistics(bench.name)
 
 
@@ -355,24 +356,24 @@ def packed(bench: Bench) -> dict[str, Record]:
 def stored(bench: Bench, done: Mapping[str, Record]) -> list[Record]:
     """All runs there are, packed or not, in the benchmark's order."""
     folder = store(bench)
-    found = (done.get(c.key) or folder.load(c.key) for c in bench.configs())
-    return [record for record in found if record is not None]
+    records = (done.get(c.key) or folder.load(c.key) for c in bench.configs())
+    return [record for record in records if record is not None]
 
 
 def progress(bench: Bench) -> Progress:
     """How much of a benchmark there is; DataError as `build`."""
     done, folder = packed(bench), store(bench)
-    found = stored(bench, done)
-    ok = Counter(record.config.cell for record in found if record.status == "ok")
-    missing = {config.key for config in bench.configs()} - {record.key for record in found}
+    records = stored(bench, done)
+    ok = Counter(record.config.cell for record in records if record.status == "ok")
+    missing = {config.key for config in bench.configs()} - {record.key for record in records}
     return Progress(
-        runs=len(found) + len(missing),
+        runs=len(records) + len(missing),
         packed=len(done),
-        loose=len(found) - len(done),
-        diverged=sum(record.status == "diverged" for record in found),
+        loose=len(records) - len(done),
+        diverged=sum(record.status == "diverged" for record in records),
         complete=sum(count == bench.seeds for count in ok.values()),
         cells=len(bench.chosen_cells()),
-        cpu_seconds=sum(record.measurement.cpu_seconds for record in found),
+        cpu_seconds=sum(record.measurement.cpu_seconds for record in records),
         computing=len(locked(folder) & missing),
         failures={key: why for key, why in failures(folder).items() if key in missing},
     )
@@ -426,11 +427,11 @@ def from_row(row: Mapping[str, Any], bench: Bench) -> Record:
         raise DataError(f"a packed row of {bench.name} is no run: {error}") from None
 
 
-# ---- what can be said of it
+# ---- its statistics
 
 
 def others(space: str) -> dict[str, Table]:
-    """The tables of others on a space that are on this machine, by their name.
+    """The tables of a space that others published and that are on this machine, by name.
 
     An official file counts once `load_table` has converted it, which can take a quarter of an hour.
     """
@@ -443,8 +444,8 @@ def statistics(name: str) -> pd.DataFrame:
     Raises:
         DataError: if there is no packed file, it is damaged, or has fewer than two complete cells.
     """
-    found = selfmade.load_curves(name)
-    return agreement.statistics(found, others(found.space))
+    curves = selfmade.load_curves(name)
+    return agreement.statistics(curves, others(curves.space))
 
 
 def save_statistics(name: str) -> None:

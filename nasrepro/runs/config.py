@@ -128,11 +128,11 @@ def _unstructure_class(kind: type) -> Any:
 
 def _structure_one_of(values: Any, union: Any) -> Any:
     """Values as the one class of a union whose fields fit and that accepts them."""
-    given = frozenset(values) if isinstance(values, Mapping) else frozenset()
+    names = frozenset(values) if isinstance(values, Mapping) else frozenset()
     kinds = {kind: _fields(kind) for kind in get_args(union)}
     accepted, refused = [], []
     for kind, (first, known) in kinds.items():
-        if first <= given <= known:
+        if first <= names <= known:
             try:
                 accepted.append(_converter.structure(values, kind))
             except Exception as error:
@@ -140,16 +140,18 @@ def _structure_one_of(values: Any, union: Any) -> Any:
     if len(accepted) == 1:
         return accepted[0]
     if accepted:
-        names = ", ".join(type(config).__name__ for config in accepted)
-        raise ConfigError(f"{values} can be read as each of {names}; a field must tell them apart")
+        classes = ", ".join(type(config).__name__ for config in accepted)
+        raise ConfigError(
+            f"{values} can be read as each of {classes}; a field must tell them apart"
+        )
     if refused:
         raise refused[0]
     differences = [
-        f"{kind.__name__} (missing: {', '.join(sorted(first - given)) or 'none'}; "
-        f"unknown: {', '.join(sorted(given - known)) or 'none'})"
+        f"{kind.__name__} (missing: {', '.join(sorted(first - names)) or 'none'}; "
+        f"unknown: {', '.join(sorted(names - known)) or 'none'})"
         for kind, (first, known) in kinds.items()
     ]
-    raise ConfigError(f"the fields {', '.join(sorted(given))} fit none of {', '.join(differences)}")
+    raise ConfigError(f"the fields {', '.join(sorted(names))} fit none of {', '.join(differences)}")
 
 
 _converter.register_structure_hook_func(_is_union_of_classes, _structure_one_of)

@@ -41,15 +41,16 @@ def execute(
         compute: from a config and a device to its record, e.g. `run`; a function of a module, so
             that another process finds it.
         store: where the records are.
-        workers: local processes, one single-threaded run each; 0 computes in this process. With a
-            scheduler, how many runs to give it at once; 0: as many as its workers can take now.
+        workers: local processes, each with one single-threaded run at a time; 0 computes in this
+            process. With a scheduler, how many runs to give it at once; 0: as many as its workers
+            can take now.
         device: where to compute.
         progress: show a bar, the time left, failures and the largest memory of a run, if standard
             error is a terminal.
         scheduler: address of a Dask scheduler that computes, e.g. "tcp://host:8786".
 
     Returns:
-        One record a config, in their order.
+        One record per config, in their order.
 
     Raises:
         ConfigError: if there is no such cluster, or its workers cannot take the runs.
@@ -61,10 +62,10 @@ def execute(
         # disable=None: no bar unless standard error is a terminal.
         hide = None if progress else True
         with (
-            open_executor(workers, device, scheduler) as (pool, places),
+            open_executor(workers, device, scheduler) as (pool, slots),
             tqdm(total=len(missing), unit="run", disable=hide) as bar,
         ):
-            sweep = _Sweep(compute, store, device, pool, places, bar, deque(missing))
+            sweep = _Sweep(compute, store, device, pool, slots, bar, deque(missing))
             sweep.run()
         sweep.check()
     return [store.read(store.path(config.key)) for config in configs]
@@ -78,7 +79,7 @@ class _Sweep:
     store: Store
     device: str
     pool: Executor
-    places: int  # runs to give the executor at once
+    slots: int  # runs to give the executor at once
     bar: tqdm
     waiting: deque[Any]
     running: dict[Future, Any] = field(default_factory=dict)
@@ -103,9 +104,9 @@ class _Sweep:
                 unlock(file)
 
     def begin(self) -> None:
-        """Give the executor as many runs as it has places."""
+        """Give the executor as many runs as it has free slots."""
         for _ in range(len(self.waiting)):
-            if not self.waiting or len(self.running) == self.places:
+            if not self.waiting or len(self.running) == self.slots:
                 return
             config = self.waiting.popleft()
             if (file := lock(self.store, config.key)) is None:

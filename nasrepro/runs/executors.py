@@ -42,8 +42,8 @@ def open_executor(
         ConfigError: if there is no such cluster, or its workers cannot take the runs.
     """
     if scheduler is not None:
-        with _cluster(scheduler, workers, device) as found:
-            yield found
+        with _cluster(scheduler, workers, device) as (cluster, slots):
+            yield cluster, slots
     elif workers:
         with LocalProcesses(workers) as pool:
             yield pool, workers
@@ -168,14 +168,14 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
         ) from error
     with client:
         resources = {} if device == "cpu" else {"GPU": 1}
-        places = _places(client, resources)
-        if not workers and not places:
+        slots = _slots(client, resources)
+        if not workers and not slots:
             raise ConfigError(
                 f"the cluster at {scheduler} has no worker for {device!r}; start one: dask worker "
                 f"{scheduler} --nthreads 1{' --resources GPU=1' * bool(resources)}; or say with "
                 "`workers` how many will come"
             )
-        yield Cluster(client, resources), workers or places
+        yield Cluster(client, resources), workers or slots
 
 
 async def _knock(scheduler: str) -> None:
@@ -187,11 +187,11 @@ async def _knock(scheduler: str) -> None:
     await comm.close()
 
 
-def _places(client, resources: dict[str, int]) -> int:
+def _slots(client, resources: dict[str, int]) -> int:
     """How many runs the workers there are can take; ConfigError if one of them is not fit."""
     client.run(check_versions, versions())
-    found = client.scheduler_info(n_workers=-1)["workers"]
-    for address, worker in found.items():
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    for address, worker in workers.items():
         if worker["nthreads"] != 1:
             raise ConfigError(
                 f"the worker {address} has {worker['nthreads']} threads and would mix the "
@@ -199,7 +199,7 @@ def _places(client, resources: dict[str, int]) -> int:
             )
     return sum(
         all(worker["resources"].get(name, 0) >= n for name, n in resources.items())
-        for worker in found.values()
+        for worker in workers.values()
     )
 
 
@@ -211,9 +211,9 @@ def versions() -> dict[str, str]:
 def check_versions(expected: dict[str, str]) -> None:
     """Raise a ConfigError unless this process has the versions of the client."""
     different = [
-        f"{package} {found} instead of {expected[package]}"
-        for package, found in versions().items()
-        if found != expected[package]
+        f"{package} {version} instead of {expected[package]}"
+        for package, version in versions().items()
+        if version != expected[package]
     ]
     if different:
         raise ConfigError(

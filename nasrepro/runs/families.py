@@ -1,4 +1,4 @@
-"""The families of networks, one a search space: the only place that asks which space it is."""
+"""The families of networks, one per search space: the only place that asks which space it is."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Family:
         draw: those of them that can be trained on their own, in the order in which they were drawn.
         select: all cells that are evaluated, in ascending order of their code.
         parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
-        stacked: many paths in one batch, as suits a GPU; see `evaluate.count_correct`.
+        stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
     """
 
     net: type

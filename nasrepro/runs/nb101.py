@@ -24,7 +24,7 @@ def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
 
     Raises:
         ConfigError: if there are not enough.
-        DataError: if the table cannot be had.
+        DataError: if the table is not available.
     """
     codes = subspace.codes()
     if config.table is not None:
@@ -46,7 +46,7 @@ def _weights(codes: np.ndarray) -> np.ndarray:
     weights = np.empty(len(codes))
     for outputs, residual in itertools.product(range(MAX_VERTICES - 1), (True, False)):
         kind = Subspace(outputs, residual)
-        here = kind.mask(codes)
-        if here.any():
-            weights[here] = kind.size / here.sum()
+        matches = kind.mask(codes)
+        if matches.any():
+            weights[matches] = kind.size / matches.sum()
     return weights

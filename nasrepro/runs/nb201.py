@@ -8,7 +8,7 @@ from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
 
 
 def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """The cells a run evaluates, in ascending order of their code, each once.
+    """The distinct cells that a run evaluates, in ascending order of their code.
 
     Sorted, so that the list tells nothing of how the table ranks its best cells.
     """

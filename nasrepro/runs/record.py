@@ -1,7 +1,7 @@
 """A record: what one run measured, and its file.
 
-A file is a NumPy archive: the named arrays and a head, which is JSON, under one checksum. Records
-of before are JSON as a whole; they are read, but no longer written.
+A file is a NumPy archive: the named arrays and a head, which is JSON, under one checksum. Older
+records are JSON as a whole; they are read, but no longer written.
 """
 
 import io
@@ -50,7 +50,7 @@ class Record:
     Attributes:
         config: of the run.
         status: one of `STATUSES`; a diverged run lacks what could not be measured.
-        history: what each epoch showed, a dataclass each.
+        history: what each epoch showed, one dataclass per epoch.
         arrays: by name; what they are says the kind of run.
         measurement: time, memory and machine.
     """
@@ -158,16 +158,16 @@ def from_bytes(content: bytes, kind: Kind) -> Record:
 def from_values(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind: Kind) -> Record:
     """A record of plain values, as `head_values` gives them; DataError if they are none."""
     try:
-        found = from_dict(head, _Head)
+        values = from_dict(head, _Head)
         return Record(
-            config=from_dict(found.config, kind.config),
-            status=found.status,
+            config=from_dict(values.config, kind.config),
+            status=values.status,
             history=tuple(
                 from_dict({name: _number(value) for name, value in epoch.items()}, kind.epoch)
-                for epoch in found.history
+                for epoch in values.history
             ),
             arrays=dict(arrays),
-            measurement=found.measurement,
+            measurement=values.measurement,
         )
     except ConfigError as error:
         raise DataError(f"is no record of a {kind.name}: {error}") from error

@@ -22,22 +22,22 @@ from nasrepro.train import initialise
 
 @dataclass(frozen=True)
 class Generators:
-    """Independent random numbers, so that e.g. another sampler leaves the initial weights alone."""
+    """Independent ones, so that e.g. another sampler leaves the initial weights as they are."""
 
-    weights: torch.Generator  # all on the CPU, so that a GPU run draws the same numbers
-    order: torch.Generator  # of the images, and their augmentation
-    paths: np.random.Generator
-    shuffles: torch.Generator  # of channels
+    weights: torch.Generator  # initial ones; all on the CPU: a GPU run draws the same numbers
+    images: torch.Generator  # their order and augmentation
+    sampler: np.random.Generator  # the paths of each update
+    channels: torch.Generator  # how they are shuffled
 
 
 def generators(seed: int) -> Generators:
-    """The random numbers of a run."""
-    weights, order, paths, shuffles = np.random.SeedSequence(seed).spawn(4)
+    """The generators of a run."""
+    weights, images, sampler, channels = np.random.SeedSequence(seed).spawn(4)
     return Generators(
         weights=torch_generator(weights),
-        order=torch_generator(order),
-        paths=np.random.default_rng(paths),
-        shuffles=torch_generator(shuffles),
+        images=torch_generator(images),
+        sampler=np.random.default_rng(sampler),
+        channels=torch_generator(channels),
     )
 
 
@@ -93,7 +93,7 @@ def check_inputs(configs: Iterable[Any], device: str) -> None:
 
     Raises:
         ConfigError: if the device, the images or the network of a run do not fit.
-        DataError: if images or a table cannot be had.
+        DataError: if images or a table are not available.
     """
     check_device(device)
     configs = list(configs)
@@ -116,7 +116,7 @@ def deterministic_convolutions() -> AbstractContextManager[None]:
 def watch_finite(module: nn.Module) -> Iterator[list[Tensor]]:
     """Collect, for each output of a module from now on, whether each path's part is finite.
 
-    Outputs are (batch, classes) of one path or (batch, paths, classes): one flag, or one a path.
+    Outputs are (batch, classes) of one path or (batch, paths, classes): one flag, or one per path.
     """
     finite: list[Tensor] = []
     hook = module.register_forward_hook(

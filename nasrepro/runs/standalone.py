@@ -93,7 +93,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
 
     Raises:
         ConfigError: if the config or the device does not fit.
-        DataError: if the images cannot be had.
+        DataError: if the images are not available.
     """
     check_device(device)
     random, images = generators(config.seed), images_of(config.data.name)
@@ -106,7 +106,7 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
     validation = (part.validation_images, part.validation_labels)
     watch = Stopwatch(device)
     with deterministic_convolutions():
-        for epoch in train(net, part, sampler, config.train, random.paths, random.order):
+        for epoch in train(net, part, sampler, config.train, random.sampler, random.images):
             watch.lap("train")
             loss, correct = loss_and_correct(net, config.cell, *validation, part, config.evaluate)
             history.append(StandaloneEpoch(epoch.loss, epoch.accuracy, loss, correct))

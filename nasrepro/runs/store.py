@@ -1,4 +1,4 @@
-"""The store: one small file a run, whole or not there at all."""
+"""The store: one small file per run, whole or not there at all."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Store:
     """The records of one kind in one folder.
 
     Attributes:
-        folder: one file a record, named by its key.
+        folder: one file per record, named by its key.
         kind: of run.
     """
 

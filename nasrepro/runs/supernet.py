@@ -71,36 +71,36 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         device: where to compute, e.g. "cpu", "cuda", "cuda:1", "mps".
 
     Returns:
-        The record with the arrays `ARRAYS`, one entry a cell; a diverged run's are empty. A run
+        The record with the arrays `ARRAYS`, one entry per cell; a diverged run's are empty. A run
         diverged if a loss of its training was not finite, or most outputs of its evaluation are
         not.
 
     Raises:
         ConfigError: if the config or the device does not fit.
-        DataError: if the images or the table of its cells cannot be had.
+        DataError: if the images or the table of its cells are not available.
     """
     check_device(device)
     family, random = family_of(config.subspace), generators(config.seed)
     cells = family.select(config.subspace, config.cells)
-    net = family.supernet(config.net, config.subspace, random.shuffles)
+    net = family.supernet(config.net, config.subspace, random.channels)
     sampler = make_sampler(config.sampler, config.subspace)
     part = load_split(images_of(config.data.name), config.data, config.net, device)
     placed(net, random.weights, device)
-    # A GPU wants few large kernels; statistics of its own for each path are not for a stack.
+    # A GPU wants few large kernels; paths with separate statistics cannot be stacked.
     stacks = device != "cpu" and config.evaluate.batch_norm != "calibrated"
     evaluated = Evaluations(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     watch = Stopwatch(device)
     with deterministic_convolutions():
-        history = tuple(train(net, part, sampler, config.train, random.paths, random.order))
+        history = tuple(train(net, part, sampler, config.train, random.sampler, random.images))
         watch.lap("train")
         diverged = not np.isfinite(history[-1].loss)
         if not diverged:
             with watch_finite(net.classifier) as finite:
                 stacked = family.stacked if stacks else None
-                found = evaluate_paths(net, cells, part, config.evaluate, stacked=stacked)
+                results = evaluate_paths(net, cells, part, config.evaluate, stacked=stacked)
             # Most and not all: what no convolution leads to stays finite.
             diverged = bool(torch.cat(finite).float().mean() < 0.5)
-            evaluated = evaluated if diverged else found
+            evaluated = evaluated if diverged else results
         watch.lap("evaluate")
     codes = np.array([] if diverged else [cell.code for cell in cells], dtype=np.int64)
     batches = len(part.train_labels) // config.train.batch_size
