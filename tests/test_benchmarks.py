@@ -76,8 +76,8 @@ def small_table(codes=(7, 3, 15_624), values=(10.0, 20.0, 30.0)) -> Table:
 
 
 def test_lookup_by_code_keeps_the_shape():
-    found = small_table().accuracy([[3, 7], [15_624, 3]], "cifar10-test-200")
-    np.testing.assert_array_equal(found, [[20.0, 10.0], [30.0, 20.0]])
+    accuracies = small_table().accuracy([[3, 7], [15_624, 3]], "cifar10-test-200")
+    np.testing.assert_array_equal(accuracies, [[20.0, 10.0], [30.0, 20.0]])
     assert small_table().accuracy([], "cifar10-test-200").shape == (0,)
 
 
@@ -158,8 +158,8 @@ def test_first_row_as_it_stands_in_the_file(table):
         "+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
     )
     assert str(table.cell_at(0)) == text
-    found = [float(table.accuracy(Cell.parse(text).code, column)) for column in table.values]
-    assert found == pytest.approx([85.8633, 52.9133, 26.6333], abs=5e-5)
+    accuracies = [float(table.accuracy(Cell.parse(text).code, column)) for column in table.values]
+    assert accuracies == pytest.approx([85.8633, 52.9133, 26.6333], abs=5e-5)
 
 
 def test_all_cells_are_there_and_how_many_are_connected(table):
@@ -172,10 +172,10 @@ def test_all_cells_are_there_and_how_many_are_connected(table):
 
 def test_equivalence_classes_are_those_of_the_file(table, data):
     with (data / filename("nb201-200epochs")).open(newline="") as file:
-        theirs = [row["UniqueString"] for row in csv.DictReader(file)]
-    ours = [canonical_string(cell) for cell in table.cells]
-    pairs = set(zip(ours, theirs, strict=True))
-    assert len(pairs) == len(set(ours)) == len(set(theirs)) == 6_466
+        published = [row["UniqueString"] for row in csv.DictReader(file)]
+    computed = [canonical_string(cell) for cell in table.cells]
+    pairs = set(zip(computed, published, strict=True))
+    assert len(pairs) == len(set(computed)) == len(set(published)) == 6_466
 
 
 def test_short_table_has_the_same_order_and_other_trainings(table, short_table):

@@ -76,9 +76,9 @@ def test_first_row_as_it_stands_in_the_file(sample):
     cell = Cell.from_code(int(first["code"]))
     assert cell == Cell.from_matrix(matrix, (CONV3, POOL, CONV3, CONV3, CONV1))
     assert first["params"] == 8_555_530
-    found = [first[f"{split}_{run}"] for split in ("validation", "test") for run in (0, 1, 2)]
+    accuracies = [first[f"{split}_{run}"] for split in ("validation", "test") for run in (0, 1, 2)]
     counts = [9_227, 9_231, 9_290, 9_197, 9_176, 9_201]
-    assert found == pytest.approx([100 * count / 9_984 for count in counts])
+    assert accuracies == pytest.approx([100 * count / 9_984 for count in counts])
     assert first["seconds_1"] == pytest.approx(1_768.250977)
 
 
@@ -178,14 +178,14 @@ def test_evaluations_of_an_unknown_space_are_named(tmp_path, sample):
 
 def test_table_3_of_the_paper_comes_out(evaluations):
     """All means, all asterisks, and all intervals but one, which is printed wider than it is."""
-    ours = table3(rank_correlations(evaluations))
-    same = as_printed(ours).set_index(["space", "method"])
-    assert len(same) == len(ours) == 42
+    computed = table3(rank_correlations(evaluations))
+    same = as_printed(computed).set_index(["space", "method"])
+    assert len(same) == len(computed) == 42
     assert same["mean"].all() and same["n"].all()
-    assert ours["n"].value_counts().to_dict() == {5: 37, 4: 5}
+    assert computed["n"].value_counts().to_dict() == {5: 37, 4: 5}
     other = ("A_FULL^RES", "S-K + P-R")
     assert same.index[~same["ci"]].tolist() == [other]
-    ci = ours.set_index(["space", "method"])["ci"]
+    ci = computed.set_index(["space", "method"])["ci"]
     assert ci[other] < 0.005 < published_table3().set_index(["space", "method"])["ci"][other]
 
 

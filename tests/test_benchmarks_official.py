@@ -55,7 +55,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def results(package, index: int, epochs: int) -> dict:
     """The state of a cell's results: every epoch but the last says 1 percent."""
-    found = package.ArchResults(index, str(CELLS[index]))
+    result = package.ArchResults(index, str(CELLS[index]))
     shift = 0.0 if epochs == 200 else 5.0  # the short schedule must not be read
     for dataset, names in SETS.items():
         for seed, offset in SEEDS[index].items():
@@ -68,8 +68,8 @@ def results(package, index: int, epochs: int) -> dict:
             for name in names:
                 last = BASES[dataset, name] + offset + shift
                 trial.update_OLD_eval(name, {**curve, epochs - 1: last}, curve)
-            found.update(dataset, seed, trial)
-    return found.state_dict()
+            result.update(dataset, seed, trial)
+    return result.state_dict()
 
 
 def save_named(folder: Path, contents: object, legacy: bool = False) -> Path:

@@ -111,8 +111,8 @@ def load() -> Arrays:
     return cifar.load_cifar10(EXPECTED, ARCHIVE, NPM)
 
 
-def assert_equal(found: Arrays, expected: Arrays = ARRAYS) -> None:
-    for name, a, b in zip(Arrays._fields, found, expected, strict=True):
+def assert_equal(arrays: Arrays, expected: Arrays = ARRAYS) -> None:
+    for name, a, b in zip(Arrays._fields, arrays, expected, strict=True):
         assert a.dtype == np.uint8 and a.shape == b.shape and np.array_equal(a, b), name
 
 
@@ -314,9 +314,9 @@ def test_cifar100_has_its_fine_labels(folders):
     test = batch(ARRAYS.test_images, ARRAYS.test_labels + 80, b"fine_labels")
     content = tar({"cifar-100-python/train": train, "cifar-100-python/test": test})
     (folders / "data" / "cifar-100-python.tar.gz").write_bytes(content)
-    found = cifar.load_cifar100(source("cifar-100-python.tar.gz", content))
+    arrays = cifar.load_cifar100(source("cifar-100-python.tar.gz", content))
     assert_equal(
-        found,
+        arrays,
         ARRAYS._replace(train_labels=ARRAYS.train_labels + 80, test_labels=ARRAYS.test_labels + 80),
     )
 
@@ -332,9 +332,9 @@ def write_imagenet16(folder: Path) -> tuple[np.ndarray, dict[str, str]]:
 
 def test_imagenet16_keeps_the_first_classes(folders):
     images, md5 = write_imagenet16(folders / "data")
-    found = imagenet16.load_imagenet16(120, md5, md5)
-    assert np.array_equal(found.train_images, images[[0, 2]])
-    assert found.train_labels.tolist() == [119, 0]
+    arrays = imagenet16.load_imagenet16(120, md5, md5)
+    assert np.array_equal(arrays.train_images, images[[0, 2]])
+    assert arrays.train_labels.tolist() == [119, 0]
 
 
 def test_imagenet16_damaged_or_missing(folders):

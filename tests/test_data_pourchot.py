@@ -69,15 +69,15 @@ def dumped(value: object) -> bytes:
 def rebuilt(tables: dict[str, pd.DataFrame], chosen: pd.DataFrame) -> dict[str, bytes]:
     """The pickles of some evaluations of the tables, by path."""
     cells = list(tables[SAMPLE].itertuples())
-    found = {}
+    pickles = {}
     for key, rows in chosen.groupby(KEYS, observed=True, sort=False):
         evaluations = [
             evaluation(cells[row], proxy)
             for row, proxy in zip(rows["arch_row"], rows["supernet_val_acc"], strict=True)
         ]
         folders = "/".join(map(str, key))
-        found[f"results_paper/{folders}/eval_results.pkl"] = dumped(evaluations)
-    return found
+        pickles[f"results_paper/{folders}/eval_results.pkl"] = dumped(evaluations)
+    return pickles
 
 
 def commit(folder: Path, files: dict[str, bytes]) -> str:
@@ -119,12 +119,12 @@ def test_two_supernets_become_their_part_of_the_tables(tables):
     all_rows = tables[SUPERNETS]
     wanted = {("avg-3_ft_bn", "1", 3), ("s-k+p-r_ft_bn", "full_0", 0)}
     chosen = all_rows[[key in wanted for key in all_rows[KEYS].itertuples(index=False, name=None)]]
-    found = convert(reversed(rebuilt(tables, chosen).items()))
+    converted = convert(reversed(rebuilt(tables, chosen).items()))
     rows = np.unique(chosen["arch_row"])
     expected = tables[SAMPLE].iloc[rows].reset_index(drop=True)
-    pd.testing.assert_frame_equal(found[SAMPLE], expected, check_dtype=False)
-    assert [str(t) for t in found[SAMPLE].dtypes[4:]] == [str(t) for t in expected.dtypes[4:]]
-    evaluations = found[SUPERNETS].astype({"method": str, "space": str})
+    pd.testing.assert_frame_equal(converted[SAMPLE], expected, check_dtype=False)
+    assert [str(t) for t in converted[SAMPLE].dtypes[4:]] == [str(t) for t in expected.dtypes[4:]]
+    evaluations = converted[SUPERNETS].astype({"method": str, "space": str})
     again = chosen.assign(arch_row=np.searchsorted(rows, chosen["arch_row"]))
     pd.testing.assert_frame_equal(
         evaluations,
@@ -203,21 +203,21 @@ def test_what_was_made_is_found_and_checked_by_its_content(tables, published, mo
     contents = {name: content_sha256(frame) for name, frame in made.items()}
     published(pickles)
     monkeypatch.setattr(pourchot, "CONTENTS", contents)
-    found = {}
+    frames = {}
     for name in ("nb101-sample", "nb101-supernets"):
         source = sources.SOURCES[name]
         small = dataclasses.replace(source, content_sha256=contents[source.filename])
         path = sources.fetch(small)
         assert sources.fetch(small) == path == sources.locate(small)
-        found[source.filename] = pd.read_parquet(path)
-        found[source.filename].iloc[:0].to_parquet(path)
+        frames[source.filename] = pd.read_parquet(path)
+        frames[source.filename].iloc[:0].to_parquet(path)
         with pytest.raises(DataError, match=r"is not the file of .* or any with content"):
             sources.fetch(small)
         path.write_bytes(b"PAR1 and nothing else")
         with pytest.raises(DataError, match=r"or any with content \w+, found none"):
             sources.fetch(small)
     for name, frame in made.items():
-        pd.testing.assert_frame_equal(found[name], frame, check_dtype=False)
+        pd.testing.assert_frame_equal(frames[name], frame, check_dtype=False)
 
 
 def test_the_prepared_tables_have_the_content_that_is_expected(tables):

@@ -107,10 +107,10 @@ def test_a_download_is_kept_and_asked_for_once(folders, site):
 
 def test_the_readers_own_folder_comes_before_the_cache_and_the_network(folders, site):
     sources.fetch(table(site.url))
-    own = folders / "data" / "table.csv"
-    own.write_bytes(CONTENT)
-    assert sources.locate(table()) == own
-    assert sources.fetch(table(site.url)) == own
+    local = folders / "data" / "table.csv"
+    local.write_bytes(CONTENT)
+    assert sources.locate(table()) == local
+    assert sources.fetch(table(site.url)) == local
     assert len(site.requests) == 1
 
 

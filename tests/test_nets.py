@@ -52,7 +52,7 @@ MIXED = Cell(
 
 
 def randomise(net: nn.Module, seed: int = 0) -> nn.Module:
-    """Give every weight and every statistic a value of its own, as training would."""
+    """Give every weight and every statistic its own value, as training would."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in net.state_dict().items():
         if name.endswith("num_batches_tracked"):
@@ -268,8 +268,8 @@ def test_many_paths_compute_once_what_they_share():
     """MIXED and its four neighbours in the last edge share the stem and all but that edge."""
     net, calls = randomise(supernet(NetConfig(2, 2))).eval(), []
     shared = [net.stem, net.stages[0][0].edges[0]["nor_conv_3x3"]]
-    own = [net.stages[0][1].edges[0]["nor_conv_3x3"], net.classifier]
-    for module in (*shared, *own):
+    separate = [net.stages[0][1].edges[0]["nor_conv_3x3"], net.classifier]
+    for module in (*shared, *separate):
         module.register_forward_hook(lambda module, *_: calls.append(module))
     many = [MIXED, *(n for n in neighbours(MIXED) if n.operations[:5] == MIXED.operations[:5])]
     for batch in (1, 2):  # nothing is remembered from one batch to the next
@@ -277,7 +277,7 @@ def test_many_paths_compute_once_what_they_share():
         assert [calls.count(module) for module in shared] == [batch] * 2
         assert calls.count(net.classifier) == 5 * batch
         # With Zero on the last edge too, only the skip of edge 3 reaches the output.
-        assert calls.count(own[0]) == 4 * batch
+        assert calls.count(separate[0]) == 4 * batch
 
 
 @torch.no_grad()
@@ -288,8 +288,8 @@ def test_stacked_paths_are_each_path_alone(many, mode):
     net = randomise(supernet(config)).train(mode != "tracked")
     logits = forward_stacked(net, images(), many)
     assert logits.shape == (len(images()), len(many), 10)
-    for cell, found in zip(many, logits.unbind(1), strict=True):
-        torch.testing.assert_close(found, net(images(), cell), rtol=1e-5, atol=1e-5)
+    for cell, of_path in zip(many, logits.unbind(1), strict=True):
+        torch.testing.assert_close(of_path, net(images(), cell), rtol=1e-5, atol=1e-5)
 
 
 @quick
@@ -349,9 +349,9 @@ def test_average_pool_is_pytorchs_without_padding(count, channels, height, width
         x = x.contiguous(memory_format=torch.channels_last)
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
     expected = F.avg_pool2d(theirs, 3, stride=1, padding=1, count_include_pad=False)
-    found = average_pool(ours)
-    torch.testing.assert_close(found, expected)
-    found.backward(upstream)
+    output = average_pool(ours)
+    torch.testing.assert_close(output, expected)
+    output.backward(upstream)
     expected.backward(upstream)
     torch.testing.assert_close(ours.grad, theirs.grad)
 

@@ -71,7 +71,7 @@ for _ in range(60):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the C library of Linux to check memory")
 def test_sixty_steps_leave_memory_alone_without_avx512():
-    """In a process of its own: PyTorch 2.13.0's own convolution ends it with a signal."""
+    """In a separate process: PyTorch 2.13.0's own convolution ends it with a signal."""
     limits = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
     checks = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
     done = subprocess.run(

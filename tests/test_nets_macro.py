@@ -59,12 +59,12 @@ def test_a_path_of_a_supernet_is_the_network_alone_gradients_included(cell):
         logits = network.train()(images(), cell)
         logits.square().sum().backward()
         results.append((logits, dict(network.named_parameters())))
-    (shared, all_weights), (own, own_weights) = results
-    assert torch.equal(shared, own)
-    for name, weight in own_weights.items():
+    (shared, all_weights), (single, single_weights) = results
+    assert torch.equal(shared, single)
+    for name, weight in single_weights.items():
         assert torch.equal(weight.grad, all_weights[name].grad), name
-    others = all_weights.keys() - own_weights.keys()
-    assert all(all_weights[name].grad is None for name in others)
+    rest = all_weights.keys() - single_weights.keys()
+    assert all(all_weights[name].grad is None for name in rest)
 
 
 @quick

@@ -94,11 +94,11 @@ def test_channels_are_shared_among_the_vertices_joined_to_the_output(width, expe
 def test_the_cells_of_a_subspace_have_equal_channels():
     """So that nothing has to be narrowed; in A_3 but for the one that a remainder adds."""
     generator = np.random.default_rng(0)
-    for outputs, found in ((1, {16}), (2, {8}), (3, {5, 6}), (4, {4})):
+    for outputs, widths in ((1, {16}), (2, {8}), (3, {5, 6}), (4, {4})):
         for _ in range(50):
             cell = Subspace(outputs).sample(generator)
             inner = vertex_channels(cell.matrix[None], 16)[0, 1:-1]
-            assert set(inner.tolist()) <= found, str(cell)
+            assert set(inner.tolist()) <= widths, str(cell)
 
 
 # ---- what it computes
@@ -429,7 +429,7 @@ def test_max_pool_without_gradients_is_the_one_with_them(shape, dtype, channels_
     before = x.clone()
     expected = max_pool(x)
     with torch.inference_mode():
-        found = max_pool(x)
-    assert torch.equal(found, expected) and torch.equal(x, before)
+        pooled = max_pool(x)
+    assert torch.equal(pooled, expected) and torch.equal(x, before)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    assert found.is_contiguous(memory_format=layout)
+    assert pooled.is_contiguous(memory_format=layout)

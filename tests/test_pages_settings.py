@@ -21,7 +21,7 @@ def test_the_description_says_what_the_configs_say(profile):
 def test_networks_of_every_space_are_described():
     shown = [str(net) for net in (NetConfig(), CellNetConfig(), ChainNetConfig())]
     assert shown == [
-        "16 channels, 5 cell(s) a stage",
-        "16 channels, 3 cell(s) a stage",
+        "16 channels, 5 cell(s) per stage",
+        "16 channels, 3 cell(s) per stage",
         "32 channels in the stem, 1,280 in the last convolution",
     ]

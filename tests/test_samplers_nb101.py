@@ -21,8 +21,8 @@ def drawn(sampler, updates: int) -> np.ndarray:
     return np.searchsorted(sampler.subspace.codes(), cells)
 
 
-def chi_square(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(((found - expected) ** 2 / expected).sum())
+def chi_square(observed: np.ndarray, expected: np.ndarray) -> float:
+    return float(((observed - expected) ** 2 / expected).sum())
 
 
 @settings(deadline=None, max_examples=20)
@@ -38,17 +38,17 @@ def test_a_group_is_as_many_cells_of_the_subspace_as_it_says(name, space, seed):
 @pytest.mark.parametrize("name", ["uniform", "uniform-3"])
 def test_every_architecture_is_equally_likely(name):
     sampler = make_sampler(name, A_4)
-    found = np.bincount(drawn(sampler, 6_000 // sampler.group_size) * 60 // A_4.size)
+    observed = np.bincount(drawn(sampler, 6_000 // sampler.group_size) * 60 // A_4.size)
     # 60 groups of cells: 59 degrees of freedom, 116 is exceeded once in 100,000 times.
-    assert chi_square(found, np.full(60, 100.0)) < 116
+    assert chi_square(observed, np.full(60, 100.0)) < 116
 
 
 def test_pro_rata_draws_each_cell_as_often_as_it_has_parameters():
     parameters = count_parameters(A_4.codes())
     group = np.argsort(np.argsort(parameters)) * 60 // len(parameters)  # by size
     share = np.bincount(group, parameters) / parameters.sum()
-    found = np.bincount(group[drawn(ProRata(A_4), 6_000)], minlength=60)
-    assert chi_square(found, 6_000 * share) < 116
+    observed = np.bincount(group[drawn(ProRata(A_4), 6_000)], minlength=60)
+    assert chi_square(observed, 6_000 * share) < 116
     assert share.max() > 2 * share.min()
 
 

@@ -56,17 +56,17 @@ def any_cells(draw) -> Cell:
 
 def reachable(cell: Cell) -> set[int]:
     """Vertices on a path from input to output, found by listing every path."""
-    found: set[int] = set()
+    vertices: set[int] = set()
 
     def walk(path: tuple[int, ...]) -> None:
         if path[-1] == cell.vertices - 1:
-            found.update(path)
+            vertices.update(path)
         for source, target in cell.edges:
             if source == path[-1]:
                 walk((*path, target))
 
     walk((0,))
-    return found
+    return vertices
 
 
 connected_cells = any_cells().filter(reachable)
@@ -100,26 +100,26 @@ def test_counts_of_the_benchmark():
 
 
 def test_counts_of_the_papers():
-    found = dict(counts("nb101"))
-    assert found["cells"] == found["A_FULL"] == 423_624
-    assert [found[f"at most {n} vertices"] for n in (3, 4, 5)] == [7, 91, 2_532]
-    assert [found[f"A_{n}"] for n in (1, 2, 3, 4)] == [120_933, 201_441, 90_782, 10_467]
-    assert (found["Zhang encodings"], found["Zhang unique"]) == (95_985, 42_228)
+    sizes = dict(counts("nb101"))
+    assert sizes["cells"] == sizes["A_FULL"] == 423_624
+    assert [sizes[f"at most {n} vertices"] for n in (3, 4, 5)] == [7, 91, 2_532]
+    assert [sizes[f"A_{n}"] for n in (1, 2, 3, 4)] == [120_933, 201_441, 90_782, 10_467]
+    assert (sizes["Zhang encodings"], sizes["Zhang unique"]) == (95_985, 42_228)
     kinds = ("without operations of loose ends", "encodings", "without operations of loose ends")
-    one_shot = [found[f"1Shot1 space {n} {kind}"] for n, kind in enumerate(kinds, 1)]
+    one_shot = [sizes[f"1Shot1 space {n} {kind}"] for n, kind in enumerate(kinds, 1)]
     assert one_shot == [6_240, 29_160, 363_648]  # as published, by the rule that gives it
     assert (
-        found["1Shot1 space 2 without operations of loose ends"] == 16_632
+        sizes["1Shot1 space 2 without operations of loose ends"] == 16_632
     )  # by that of the others
-    assert found["A_FULL^RES"] + found["A_FULL^NRES"] == 423_624
+    assert sizes["A_FULL^RES"] + sizes["A_FULL^NRES"] == 423_624
 
 
 def test_every_published_count_comes_out():
-    found = dict(counts("nb101"))
+    sizes = dict(counts("nb101"))
     published = published_counts()
     assert set(published["paper"]) == {"Yu", "SoTL", "Pourchot", "Zhang"}
     for row in published.itertuples():
-        assert abs(found[row.name] - row.published) < row.unit, row
+        assert abs(sizes[row.name] - row.published) < row.unit, row
 
 
 def test_the_cell_in_none_of_the_four_subspaces():
@@ -329,35 +329,35 @@ def without_vertex(cell: Cell, vertex: int) -> Cell:
 @functools.cache
 def larger_by_one_vertex() -> dict[Cell, set[Cell]]:
     """For each cell of at most four vertices, those that become it when a vertex is taken away."""
-    found: dict[Cell, set[Cell]] = {}
+    larger: dict[Cell, set[Cell]] = {}
     for code in unique_codes()[:2_532].tolist():
         cell = Cell.from_code(code)
         for vertex in range(1, cell.vertices - 1):
             smaller = without_vertex(cell, vertex)
             if reachable(smaller) == set(range(smaller.vertices)):
-                found.setdefault(canonical(smaller), set()).add(cell)
-    return found
+                larger.setdefault(canonical(smaller), set()).add(cell)
+    return larger
 
 
 def brute_force_neighbours(cell: Cell) -> set[Cell]:
-    found = {cell} | larger_by_one_vertex().get(cell, set())
+    cells = {cell} | larger_by_one_vertex().get(cell, set())
     for v, operation in itertools.product(range(cell.vertices - 2), OPERATIONS):
-        found.add(Cell(cell.edges, (*cell.operations[:v], operation, *cell.operations[v + 1 :])))
+        cells.add(Cell(cell.edges, (*cell.operations[:v], operation, *cell.operations[v + 1 :])))
     for a, b in itertools.combinations(range(cell.vertices), 2):
         matrix = cell.matrix
         matrix[a, b] = 1 - matrix[a, b]
         other = Cell.from_matrix(matrix, cell.operations)
         if is_valid(other):
-            found.add(other)
-    return {canonical(other) for other in found}
+            cells.add(other)
+    return {canonical(other) for other in cells}
 
 
 def test_neighbours_of_small_cells_are_those_of_the_definition():
     for code in unique_codes()[:91].tolist():
         cell = Cell.from_code(code)
-        found = neighbours(cell)
-        assert len(set(found)) == len(found)
-        assert set(found) == brute_force_neighbours(cell)
+        cells = neighbours(cell)
+        assert len(set(cells)) == len(cells)
+        assert set(cells) == brute_force_neighbours(cell)
 
 
 def test_neighbours_of_a_chain_counted_by_hand():
@@ -366,20 +366,20 @@ def test_neighbours_of_a_chain_counted_by_hand():
     Of four: the new vertex reads 0 and feeds 1, 2 or both, or reads 1 or both and feeds 2, with
     three operations each; before and after an equal operation it is the same chain.
     """
-    found = neighbours(CHAIN)
-    assert sum(cell.vertices == 3 for cell in found) == 1 + 2 + 1
-    assert sum(cell.vertices == 4 for cell in found) == (3 + 2) * 3 - 1
-    assert len(found) == 18
+    cells = neighbours(CHAIN)
+    assert sum(cell.vertices == 3 for cell in cells) == 1 + 2 + 1
+    assert sum(cell.vertices == 4 for cell in cells) == (3 + 2) * 3 - 1
+    assert len(cells) == 18
 
 
 @settings(deadline=None, max_examples=20)
 @given(unique_cells)
 def test_neighbours_are_cells_of_the_benchmark_and_do_not_depend_on_the_numbering(cell):
-    found = neighbours(cell)
-    assert cell in found
-    assert in_space(np.array([other.code for other in found])).all()
-    assert neighbours(numberings(cell)[-1]) == found
-    assert max(other.vertices for other in found) <= 7
+    cells = neighbours(cell)
+    assert cell in cells
+    assert in_space(np.array([other.code for other in cells])).all()
+    assert neighbours(numberings(cell)[-1]) == cells
+    assert max(other.vertices for other in cells) <= 7
 
 
 # Subspaces and random draws.

@@ -192,7 +192,7 @@ def test_the_routes_above_are_all_there_are():
 
 
 def computed(cell: Cell) -> float:
-    """What a cell makes of a number, if each edge multiplies by a prime of its own, or Zero."""
+    """What a cell makes of a number, if each edge multiplies by its own prime, or Zero."""
     primes = {"skip_connect": (1.0,) * 6, "none": (0.0,) * 6}
     primes |= {op: (2.0, 3.0, 5.0, 7.0, 11.0, 13.0) for op in OPERATIONS if op not in primes}
     nodes = [1.0, 0.0, 0.0, 0.0]
@@ -246,9 +246,9 @@ def test_another_operation_on_a_live_edge_is_another_architecture():
 @quick
 @given(cells)
 def test_neighbours_differ_in_one_edge_and_are_mutual(cell):
-    found = neighbours(cell)
-    assert len(found) == len(set(found)) == 24
-    for other in found:
+    near = neighbours(cell)
+    assert len(near) == len(set(near)) == 24
+    for other in near:
         pairs = zip(cell.operations, other.operations, strict=True)
         assert sum(a != b for a, b in pairs) == 1
         assert cell in neighbours(other)
@@ -257,9 +257,9 @@ def test_neighbours_differ_in_one_edge_and_are_mutual(cell):
 def test_neighbours_stay_in_the_subspace():
     subspace = Subspace.without("none", "avg_pool_3x3")
     cell = Cell(("skip_connect", "nor_conv_1x1", "nor_conv_3x3") * 2)
-    found = neighbours(cell, subspace)
-    assert len(set(found)) == len(found) == 12
-    assert all(other in subspace for other in found)
+    near = neighbours(cell, subspace)
+    assert len(set(near)) == len(near) == 12
+    assert all(other in subspace for other in near)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4])

@@ -40,14 +40,14 @@ def load_table(name: str) -> Table:
 
     Raises:
         ConfigError: if the name is neither in `TABLES` nor that of a packed benchmark.
-        DataError: if the source cannot be had or is not as expected.
+        DataError: if the source is not available or not as expected.
     """
     if name in _OFFICIAL:
         return _OFFICIAL[name].load()
     if name not in _READERS:
-        own = {selfmade.NAME, *selfmade.available()}
-        if name not in own:
-            names = ", ".join([*OTHERS, *sorted(own)])
+        packed = {selfmade.NAME, *selfmade.available()}
+        if name not in packed:
+            names = ", ".join([*OTHERS, *sorted(packed)])
             raise ConfigError(f"unknown table {name!r}; the tables are {names}")
         return selfmade.load(name)
     source = SOURCES[name]
@@ -56,14 +56,14 @@ def load_table(name: str) -> Table:
 
 
 def available_tables() -> tuple[str, ...]:
-    """Names of the tables that need no download, those of others first."""
-    here = [
+    """Names of the tables that need no download, those that others published first."""
+    local = [
         name
         for name in _READERS
         if exists(compact.location(name, SOURCES[name].sha256)) or locate(SOURCES[name])
     ]
-    owned = [name for name, module in _OFFICIAL.items() if module.preferred()]
-    return (*here, *owned, *selfmade.available())
+    official = [name for name, module in _OFFICIAL.items() if module.preferred()]
+    return (*local, *official, *selfmade.available())
 
 
 def ready_tables() -> tuple[str, ...]:

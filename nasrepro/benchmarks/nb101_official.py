@@ -59,7 +59,7 @@ def load() -> Table:
 
 
 def read_tfrecord(path: Path) -> Table:
-    """Read a file such as `nasbench_only108.tfrecord`; runs of other lengths are passed over.
+    """Read a file such as `nasbench_only108.tfrecord`; runs of other lengths are left out.
 
     Raises:
         DataError: if it is not a whole file of such runs, or a cell has not three of them.
@@ -78,19 +78,19 @@ def read_tfrecord(path: Path) -> Table:
             raise DataError(
                 f"{path}: the record at byte {offset:,} is not a run of NAS-Bench-101 ({e!r})"
             ) from None
-    for name, found in runs.items():
-        if len(found) != len(RUNS):
+    for name, of_cell in runs.items():
+        if len(of_cell) != len(RUNS):
             raise DataError(
                 f"{path}: expected {len(RUNS)} runs of {EPOCHS} epochs of each cell, "
-                f"found {len(found)} of {name}"
+                f"found {len(of_cell)} of {name}"
             )
     accuracies = np.array(list(runs.values())).reshape(len(runs), len(RUNS), len(_ACCURACIES))
     meanings = columns_of(path.name)
     means = dict(zip(_ACCURACIES, 100 * accuracies.mean(axis=1).T, strict=True))
     values = {column.name: means[column.split] for column in meanings}
-    its_codes = canonical_codes(np.array([codes[name] for name in runs], dtype=np.int64))
+    canonical = canonical_codes(np.array([codes[name] for name in runs], dtype=np.int64))
     with naming(path):
-        return Table(NAME, its_codes, meanings, values, space="nb101")
+        return Table(NAME, canonical, meanings, values, space="nb101")
 
 
 def _parse_cell(matrix: str, operations: str) -> int:

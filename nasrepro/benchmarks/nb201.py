@@ -13,7 +13,7 @@ from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import naming
 from nasrepro.spaces.nb201 import Cell
 
-MEAN = "mean of the benchmark's seeds"  # one to three runs a cell after 200 epochs
+MEAN = "mean of the benchmark's seeds"  # one to three runs per cell after 200 epochs
 
 # For each data set and split: the benchmark's own names of them (Dong & Yang 2020, section 3),
 # and the images. `cifar10-valid` and `cifar10` are separate training runs.
@@ -47,8 +47,8 @@ SETS = {
 
 def column(dataset: str, split: str, epochs: int, seeds: str, source: str) -> Column:
     """A column of NAS-Bench-201, for a key of `SETS`."""
-    (its_dataset, its_set), images = SETS[dataset, split]
-    detail = f"{images} (the benchmark's {its_set} of {its_dataset})"
+    (benchmark_dataset, benchmark_set), images = SETS[dataset, split]
+    detail = f"{images} (the benchmark's {benchmark_set} of {benchmark_dataset})"
     return Column(dataset, split, epochs, seeds, detail, source)
 
 
@@ -106,7 +106,7 @@ def read_csv(path: Path) -> Table:
 def read_frame(path: Path) -> Table:
     """Read `mini-bench-arch-cell-accs.pd`: validation and test accuracy after 12 epochs.
 
-    These are trainings of their own, whose learning rate falls to zero within 12 epochs; not the
+    These are separate trainings, whose learning rate falls to zero within 12 epochs; not the
     first 12 epochs of the long ones.
 
     Raises:
@@ -124,12 +124,12 @@ def read_frame(path: Path) -> Table:
         return complete(Table("nb201-12epochs", codes, tuple(FRAME.values()), values))
 
 
-def require(path: Path, found: Iterable[str], expected: Iterable[str]) -> None:
-    """Raise a DataError unless every expected name is found."""
-    found = list(found)
-    if missing := [name for name in expected if name not in found]:
+def require(path: Path, names: Iterable[str], expected: Iterable[str]) -> None:
+    """Raise a DataError unless every expected name is among the names."""
+    names = list(names)
+    if missing := [name for name in expected if name not in names]:
         raise DataError(
-            f"{path}: expected {', '.join(missing)}, found {', '.join(map(str, found)) or 'none'}"
+            f"{path}: expected {', '.join(missing)}, found {', '.join(map(str, names)) or 'none'}"
         )
 
 

@@ -101,14 +101,14 @@ def read_nasbench201(path: Path) -> Table:
     except ImportError:
         raise DataError(f"to read {path}, pip install nas-bench-201") from None
 
-    def place(index: int) -> str:
+    def where(index: int) -> str:
         return f"{path}, index {index}"
 
-    return _convert(path, contents["meta_archs"], state, place, ArchResults.create_from_state_dict)
+    return _convert(path, contents["meta_archs"], state, where, ArchResults.create_from_state_dict)
 
 
 def read_nats(folder: Path) -> Table:
-    """Read a folder such as `NATS-tss-v1_0-3ffb9-simple`: one compressed pickle a cell.
+    """Read a folder such as `NATS-tss-v1_0-3ffb9-simple`: one compressed pickle per cell.
 
     Raises:
         DataError: if the package `nats-bench` is missing, or the content is not as expected.
@@ -126,10 +126,10 @@ def read_nats(folder: Path) -> Table:
     def state(index: int) -> dict:
         return _require_dict(file(index), _load_bz2(file(index)), str(EPOCHS))[str(EPOCHS)]
 
-    def place(index: int) -> str:
+    def where(index: int) -> str:
         return f"{file(index)}, index {index}"
 
-    return _convert(folder, meta["meta_archs"], state, place, ArchResults.create_from_state_dict)
+    return _convert(folder, meta["meta_archs"], state, where, ArchResults.create_from_state_dict)
 
 
 # What is read, in the order of preference. The six or five digits are the md5 of the file (of the
@@ -144,7 +144,7 @@ def _convert(
     path: Path,
     cells: Iterable[str],
     state: Callable[[int], dict],
-    place: Callable[[int], str],
+    where: Callable[[int], str],
     results: Callable,
 ) -> Table:
     """Collect the columns of every cell.
@@ -153,7 +153,7 @@ def _convert(
         path: the source.
         cells: their strings in the benchmark's own order.
         state: for an index, the state of its results after 200 epochs.
-        place: for an index, where in the source that is, for the messages.
+        where: from an index to its place in the source, for the messages.
         results: makes an `ArchResults` of a state.
     """
     cells = list(cells)
@@ -163,15 +163,15 @@ def _convert(
             result = results(state(index))
             if (result.arch_str, result.get_total_epoch()) != (cell, EPOCHS):
                 raise DataError(
-                    f"{place(index)}: expected {cell} after {EPOCHS} epochs, "
+                    f"{where(index)}: expected {cell} after {EPOCHS} epochs, "
                     f"found {result.arch_str} after {result.get_total_epoch()}"
                 )
             values[:, index] = [
-                result.get_metrics(*its_names, is_random=False)["accuracy"]
-                for its_names, _ in SETS.values()
+                result.get_metrics(*names, is_random=False)["accuracy"]
+                for names, _ in SETS.values()
             ]
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise DataError(f"{place(index)}: not the results of a cell ({error!r})") from None
+            raise DataError(f"{where(index)}: not the results of a cell ({error!r})") from None
     meanings = columns(path.name)
     by_name = {column.name: row for column, row in zip(meanings, values, strict=True)}
     with naming(path):
@@ -182,10 +182,10 @@ def _verify_md5(path: Path) -> None:
     """Check the file against the first digits of its md5, which are the end of its name."""
     expected = path.stem.rpartition("-")[2]
     with naming(path), path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if len(expected) < 6 or not found.startswith(expected):
+        actual = hashlib.file_digest(file, "md5").hexdigest()
+    if len(expected) < 6 or not actual.startswith(expected):
         raise DataError(
-            f"{path}: its name promises an md5 that begins with {expected}, found {found}; "
+            f"{path}: its name promises an md5 that begins with {expected}, found {actual}; "
             "download it again, and keep its name"
         )
 

@@ -1,6 +1,6 @@
-"""Stand-alone accuracies that this project measured itself: one packed Parquet file a benchmark.
+"""Stand-alone accuracies that this project measured itself: one packed Parquet file per benchmark.
 
-A row is one run: a cell, a seed, a list with one entry an epoch for each curve, the test at the
+A row is one run: a cell, a seed, a list with one entry per epoch for each curve, the test at the
 end, what the network costs, and how the run was measured. What all rows share, the benchmark's own
 definition, stands once, in the file's metadata, with a checksum of both.
 
@@ -27,7 +27,7 @@ NAME = "nb201-selfmade"  # the one that comes with the project
 SCHEMA = 2  # raised when a file of the same columns means something else
 METADATA = b"nasrepro"
 
-CURVES = {  # one entry an epoch
+CURVES = {  # one entry per epoch
     "train_loss": float,
     "train_accuracy": float,
     "validation_loss": float,
@@ -64,7 +64,7 @@ class Packed:
     Attributes:
         space: a key of `SPACES`.
         bench: the definition, plain values of `nasrepro.runs.bench.Bench`.
-        rows: one a run, with the names of `COLUMNS`; a loss that is not finite is None.
+        rows: one per run, with the names of `COLUMNS`; a loss that is not finite is None.
     """
 
     space: str
@@ -159,15 +159,15 @@ def read(path: Path) -> Packed:
     remedy = "get it again from where it came, or delete it and build it: nasrepro bench build"
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            found = file.read()  # `read_table` would import pandas
-        meaning: Any = dict(json.loads(found.schema.metadata[METADATA]))
+            content = file.read()  # `read_table` would import pandas
+        meaning: Any = dict(json.loads(content.schema.metadata[METADATA]))
         version, space, bench, stored = map(meaning.get, ("schema", "space", "bench", "sha256"))
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
-        raise DataError(f"{path} is no whole packed benchmark ({error}); {remedy}") from None
+        raise DataError(f"{path} is not a complete packed benchmark ({error}); {remedy}") from None
     known = (_schema(COLUMNS), _schema(COLUMNS | LATER))
-    if version != SCHEMA or found.schema.remove_metadata() not in known:
+    if version != SCHEMA or content.schema.remove_metadata() not in known:
         raise DataError(f"{path} has another schema than {SCHEMA}; {remedy}")
-    packed = Packed(space, bench, found.to_pylist())
+    packed = Packed(space, bench, content.to_pylist())
     if digest(vars(packed)) != stored:
         raise DataError(f"{path} was altered: its content does not match its checksum; {remedy}")
     return packed
@@ -244,20 +244,20 @@ def load(name: str) -> Table:
         return table(load_curves(name))
 
 
-def table(found: Curves) -> Table:
+def table(curves: Curves) -> Table:
     """Validation and test accuracy at the end of training, mean over the seeds."""
     values = {
-        "validation": found.validation_accuracy[:, :, -1].mean(axis=1),
-        "test": found.test_accuracy.mean(axis=1),
+        "validation": curves.validation_accuracy[:, :, -1].mean(axis=1),
+        "test": curves.test_accuracy.mean(axis=1),
     }
-    columns = tuple(column(found, split) for split in values)
+    columns = tuple(column(curves, split) for split in values)
     by_name = {c.name: v for c, v in zip(columns, values.values(), strict=True)}
-    return Table(found.bench["name"], found.codes, columns, by_name, found.space)
+    return Table(curves.bench["name"], curves.codes, columns, by_name, curves.space)
 
 
-def column(found: Curves, split: str) -> Column:
+def column(curves: Curves, split: str) -> Column:
     """The exact meaning of the accuracies of "validation" or "test"."""
-    bench = found.bench
+    bench = curves.bench
     data, net, seeds = bench["data"], bench["net"], bench["seeds"]
     images = (
         f"{data['validation_images']:,} held-out training images"
@@ -265,13 +265,13 @@ def column(found: Curves, split: str) -> Column:
         else "all test images"
     )
     size = f" of {data['size']}x{data['size']} pixels" if data["size"] else ""
-    depth = f", {net['cells_per_stage']} cell(s) a stage" if "cells_per_stage" in net else ""
+    depth = f", {net['cells_per_stage']} cell(s) per stage" if "cells_per_stage" in net else ""
     return Column(
         data["name"],
         split,
         bench["train"]["epochs"],
         "seed 0" if seeds == 1 else f"mean of seeds 0 to {seeds - 1}",
         f"on {images}{size}, trained on {data['train_images']:,} training images; "
-        f"{net['channels']} channels{depth}; {len(found):,} cells",
+        f"{net['channels']} channels{depth}; {len(curves):,} cells",
         location(bench["name"]).name,
     )

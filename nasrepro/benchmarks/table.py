@@ -129,8 +129,8 @@ class Table:
             DataError: if the table lacks one of the cells.
         """
         codes = np.asarray(codes, dtype=np.int64)
-        places = np.searchsorted(self.codes, codes, sorter=self._by_code)
-        rows = self._by_code[np.minimum(places, len(self) - 1)]
+        positions = np.searchsorted(self.codes, codes, sorter=self._by_code)
+        rows = self._by_code[np.minimum(positions, len(self) - 1)]
         missing = codes[self.codes[rows] != codes]
         if len(missing):
             raise DataError(f"{self.name} has {len(self):,} cells, but none with code {missing[0]}")

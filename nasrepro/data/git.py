@@ -37,11 +37,11 @@ def read_commit(url: str, commit: str, folder: str) -> Iterator[tuple[str, bytes
     if git is None:
         raise DataError(f"{url} is fetched with git, which is not installed; install it")
     _check_answer(url)
-    with tempfile.TemporaryDirectory(prefix="nasrepro-") as place:
-        _run([git, "init", "--quiet", "--bare", place], url)
-        _run([git, "-C", place, "fetch", "--quiet", "--depth=1", url, commit], url)
+    with tempfile.TemporaryDirectory(prefix="nasrepro-") as repository:
+        _run([git, "init", "--quiet", "--bare", repository], url)
+        _run([git, "-C", repository, "fetch", "--quiet", "--depth=1", url, commit], url)
         with tempfile.TemporaryFile() as archive:
-            _run([git, "-C", place, "archive", "--format=tar", commit, folder], url, archive)
+            _run([git, "-C", repository, "archive", "--format=tar", commit, folder], url, archive)
             archive.seek(0)
             with tarfile.open(fileobj=archive, mode="r:") as tar:
                 for member in tar:

@@ -75,9 +75,9 @@ def _load_batch(
             f"cannot read {path} ({error.strerror}); put the files of ImageNet16 as published "
             "with NAS-Bench-201 in a folder ImageNet16 and set $NASREPRO_DATA to the folder above"
         ) from None
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DataError(f"{path} is damaged: expected md5 {md5}, found {found}; get it again")
+    actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if actual != md5:
+        raise DataError(f"{path} is damaged: expected md5 {md5}, found {actual}; get it again")
     with naming(path):
         batch = restricted_load(io.BytesIO(content), _ALLOWED, "latin1")
     try:

@@ -76,7 +76,7 @@ def load_images(name: str) -> ImageSet:
 
     Raises:
         ConfigError: if the name is unknown.
-        DataError: if its files are damaged or cannot be had.
+        DataError: if its files are damaged or not available.
     """
     if name == "cifar10":
         return _image_set(
@@ -192,9 +192,9 @@ def resize(images: Tensor, size: int | None) -> Tensor:
     return shrunk
 
 
-def _check_count(part: str, asked: int, available: int, name: str) -> None:
-    if not 0 <= asked <= available:
-        raise ConfigError(f"{name} has {available:,} {part} images, asked for {asked:,}")
+def _check_count(part: str, wanted: int, available: int, name: str) -> None:
+    if not 0 <= wanted <= available:
+        raise ConfigError(f"{name} has {available:,} {part} images, asked for {wanted:,}")
 
 
 def _image_set(

@@ -1,4 +1,4 @@
-"""What Pourchot et al. published: 210 pickles, one a supernet, as two Parquet tables.
+"""What Pourchot et al. published: 210 pickles, one per supernet, as two Parquet tables.
 
 A pickle is a list of evaluations as the authors' `eval_supernet` wrote them: what the benchmark
 says of a cell (`full_metrics`: its fixed statistics, and those computed for each number of epochs)
@@ -54,10 +54,10 @@ def make(folder: Path) -> None:
         if PurePosixPath(path).name == PICKLE
     )
     for name, frame in convert(pickles).items():
-        if (found := content_sha256(frame)) != CONTENTS[name]:
+        if (sha256 := content_sha256(frame)) != CONTENTS[name]:
             raise DataError(
                 f"{REPOSITORY} at {COMMIT} did not give the table {name} that is expected: its "
-                f"content has sha256 {found}, not {CONTENTS[name]}; please report it"
+                f"content has sha256 {sha256}, not {CONTENTS[name]}; please report it"
             )
         with whole_file(folder / name, "set $NASREPRO_CACHE to another folder") as file:
             frame.to_parquet(file)
@@ -70,10 +70,10 @@ def convert(pickles: Iterable[tuple[str, bytes]]) -> dict[str, "pd.DataFrame"]:
         pickles: path, of which the last folders are method, space and seed, and content.
 
     Returns:
-        By file name. `SAMPLE`: one row a cell, in the order of its `hash`: `n` vertices,
+        By file name. `SAMPLE`: one row per cell, in the order of its `hash`: `n` vertices,
         `adj_upper`, the upper triangle of its matrix row by row, `ops` of its inner vertices as
         digits, `params`, and of each run 0 to 2 `val0` and `test0`, counts of correct images of
-        `IMAGES`, and `time0`, seconds. `SUPERNETS`: one row an evaluation: `method`, `space`,
+        `IMAGES`, and `time0`, seconds. `SUPERNETS`: one row per evaluation: `method`, `space`,
         `seed`, `arch_row` (the cell's in the other table), `supernet_val_acc` from 0 to 1.
 
     Raises:
@@ -97,8 +97,8 @@ def convert(pickles: Iterable[tuple[str, bytes]]) -> dict[str, "pd.DataFrame"]:
     supernets = everything[["method", "space", "seed"]].astype(
         {"method": "category", "space": "category", "seed": np.uint8}
     )
-    found = pd.MultiIndex.from_frame(everything[["adj_upper", "ops"]])
-    supernets["arch_row"] = row_of.loc[found].to_numpy(np.int32)
+    evaluated = pd.MultiIndex.from_frame(everything[["adj_upper", "ops"]])
+    supernets["arch_row"] = row_of.loc[evaluated].to_numpy(np.int32)
     supernets["supernet_val_acc"] = everything["proxy"].astype(np.float32)
     supernets = supernets.sort_values(["method", "space", "seed"], kind="stable", ignore_index=True)
     return {SAMPLE: sample, SUPERNETS: supernets}

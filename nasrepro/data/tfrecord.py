@@ -46,13 +46,13 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes]]:
             while header := file.read(_LENGTH.size):
                 _check(len(header) == _LENGTH.size, path, offset, "the file ends within it")
                 length, checksum = _LENGTH.unpack(header)
-                whole = masked(header[:8]) == checksum
-                _check(whole, path, offset, "its length has another checksum")
+                intact = masked(header[:8]) == checksum
+                _check(intact, path, offset, "its length has another checksum")
                 content = file.read(length)
                 footer = file.read(_CHECKSUM.size)
                 _check(len(footer) == _CHECKSUM.size, path, offset, "the file ends within it")
-                whole = _CHECKSUM.unpack(footer) == (masked(content),)
-                _check(whole, path, offset, "its content has another checksum")
+                intact = _CHECKSUM.unpack(footer) == (masked(content),)
+                _check(intact, path, offset, "its content has another checksum")
                 yield offset, content
                 size = _LENGTH.size + length + _CHECKSUM.size
                 offset += size

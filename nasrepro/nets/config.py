@@ -11,7 +11,7 @@ NARROWINGS = ("first", "shuffled", "interpolated")
 
 def _width_and_depth(net: Any) -> str:
     """Width and depth of a network of cells, for tables."""
-    return f"{net.channels} channels, {net.cells_per_stage} cell(s) a stage"
+    return f"{net.channels} channels, {net.cells_per_stage} cell(s) per stage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,5 @@ class ChainNetConfig:
 SMALL = NetConfig(channels=32, cells_per_stage=2)
 MEDIUM = NetConfig(channels=64, cells_per_stage=4)
 WIDE = NetConfig(channels=96, cells_per_stage=2)
-# Figure 14: 1 to 5 cells a stage. It names no channels; these are those of a small network.
+# Figure 14: 1 to 5 cells per stage. It names no channels; these are those of a small network.
 DEPTHS = tuple(replace(SMALL, cells_per_stage=cells) for cells in range(1, 6))

@@ -164,9 +164,9 @@ def count_flops(
         x, always = _flops(net.stem, torch.empty(1, 3, size, size))
         blocks = []
         for block in net.blocks:
-            found = [_flops(block[op], x) for op in OPERATIONS]
-            blocks.append([count for _, count in found])
-            x = found[0][0]  # all operations give the same shape
+            results = [_flops(block[op], x) for op in OPERATIONS]
+            blocks.append([count for _, count in results])
+            x = results[0][0]  # all operations give the same shape
         for module in (net.last, lambda y: net.classifier(y.mean(dim=(2, 3)))):
             x, count = _flops(module, x)
             always += count
@@ -175,8 +175,8 @@ def count_flops(
 
 def _of_blocks(codes: np.ndarray, counts: Sequence[Sequence[int]]) -> np.ndarray:
     """Sums over the blocks of networks, [n], of what each operation of a block counts for."""
-    places = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
-    digits = codes[:, None] // places % len(OPERATIONS)
+    weights = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
+    digits = codes[:, None] // weights % len(OPERATIONS)
     return np.array(counts)[np.arange(NUM_BLOCKS), digits].sum(axis=1)
 
 

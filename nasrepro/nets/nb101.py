@@ -268,7 +268,7 @@ def supernet(
         generator: draws the channels of a config whose narrowing is "shuffled"; on the CPU.
 
     Raises:
-        ConfigError: if channels are to be shuffled without a generator.
+        ConfigError: if channels are shuffled and there is no generator.
     """
     chooses: dict[str, Choose] = {"first": first, "interpolated": interpolated}
     if generator is not None:
@@ -285,7 +285,7 @@ def supernet(
 
 
 def cell_slots(cell: Cell, width: int) -> list[Slot]:
-    """What the stand-alone network of a cell offers in a stage of so many channels."""
+    """What the stand-alone network of a cell offers in a stage of that width."""
     channels = vertex_channels(cell.matrix[None], width)[0].tolist()
     operations = [*((operation,) for operation in cell.operations), ()]
     return [
@@ -303,15 +303,15 @@ def extract(supernet: Network, cell: Cell, config: CellNetConfig) -> Network:
     """The stand-alone network of a cell with a copy of its path's weights in the supernet.
 
     Raises:
-        ConfigError: if the network lacks the cell, or its paths have no weights of their own.
+        ConfigError: if the network lacks the cell, or its paths do not have separate weights.
     """
     supernet.check_offers(cell)
     if supernet.choose is not first:
-        raise ConfigError("a path has weights of its own only where it takes the first channels")
+        raise ConfigError("a path has separate weights only where it takes the first channels")
     alone = stand_alone(cell, config)
     weights = supernet.state_dict()
     alone.load_state_dict(
-        {key: _part(weights[key], own.shape) for key, own in alone.state_dict().items()}
+        {key: _part(weights[key], value.shape) for key, value in alone.state_dict().items()}
     )
     return alone
 
@@ -328,9 +328,9 @@ def max_pool(x: Tensor) -> Tensor:
         pixels = x.shape[dimension] - 1
         after, before = x.narrow(dimension, 1, pixels), x.narrow(dimension, 0, pixels)
         x = x.clone()
-        for ours, theirs in ((0, after), (1, before)):
-            part = x.narrow(dimension, ours, pixels)
-            torch.maximum(part, theirs, out=part)
+        for start, shifted in ((0, after), (1, before)):
+            part = x.narrow(dimension, start, pixels)
+            torch.maximum(part, shifted, out=part)
     return x
 
 
@@ -386,10 +386,10 @@ def count_parameters(
         for stage in range(STAGES):
             width = channels * 2**stage
             before = width // 2 if stage else width
-            own = vertex_channels(matrices, width)
-            inner = own[:, 1:-1]
+            by_vertex = vertex_channels(matrices, width)
+            inner = by_vertex[:, 1:-1]
             convolutions = (sizes**2 * inner**2 + 2 * inner * (sizes > 0)).sum(axis=1)
-            projected = (matrices[:, 0, 1:] * own[:, 1:]).sum(axis=1)  # channels
+            projected = (matrices[:, 0, 1:] * by_vertex[:, 1:]).sum(axis=1)  # channels
             inputs = before + (cells_per_stage - 1) * width
             total = total + cells_per_stage * convolutions
             total = total + projected * (inputs + 2 * cells_per_stage)

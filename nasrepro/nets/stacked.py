@@ -2,7 +2,7 @@
 
 Activations are (batch, paths, channels, height, width): contiguous, this is also a batch of
 `batch * paths` images for a convolution, and one of `paths * channels` channels for a batch
-normalisation that gives each path statistics of its own. On a CPU it is slower than one path after
+normalisation that gives each path separate statistics. On a CPU it is slower than one path after
 the other: see the page on performance.
 """
 
@@ -24,17 +24,17 @@ def forward_in_stacks(net: Network, x: Tensor, cells: Sequence[Cell]) -> Iterato
     """Logits of many paths on the same images, as many at once as memory has room for.
 
     Args:
-        net: as for `forward_stacked`, as the others.
+        net: as for `forward_stacked`.
         x: normalised images, (batch, 3, height, width).
         cells: the paths.
 
     Yields:
         Logits of each path, (batch, classes).
     """
-    of_one_path = len(x) * net.stem.conv.out_channels * x.shape[2] * x.shape[3]
-    together = max(1, min(STACKED_PATHS, STACKED_ELEMENTS // of_one_path))
-    for start in range(0, len(cells), together):
-        yield from forward_stacked(net, x, cells[start : start + together]).unbind(1)
+    elements = len(x) * net.stem.conv.out_channels * x.shape[2] * x.shape[3]
+    count = max(1, min(STACKED_PATHS, STACKED_ELEMENTS // elements))
+    for start in range(0, len(cells), count):
+        yield from forward_stacked(net, x, cells[start : start + count]).unbind(1)
 
 
 def forward_stacked(net: Network, x: Tensor, cells: Sequence[Cell]) -> Tensor:

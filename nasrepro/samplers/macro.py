@@ -9,7 +9,7 @@ from nasrepro.spaces.macro import NUM_BLOCKS, Cell, Subspace
 
 @dataclass(frozen=True)
 class Uniform:
-    """One network an update, uniform over a subspace (Guo et al. 2020)."""
+    """One network per update, uniform over a subspace (Guo et al. 2020)."""
 
     subspace: Subspace
     group_size: int = 1
@@ -21,7 +21,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class StrictlyFair:
-    """As many networks an update as operations, each operation once in each block (Chu et al.)."""
+    """As many networks per update as operations, each operation once in each block (Chu et al.)."""
 
     subspace: Subspace
 

@@ -17,7 +17,7 @@ from nasrepro.spaces.nb101 import Cell, Subspace
 
 @dataclass(frozen=True)
 class Uniform:
-    """Some cells an update, each uniform over the architectures of a subspace (Guo et al. 2020)."""
+    """Some cells per update, uniform over the architectures of a subspace (Guo et al. 2020)."""
 
     subspace: Subspace
     group_size: int = 1
@@ -29,7 +29,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class ProRata:
-    """One cell an update, as often as it has parameters in the benchmark (Pourchot 4.2, Luo)."""
+    """One cell per update, as often as it has parameters in the benchmark (Pourchot 4.2, Luo)."""
 
     subspace: Subspace
     group_size: int = 1
@@ -47,7 +47,7 @@ def _running_totals(subspace: Subspace) -> np.ndarray:
 
 
 # Pourchot's AVG-3 is "uniform-3" in a training that takes the mean of the gradients. Here each path
-# has a batch of its own, in the authors' code all three have the same: as many updates, and as much
+# has a separate batch, in the authors' code all three have the same: as many updates, and as much
 # to compute, take three times their epochs.
 SAMPLERS: dict[str, Callable[[Subspace], Sampler]] = {
     "uniform": Uniform,

@@ -13,7 +13,7 @@ from nasrepro.spaces.nb201 import EDGES, Cell, Subspace, is_connected
 
 @dataclass(frozen=True)
 class Uniform:
-    """One cell an update, uniform over the encodings of a subspace (Guo et al. 2020)."""
+    """One cell per update, uniform over the encodings of a subspace (Guo et al. 2020)."""
 
     subspace: Subspace
     group_size: int = 1
@@ -25,7 +25,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class StrictlyFair:
-    """As many cells an update as operations, each operation once on each edge (Laube 4.3)."""
+    """As many cells per update as operations, each operation once on each edge (Laube 4.3)."""
 
     subspace: Subspace
 

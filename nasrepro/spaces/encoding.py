@@ -1,4 +1,4 @@
-"""What the spaces share: texts, known operations, and codes with an operation a digit."""
+"""What the spaces share: texts, known operations, and codes with one digit per operation."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar

@@ -68,7 +68,7 @@ class Cell:
         check_operations(self.operations)
 
     def __str__(self) -> str:
-        """The benchmark's own notation: one digit a block."""
+        """The benchmark's own notation: one digit per block."""
         return "".join(str(OPERATIONS.index(operation)) for operation in self.operations)
 
     @classmethod
@@ -95,7 +95,7 @@ class Cell:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """What decides its output in a supernet: every block, for each has weights of its own."""
+        """What decides its output in a supernet: every block, for each has its own weights."""
         return self.operations
 
 
@@ -144,8 +144,8 @@ def canonical(cell: Cell) -> Cell:
     """
     operations: list[str] = []
     for blocks in STAGES:
-        first, *others = cell.operations[len(operations) : len(operations) + blocks]
-        operations += [first, *sorted(others, key="identity".__eq__)]
+        first, *rest = cell.operations[len(operations) : len(operations) + blocks]
+        operations += [first, *sorted(rest, key="identity".__eq__)]
     return Cell(tuple(operations))
 
 

@@ -365,7 +365,7 @@ def _renumber(vertices: int, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _numberings(vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    """The new bit of each edge, or `_DOWNWARDS`, and labellings, one row a numbering."""
+    """The new bit of each edge, or `_DOWNWARDS`, and labellings, one row per numbering."""
     weights, labellings = [], []
     for order in itertools.permutations(range(1, vertices - 1)):
         names = (0, *order, vertices - 1)  # vertex v is called names[v]
@@ -382,15 +382,15 @@ def unique_codes() -> np.ndarray:
     >>> len(unique_codes())
     423624
     """
-    found = []
+    by_vertices = []
     for vertices in range(2, MAX_VERTICES + 1):
         matrices = np.arange(1 << _bit(0, vertices))
         matrices = matrices[np.bitwise_count(matrices) <= MAX_EDGES]
         matrices = matrices[_live_vertices(vertices, matrices) == (1 << vertices) - 1]
         labellings = np.arange(len(OPERATIONS) ** (vertices - 2))
         codes = _pack(vertices, matrices[:, None], labellings).ravel()
-        found.append(np.unique(canonical_codes(codes)))
-    codes = np.concatenate(found)
+        by_vertices.append(np.unique(canonical_codes(codes)))
+    codes = np.concatenate(by_vertices)
     codes.flags.writeable = False
     return codes
 
@@ -522,8 +522,8 @@ def neighbours(cell: Cell) -> list[Cell]:
         _with_another_vertex(code),
     )
     pruned = prune_codes(np.concatenate(candidates))
-    found = np.unique(canonical_codes(np.unique(pruned[_valid(pruned)])))
-    return [Cell.from_code(int(code)) for code in found]
+    codes = np.unique(canonical_codes(np.unique(pruned[_valid(pruned)])))
+    return [Cell.from_code(int(code)) for code in codes]
 
 
 def _with_another_vertex(code: np.int64) -> np.ndarray:
@@ -531,29 +531,27 @@ def _with_another_vertex(code: np.int64) -> np.ndarray:
     vertices, bits, digits = _unpack(code)
     if vertices == MAX_VERTICES:
         return np.empty(0, dtype=np.int64)
-    found = []
-    # In another numbering the new vertex can come between others than in this one.
+    codes = []
+    # In another numbering the new vertex can come between other vertices than in this one.
     for renumbered, labelling in zip(*_renumber(int(vertices), np.array([bits])), strict=True):
         if renumbered[0] < _DOWNWARDS:
             labels = _digits(int(vertices) - 2)[labelling[digits]]
-            found += [_insert_vertex(renumbered[0], labels, place) for place in range(1, vertices)]
-    return np.concatenate(found)
+            codes += [_insert_vertex(renumbered[0], labels, new) for new in range(1, vertices)]
+    return np.concatenate(codes)
 
 
-def _insert_vertex(bits: np.int64, labels: np.ndarray, place: int) -> np.ndarray:
-    """The codes of a cell in which a new vertex takes a place, and joins any set of the others."""
+def _insert_vertex(bits: np.int64, labels: np.ndarray, new: int) -> np.ndarray:
+    """The codes of a cell with one more vertex, number `new`, joined to any set of the old ones."""
     vertices = len(labels) + 3
-    others = [v for v in range(vertices) if v != place]
-    matrix = sum(
-        (bits >> _bit(a, b) & 1) << _bit(others[a], others[b]) for a, b in _pairs(vertices - 1)
-    )
-    joined = np.arange(1 << vertices - 1)  # bit i: the new vertex and others[i]
+    old = [v for v in range(vertices) if v != new]
+    matrix = sum((bits >> _bit(a, b) & 1) << _bit(old[a], old[b]) for a, b in _pairs(vertices - 1))
+    joined = np.arange(1 << vertices - 1)  # bit i: the new vertex and old[i]
     edges = sum(
-        ((joined >> i & 1) << _bit(*sorted((place, v))) for i, v in enumerate(others)),
+        ((joined >> i & 1) << _bit(*sorted((new, v))) for i, v in enumerate(old)),
         np.zeros_like(joined),
     )
     digits = [
-        np.insert(labels, place - 1, operation) @ _weights(vertices - 2)
+        np.insert(labels, new - 1, operation) @ _weights(vertices - 2)
         for operation in range(len(OPERATIONS))
     ]
     return _pack(vertices, (matrix | edges)[:, None], np.array(digits)).ravel()
