@@ -213,8 +213,8 @@ def test_cells_of_any_space_are_trained_packed_and_read_as_a_table(name):
     runs = [run_standalone(config) for config in bench.configs()]
     tested = np.array([run.arrays["test_correct"] / run.arrays["test_images"] for run in runs])
     tested = tested.reshape(3, 2)
-    found = table.accuracy(table.codes, "digits-test-1")
-    np.testing.assert_allclose(found, 100 * tested.mean(axis=1))
+    accuracies = table.accuracy(table.codes, "digits-test-1")
+    np.testing.assert_allclose(accuracies, 100 * tested.mean(axis=1))
     parameters = [run.arrays["parameters"] for run in runs[::2]]
     assert selfmade.load_curves(name).parameters.tolist() == parameters
 
@@ -232,8 +232,8 @@ def test_a_table_of_others_that_shares_fewer_than_two_cells_is_not_compared():
     pack(TINY)
     first, *_ = TINY.chosen_cells()
     other = by_hand([first.code], [50.0], "cifar10")
-    found = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
-    assert "other" not in set(found["what"]) and "flops" in set(found["what"])
+    rows = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
+    assert "other" not in set(rows["what"]) and "flops" in set(rows["what"])
 
 
 # ---- a user's own
@@ -341,10 +341,10 @@ def test_a_run_that_fails_leaves_the_others_packed(monkeypatch):
     compute_with(monkeypatch, failing)
     with pytest.raises(NasreproError, match=r"3 of 6 runs failed(.|\n)*out of luck"):
         build(TINY)
-    found = progress(TINY)
-    assert found.packed == 3 and "; 3 failed; " in str(found)
+    state = progress(TINY)
+    assert state.packed == 3 and "; 3 failed; " in str(state)
     failed = {config.key for config in TINY.configs() if config.seed == 1}
-    assert found.failures == dict.fromkeys(failed, "out of luck")
+    assert state.failures == dict.fromkeys(failed, "out of luck")
     compute_with(monkeypatch, lambda config, device: made_up(config))
     build(TINY)
     assert progress(TINY).failures == {} and progress(TINY).packed == 6
@@ -354,20 +354,20 @@ def test_what_another_terminal_computes_is_counted():
     first, second, *_ = TINY.configs()
     store(TINY).save(made_up(first))
     files = [lock(store(TINY), config.key) for config in (first, second)]
-    found = progress(TINY)  # the first is stored, whoever has it
-    assert found.computing == 1 and "1 of 6 runs stored" in str(found)
-    assert "; 1 being computed; " in str(found)
+    state = progress(TINY)  # the first is stored, whoever has it
+    assert state.computing == 1 and "1 of 6 runs stored" in str(state)
+    assert "; 1 being computed; " in str(state)
     for file in files:
         unlock(file)
     assert progress(TINY).computing == 0
 
 
 def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(monkeypatch):
-    asked = []
-    monkeypatch.setattr(bench_module, "check_inputs", lambda *args: asked.append("inputs"))
-    monkeypatch.setattr(bench_module, "execute", lambda *args, **more: asked.append(more))
+    calls = []
+    monkeypatch.setattr(bench_module, "check_inputs", lambda *args: calls.append("inputs"))
+    monkeypatch.setattr(bench_module, "execute", lambda *args, **more: calls.append(more))
     build(TINY, scheduler="tcp://host:8786")
-    assert asked == [{"scheduler": "tcp://host:8786"}]
+    assert calls == [{"scheduler": "tcp://host:8786"}]
 
 
 @pytest.mark.slow
@@ -375,10 +375,10 @@ def test_a_cluster_builds_what_this_process_would():
     one = dataclasses.replace(TINY, cells=1)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         build(one, scheduler=cluster.scheduler_address)
-    here = [run_standalone(config) for config in one.configs()]
-    there = list(packed(one).values())
-    for mine, theirs in zip(here, there, strict=True):
-        assert dataclasses.replace(mine, measurement=theirs.measurement) == theirs
+    local = [run_standalone(config) for config in one.configs()]
+    remote = list(packed(one).values())
+    for expected, record in zip(local, remote, strict=True):
+        assert dataclasses.replace(expected, measurement=record.measurement) == record
 
 
 @pytest.mark.parametrize(
@@ -423,10 +423,10 @@ def test_a_diverged_run_is_packed_and_its_cell_is_in_no_table():
     diverged = made_up(first.config, status="diverged", history=history, arrays=arrays)
     store(TINY).save(diverged)
     pack(TINY)
-    found = packed(TINY)[first.key]
-    assert found.status == "diverged" and found.arrays.keys() == arrays.keys()
-    assert math.isnan(found.history[1].train_loss) and found.history[1].validation_correct == 7
-    assert found.history[0] == first.history[0]
+    record = packed(TINY)[first.key]
+    assert record.status == "diverged" and record.arrays.keys() == arrays.keys()
+    assert math.isnan(record.history[1].train_loss) and record.history[1].validation_correct == 7
+    assert record.history[0] == first.history[0]
     assert progress(TINY).diverged == 1
     assert selfmade.load("tiny").codes.tolist() == [r.config.cell.code for r in rest[1::2]]
 
@@ -474,12 +474,14 @@ with_files = settings(
 
 @with_files
 @given(st.lists(records, max_size=4))
-def test_a_packed_file_has_all_that_records_have(tmp_path, found):
+def test_a_packed_file_has_all_that_records_have(tmp_path, records):
     path = tmp_path / "some.parquet"
-    path.write_bytes(selfmade.to_bytes(Packed("nb201", to_dict(TINY), [to_row(r) for r in found])))
+    path.write_bytes(
+        selfmade.to_bytes(Packed("nb201", to_dict(TINY), [to_row(r) for r in records]))
+    )
     contents = selfmade.read(path)
     assert contents.bench == json.loads(json.dumps(to_dict(TINY)))
-    assert [from_row(row, TINY) for row in contents.rows] == found
+    assert [from_row(row, TINY) for row in contents.rows] == records
 
 
 def whole_file() -> tuple[Path, bytes]:
@@ -513,18 +515,18 @@ def test_a_cut_file_is_found():
     path, whole = whole_file()
     for end in range(0, len(whole), 301):
         path.write_bytes(whole[:end])
-        with pytest.raises(DataError, match="is no whole packed benchmark"):
+        with pytest.raises(DataError, match="is not a complete packed benchmark"):
             selfmade.read(path)
 
 
 def test_an_altered_number_is_found():
     """Rewritten by another program, with all of Parquet's own checksums right."""
     path, _ = whole_file()
-    found = parquet.read_table(path)
-    values = found["test_correct"].to_pylist()
+    table = parquet.read_table(path)
+    values = table["test_correct"].to_pylist()
     values[0] += 1
-    index = found.schema.get_field_index("test_correct")
-    parquet.write_table(found.set_column(index, found.schema.field(index), [values]), path)
+    index = table.schema.get_field_index("test_correct")
+    parquet.write_table(table.set_column(index, table.schema.field(index), [values]), path)
     with pytest.raises(DataError, match="was altered: its content does not match its checksum"):
         selfmade.read(path)
     (problem,) = verify(TINY)
@@ -544,7 +546,7 @@ def test_a_run_that_is_packed_twice_is_found():
 def test_another_programs_file_is_found():
     path, _ = whole_file()
     parquet.write_table(pa.table({"cell": ["x"]}), path)
-    with pytest.raises(DataError, match="is no whole packed benchmark"):
+    with pytest.raises(DataError, match="is not a complete packed benchmark"):
         selfmade.read(path)
 
 
@@ -566,7 +568,7 @@ def test_damaged_records_and_strangers_in_the_folder_are_found():
     folder.save(made_up(stranger))
     problems = list(verify(TINY))
     assert len(problems) == 2
-    assert f"{damaged} is no whole record" in problems[0]
+    assert f"{damaged} is not a complete record" in problems[0]
     assert f"{folder.path(stranger.key)} does not belong to tiny" in problems[1]
 
 
@@ -649,10 +651,10 @@ def by_hand(codes: list[int], values: list[float], name: str = "digits") -> benc
 def test_agreement_is_over_the_shared_cells_each_with_its_own():
     one = by_hand([5, 3, 9, 4], [10, 20, 30, 99])
     other = by_hand([9, 8, 5, 3], [1, 50, 3, 2])
-    found = agreement.agreement(
+    correlation = agreement.agreement(
         one, "digits-test-2", other, "digits-test-2", np.random.default_rng(0)
     )
-    assert (found.mean, found.n) == (pytest.approx(-1), 3)
+    assert (correlation.mean, correlation.n) == (pytest.approx(-1), 3)
 
 
 def test_statistics_of_made_up_runs_by_hand():
@@ -663,11 +665,11 @@ def test_statistics_of_made_up_runs_by_hand():
     assert len(set(level)) == 3  # so that the two seeds rank alike, one correct image apart
     table = selfmade.load("tiny")
     other = by_hand([cell.code for cell in cells], [-1.0 * x + 100 for x in level], "cifar10")
-    found = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
-    assert found["what"].tolist() == ["between seeds"] * 2 + ["parameters", "flops", "other"]
-    assert found["mean"].round(12).tolist() == [1, 1, 1, 1, -1]
-    assert found["n"].tolist() == [3] * 5
-    assert set(found["column"][:4]) == set(table.values)
+    rows = agreement.statistics(selfmade.load_curves("tiny"), {"other": other})
+    assert rows["what"].tolist() == ["between seeds"] * 2 + ["parameters", "flops", "other"]
+    assert rows["mean"].round(12).tolist() == [1, 1, 1, 1, -1]
+    assert rows["n"].tolist() == [3] * 5
+    assert set(rows["column"][:4]) == set(table.values)
 
 
 def test_statistics_are_kept_for_machines_without_the_tables(results):
@@ -720,7 +722,7 @@ def test_the_page_sets_the_settings_beside_those_of_the_supernets():
 
 
 def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         [
             ("between seeds", "digits-test-2", 0.64, -0.04, 0.81, 9),
             ("parameters", "digits-test-2", 0.25, 0.09, 0.36, 9),
@@ -729,7 +731,7 @@ def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
     )
     save_made_up()
     pack(TINY)
-    monkeypatch.setattr(bench_module, "stored_statistics", lambda name: found)
+    monkeypatch.setattr(bench_module, "stored_statistics", lambda name: rows)
     lines = generated.own_benchmark("tiny").splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("| another seed"))
     assert "0.64 [-0.04, 0.81]" in lines[at]
@@ -759,9 +761,9 @@ def test_its_stored_statistics_are_those_of_its_runs(committed, monkeypatch):
     monkeypatch.undo()
     if not {"nb201-200epochs", "nb201-12epochs"} <= set(bench_module.others("nb201")):
         pytest.skip("the tables of others are not on this machine")
-    stored, found = stored_statistics(committed.name), statistics(committed.name)
+    stored, recomputed = stored_statistics(committed.name), statistics(committed.name)
     # This machine may have more tables than the one that stored them.
-    assert to_csv(stored) == to_csv(found[found["what"].isin(stored["what"])])
+    assert to_csv(stored) == to_csv(recomputed[recomputed["what"].isin(stored["what"])])
 
 
 @pytest.mark.parametrize(
@@ -807,7 +809,7 @@ def test_a_benchmark_from_the_command_line(capsys, results, computed):
     assert call(capsys, "verify")[0] == 0
     (results / "mine.parquet").write_bytes(b"PAR1")
     code, out, _ = call(capsys, "verify")
-    assert code == 1 and "mine: " in out and "is no whole packed benchmark" in out
+    assert code == 1 and "mine: " in out and "is not a complete packed benchmark" in out
     assert "tiny: whole" in out
 
 

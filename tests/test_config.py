@@ -120,7 +120,7 @@ def test_changes_are_made_together():
         ({"train.epoch": 3}, "no setting 'train.epoch'; TrainConfig has epochs, batch_size"),
         ({"trian.epochs": 3}, "no setting 'trian.epochs'; SupernetConfig has data, subspace"),
         ({"seed.first": 3}, "no setting 'seed.first'; int has none"),
-        ({"train.epochs": "many"}, "these values are no train.epochs"),
+        ({"train.epochs": "many"}, "these values do not fit train.epochs"),
         ({"train.epochs": 0}, "at least 1 epoch"),
     ],
 )

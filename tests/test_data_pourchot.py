@@ -165,7 +165,7 @@ def wrong_run(**values: float) -> Callable[[dict], None]:
         (without("proxy_metrics", "final_validation_accuracy"), "KeyError"),
         (lambda entry: entry["full_metrics"][1][EPOCHS].pop(), "2 runs"),
         (lambda entry: entry["full_metrics"][0]["module_operations"].pop(), "a matrix of shape"),
-        (wrong_run(final_test_accuracy=0.12345), "0.12345 is no share of 9984 images"),
+        (wrong_run(final_test_accuracy=0.12345), "0.12345 is not a share of 9984 images"),
         (wrong_run(final_test_accuracy="high"), "TypeError"),
     ],
 )

@@ -131,7 +131,7 @@ def hold() -> None:
 
 
 def start(script: str) -> subprocess.Popen:
-    """Another Python process that knows this module, in a group of its own.
+    """Another Python process that knows this module, in a separate process group.
 
     It can be interrupted, also where these tests run in the background and cannot.
     """
@@ -151,33 +151,35 @@ def start(script: str) -> subprocess.Popen:
 def test_processes_last_and_have_one_thread_each(monkeypatch):
     for name in THREAD_VARIABLES:
         monkeypatch.setenv(name, "2")
-    found = [r.measurement for r in execute(measured, [*SEEDS, seeded(4)], workers=2)]
-    assert len({m.cpu for m in found}) <= 2 and str(os.getpid()) not in {m.cpu for m in found}
-    assert {m.threads for m in found} == {1}
-    assert all(set(m.versions.values()) == {"1"} for m in found)
+    measurements = [r.measurement for r in execute(measured, [*SEEDS, seeded(4)], workers=2)]
+    assert len({m.cpu for m in measurements}) <= 2 and str(os.getpid()) not in {
+        m.cpu for m in measurements
+    }
+    assert {m.threads for m in measurements} == {1}
+    assert all(set(m.versions.values()) == {"1"} for m in measurements)
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not forget a peak")
 def test_peak_memory_is_that_of_the_run():
-    here = torch.ones(150_000_000)  # 600 MB that are not the worker's
+    ballast = torch.ones(150_000_000)  # 600 MB that are not the worker's
     large, *small = [r.measurement for r in execute(measured, workers=1)]
-    del here
+    del ballast
     assert {m.cpu for m in small} == {large.cpu}
     assert max(m.peak_memory_mb for m in small) < large.peak_memory_mb - 250
 
 
 @pytest.mark.slow
 def test_a_run_is_the_same_in_a_process_that_computed_others():
-    found = execute(run, SEEDS[:3], workers=1)
+    records = execute(run, SEEDS[:3], workers=1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        here = run(SEEDS[2])
+        record = run(SEEDS[2])
     finally:
         torch.set_num_threads(threads)
-    assert found[2].measurement.threads == here.measurement.threads == 1
-    assert dataclasses.replace(found[2], measurement=here.measurement) == here
+    assert records[2].measurement.threads == record.measurement.threads == 1
+    assert dataclasses.replace(records[2], measurement=record.measurement) == record
 
 
 @pytest.mark.slow
@@ -218,8 +220,8 @@ def test_an_error_that_nobody_foresaw_ends_one_run_and_is_the_cause(workers):
 
 def test_a_pool_finishes_what_it_was_given():
     with LocalProcesses(1) as pool:
-        found = [pool.submit(abs, -n) for n in range(3)]
-    assert [future.result() for future in found] == [0, 1, 2]
+        futures = [pool.submit(abs, -n) for n in range(3)]
+    assert [future.result() for future in futures] == [0, 1, 2]
 
 
 @pytest.mark.slow
@@ -254,21 +256,21 @@ def cluster(notes: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_a_cluster_computes_what_this_process_would(cluster, results):
-    here = [run(config) for config in SEEDS[:2]]
+    local = [run(config) for config in SEEDS[:2]]
     for device in ("cpu", "cpu:0"):  # the other needs the resource "GPU"
-        there = execute(run, SEEDS[:2], scheduler=cluster, device=device)
-        for one, other in zip(here, there, strict=True):
-            assert dataclasses.replace(one, measurement=other.measurement) == other
-            assert other.measurement.threads == 1 and other.measurement.device == device
-        for record in there:
+        remote = execute(run, SEEDS[:2], scheduler=cluster, device=device)
+        for expected, record in zip(local, remote, strict=True):
+            assert dataclasses.replace(expected, measurement=record.measurement) == record
+            assert record.measurement.threads == 1 and record.measurement.device == device
+        for record in remote:
             store().path(record.key).unlink()
 
 
 @pytest.mark.slow
 def test_a_cluster_of_other_versions_is_refused(cluster, monkeypatch):
     monkeypatch.setattr(executors, "versions", lambda: versions() | {"torch": "1.0"})
-    ours = re.escape(versions()["torch"])
-    with pytest.raises(ConfigError, match=rf"torch {ours} instead of 1\.0;"):
+    version = re.escape(versions()["torch"])
+    with pytest.raises(ConfigError, match=rf"torch {version} instead of 1\.0;"):
         execute(compute, scheduler=cluster)
     assert not note("calls").exists()
 
@@ -282,7 +284,7 @@ def test_a_killed_worker_of_a_cluster_is_replaced(cluster, results):
 
 @pytest.mark.slow
 def test_two_clients_of_a_scheduler_share_a_run(cluster, tmp_path):
-    """Each has a store of its own, so that only the scheduler knows of both."""
+    """Each has its own store, so that only the scheduler knows of both."""
     hold()
     other = Store(tmp_path / "other", SUPERNET)
     with ThreadPoolExecutor() as threads:
@@ -314,15 +316,15 @@ def dask() -> Iterator[Callable[[str], tuple[str, Callable[[], None]]]]:
     running = []
 
     def begin(port: str) -> tuple[str, Callable[[], None]]:
-        ours = []
+        processes = []
         scheduler, address = start_dask(
             "scheduler", "--host", "127.0.0.1", "--port", port, until="Scheduler at:"
         )
         running.append(scheduler)
         worker, _ = start_dask("worker", address, "--nthreads", "1", until="Registered to:")
         running.append(worker)
-        ours = [scheduler, worker]
-        return address, functools.partial(kill, ours)
+        processes = [scheduler, worker]
+        return address, functools.partial(kill, processes)
 
     yield begin
     kill(running)
@@ -530,7 +532,7 @@ def test_a_record_cut_in_half_is_named_and_nothing_is_computed():
     execute(compute, SEEDS[:2])
     path = store().path(seeded(1).key)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=f"{seeded(1).key}.npz is no whole record; delete it"):
+    with pytest.raises(DataError, match=f"{seeded(1).key}.npz is not a complete record; delete it"):
         execute(compute)
     path.unlink()
     assert execute(compute) == SERIAL
@@ -542,7 +544,7 @@ def test_a_record_cut_in_half_is_named_and_nothing_is_computed():
 
 @pytest.fixture
 def study(monkeypatch) -> list[SupernetConfig]:
-    """A study of four runs; computing them is to be noted only."""
+    """A study of four runs; computing them is only noted."""
     kind = dataclasses.replace(SUPERNET, compute=compute)
     monkeypatch.setattr(
         correlations, "design", lambda profile, seeds: {config: {} for config in SEEDS}
@@ -573,10 +575,10 @@ def test_a_study_that_is_stored_needs_nothing(study, monkeypatch):
 
 
 def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(study, monkeypatch):
-    asked = []
-    monkeypatch.setattr(results_module, "execute", lambda *args, **more: asked.append(more))
+    calls = []
+    monkeypatch.setattr(results_module, "execute", lambda *args, **more: calls.append(more))
     compute_missing("correlations", "smoke", device="gpu", scheduler="tcp://host:8786")
-    assert asked == [{"scheduler": "tcp://host:8786"}]
+    assert calls == [{"scheduler": "tcp://host:8786"}]
 
 
 # ---- what a terminal shows

@@ -286,10 +286,10 @@ def test_a_sample_of_connected_cells_has_no_others():
     assert connected == [cell for cell in few.cells() if is_connected(cell)]
 
 
-@pytest.mark.parametrize("asked", [729, 730, 1_000])
-def test_a_small_subspace_is_evaluated_whole(asked):
+@pytest.mark.parametrize("count", [729, 730, 1_000])
+def test_a_small_subspace_is_evaluated_whole(count):
     subspace = Subspace.without("none", "avg_pool_3x3")
-    selected = select_cells(subspace, CellsConfig(random=asked))
+    selected = select_cells(subspace, CellsConfig(random=count))
     assert selected == sorted(subspace.cells(), key=lambda cell: cell.code)
     assert len(random_cells(subspace, CellsConfig(random=728))) == 728
 
@@ -345,10 +345,10 @@ def test_a_record_survives_the_store(config, counts, history, cpu):
 def test_a_diverged_record_survives_the_store():
     history = (Epoch(2.0, 10.0), Epoch(float("nan"), 9.0))
     record = made_up(status="diverged", codes=(), correct=(), history=history)
-    found = store().read(store().save(record))
-    assert found.history[0] == history[0]
-    assert math.isnan(found.history[1].loss) and found.history[1].accuracy == 9.0
-    assert dataclasses.replace(found, history=()) == dataclasses.replace(record, history=())
+    loaded = store().read(store().save(record))
+    assert loaded.history[0] == history[0]
+    assert math.isnan(loaded.history[1].loss) and loaded.history[1].accuracy == 9.0
+    assert dataclasses.replace(loaded, history=()) == dataclasses.replace(record, history=())
 
 
 def test_an_infinite_loss_is_stored_as_not_finite():
@@ -405,7 +405,7 @@ def test_a_cut_file_is_found_wherever_it_ends():
     whole = path.read_bytes()
     for end in [*range(0, len(whole) - 2, 97), len(whole) - 2]:
         path.write_bytes(whole[:end])
-        assert "is no whole record" in check_damaged(path, others=2)
+        assert "is not a complete record" in check_damaged(path, others=2)
 
 
 def test_a_cut_file_of_before_is_found_wherever_it_ends():
@@ -413,7 +413,7 @@ def test_a_cut_file_of_before_is_found_wherever_it_ends():
     assert whole.endswith(b"}\n")  # without its last line feed it is still whole
     for end in [*range(0, len(whole) - 2, 997), len(whole) - 2]:
         path.write_bytes(whole[:end])
-        assert "is no whole record" in check_damaged(path)
+        assert "is not a complete record" in check_damaged(path)
 
 
 ALTERATIONS = settings(
@@ -431,12 +431,12 @@ def test_an_altered_byte_is_found_or_harmless(position, change):
     content[position % len(content)] ^= change
     path.write_bytes(content)
     try:
-        found = store().read(path)
+        loaded = store().read(path)
     except DataError as error:
         assert str(path) in str(error)
         assert [key for key, _ in store().verify()] == [path.stem]
     else:
-        assert found == made_up()  # e.g. a date in the archive, which says nothing of the record
+        assert loaded == made_up()  # e.g. a date in the archive, which says nothing of the record
 
 
 @settings(ALTERATIONS, max_examples=60)
@@ -448,11 +448,11 @@ def test_an_altered_byte_of_before_is_found_or_harmless(position, byte):
     content[position % len(content)] = byte
     path.write_bytes(content)
     try:
-        found = store().read(path)
+        loaded = store().read(path)
     except DataError as error:
         assert str(path) in str(error)
     else:
-        assert found == record  # the same byte, or another blank after the end
+        assert loaded == record  # the same byte, or another blank after the end
 
 
 def test_the_same_record_gives_the_same_bytes():
@@ -503,14 +503,14 @@ def test_a_number_of_before_altered_to_infinity_is_found():
 def test_a_file_that_is_no_record_is_found(content):
     path = store().save(made_up())
     path.write_bytes(content)
-    assert "is no whole record" in check_damaged(path)
+    assert "is not a complete record" in check_damaged(path)
 
 
 def test_an_archive_of_objects_is_not_unpickled():
     """An archive can hold pickles, which could run anything."""
     path = store().save(made_up())
     np.savez(path, head=np.array([{"schema": 1}], dtype=object))
-    assert "is no whole record" in check_damaged(path)
+    assert "is not a complete record" in check_damaged(path)
 
 
 def test_a_record_under_another_name_is_found():
@@ -522,7 +522,7 @@ def test_a_record_under_another_name_is_found():
 def test_a_folder_in_a_records_place_is_found():
     path = store().path(TINY.key)
     path.mkdir(parents=True)
-    assert "is no whole record" in check_damaged(path)
+    assert "is not a complete record" in check_damaged(path)
 
 
 def other_code(change) -> bytes:
@@ -540,8 +540,8 @@ def other_code(change) -> bytes:
         (lambda head, arrays: head.update(schema=SCHEMA + 1, config=7), "has another schema"),
         (lambda head, arrays: head.update(key="0" * 16), "holds the record of"),
         (lambda head, arrays: head.update(config=to_dict(seeded(1))), "holds the record of"),
-        (lambda head, arrays: head.update(config=7), "is no record of a supernet"),
-        (lambda head, arrays: head.update(history=None), "is no record of a supernet"),
+        (lambda head, arrays: head.update(config=7), "is not the record of a supernet"),
+        (lambda head, arrays: head.update(history=None), "is not the record of a supernet"),
         (lambda head, arrays: head.update(extra=1), "extra"),
         (lambda head, arrays: arrays.update(extra=np.ones(1)), "arrays that a supernet has not"),
     ],
@@ -677,20 +677,20 @@ def test_a_seed_decides_weights_order_and_paths():
 
 def test_a_seed_means_these_random_numbers(monkeypatch):
     """If this fails, stored records of unchanged keys can no longer be computed again."""
-    found = {}
+    drawn = {}
 
     def instead_of_training(net, part, sampler, config, paths, order):
-        found["weight"] = net.stem.conv.weight.flatten()[0].item()
-        found["paths"] = [sampler.draw(paths)[0].code for _ in range(3)]
-        found["labels"] = next(batches(part, config, order))[1][:8].tolist()
-        found["next"] = torch.randint(1000, (1,), generator=order).item()
+        drawn["weight"] = net.stem.conv.weight.flatten()[0].item()
+        drawn["paths"] = [sampler.draw(paths)[0].code for _ in range(3)]
+        drawn["labels"] = next(batches(part, config, order))[1][:8].tolist()
+        drawn["next"] = torch.randint(1000, (1,), generator=order).item()
         return [Epoch(float("nan"), 0.0)]
 
     monkeypatch.setattr(supernet_module, "train", instead_of_training)
     run(TINY)
-    found["cells"] = [cell.code for cell in random_cells(TINY.subspace, TINY.cells)][:3]
-    assert found.pop("weight") == pytest.approx(0.10078511)
-    assert found == {
+    drawn["cells"] = [cell.code for cell in random_cells(TINY.subspace, TINY.cells)][:3]
+    assert drawn.pop("weight") == pytest.approx(0.10078511)
+    assert drawn == {
         "paths": [11_948, 8_941, 5_618],
         "labels": [0, 1, 5, 5, 6, 7, 1, 8],
         "next": 706,

@@ -75,7 +75,7 @@ def test_cells_are_a_sample_or_all_of_the_subspace():
     assert set(chosen) < set(TINY.subspace.cells())
     everything = select_cells(TINY.subspace, DrawnCells(256, table=None))
     assert set(everything) == set(TINY.subspace.cells())
-    with pytest.raises(ConfigError, match="257 networks are to be drawn, but there are only 256"):
+    with pytest.raises(ConfigError, match="cannot draw 257 networks: there are only 256"):
         select_cells(TINY.subspace, DrawnCells(257, table=None))
     with pytest.raises(ConfigError, match="take table=None, not 'nb101-sample'"):
         select_cells(TINY.subspace, DrawnCells(5))

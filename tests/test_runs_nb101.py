@@ -160,7 +160,7 @@ def test_cells_of_a_table_are_as_mixed_as_the_subspace(sample, name):
 
 
 def test_more_cells_than_there_are_cannot_be_drawn():
-    with pytest.raises(ConfigError, match="20,000 cells are to be drawn, but the space has only "):
+    with pytest.raises(ConfigError, match="cannot draw 20,000 cells: the space has only "):
         nb101.select_cells(Subspace(outputs=4), DrawnCells(count=20_000, table=None))
 
 
@@ -204,11 +204,11 @@ def test_counts_are_those_of_each_cells_own_network(mode):
     initialise(net, torch_generator(np.random.SeedSequence(0)))
     cells = nb101.select_cells(subspace, DrawnCells(count=50, table=None))
     config = EvaluateConfig(mode, 40, calibration_batches=1 if mode == "calibrated" else 0)
-    found = count_correct(net, cells, part, config)
-    for cell, count in zip(cells, found, strict=True):
+    correct = count_correct(net, cells, part, config)
+    for cell, count in zip(cells, correct, strict=True):
         alone = extract(net, cell, TINY.net)
         assert count == count_correct(alone, [cell], part, config)[0]
-    assert len(set(found.tolist())) > 1
+    assert len(set(correct.tolist())) > 1
 
 
 @pytest.mark.parametrize(

@@ -64,15 +64,15 @@ def record() -> Record:
 @pytest.mark.parametrize("evaluate", MODES, ids=lambda config: config.batch_norm)
 def test_a_run_is_a_training_by_hand_and_looks_without_touching(evaluate):
     """The same training without a look between the epochs, then the same two looks."""
-    found = run_standalone(dataclasses.replace(TINY, evaluate=evaluate))
+    record = run_standalone(dataclasses.replace(TINY, evaluate=evaluate))
     images = load_images("digits")
     part = split(images, 64, 50, 8)
     weights, order, paths = np.random.SeedSequence(0).spawn(3)
-    own = Network([(operation,) for operation in CELL.operations], TINY.net)
-    initialise(own, torch_generator(weights))
+    net = Network([(operation,) for operation in CELL.operations], TINY.net)
+    initialise(net, torch_generator(weights))
     epochs = list(
         train(
-            own,
+            net,
             part,
             Fixed(CELL),
             TINY.train,
@@ -80,18 +80,18 @@ def test_a_run_is_a_training_by_hand_and_looks_without_touching(evaluate):
             torch_generator(order),
         )
     )
-    assert [(e.train_loss, e.train_accuracy) for e in found.history] == [
+    assert [(e.train_loss, e.train_accuracy) for e in record.history] == [
         (e.loss, e.accuracy) for e in epochs
     ]
     validation = (part.validation_images, part.validation_labels)
-    last = found.history[-1]
-    assert loss_and_correct(own, CELL, *validation, part, evaluate) == (
+    last = record.history[-1]
+    assert loss_and_correct(net, CELL, *validation, part, evaluate) == (
         last.validation_loss,
         last.validation_correct,
     )
-    test = loss_and_correct(own, CELL, *held_out_test(images, 8), part, evaluate)
-    assert test == (found.arrays["test_loss"], found.arrays["test_correct"])
-    assert found.status == "ok" and len(found.history) == 3
+    test = loss_and_correct(net, CELL, *held_out_test(images, 8), part, evaluate)
+    assert test == (record.arrays["test_loss"], record.arrays["test_correct"])
+    assert record.status == "ok" and len(record.history) == 3
 
 
 def test_a_seed_decides_all_and_another_seed_another_run(record):
@@ -119,12 +119,12 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("config", ELSEWHERE, ids=lambda config: str(config.cell))
 def test_cells_of_other_spaces_train_and_survive_the_store(config, tmp_path):
-    found = run_standalone(config)
-    assert found.status == "ok" and len(found.history) == 3
+    record = run_standalone(config)
+    assert record.status == "ok" and len(record.history) == 3
     again = run_standalone(config)
-    assert dataclasses.replace(again, measurement=found.measurement) == found
+    assert dataclasses.replace(again, measurement=record.measurement) == record
     store = Store(tmp_path, STANDALONE)
-    assert store.read(store.save(found)) == found
+    assert store.read(store.save(record)) == record
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_flops_of_other_spaces():
     assert count_flops(CHAIN, net, size=8) == expected[0]
     stem, stages = 16 * 3 * 2 * 9, 16 * 2 * 2 + 4 * 2 * 4 + 1 * 4 * 8
     empty = VertexCell(((0, 1),), ())
-    found = count_flops(empty, CellNetConfig(channels=2, cells_per_stage=1), size=4)
-    assert found == 2 * (stem + stages + 8 * 10)
+    flops = count_flops(empty, CellNetConfig(channels=2, cells_per_stage=1), size=4)
+    assert flops == 2 * (stem + stages + 8 * 10)
 
 
 def test_flops_of_pooling_are_none():
@@ -215,11 +215,11 @@ def test_a_record_survives_the_store(record, tmp_path):
 
 
 def test_a_diverged_run_is_kept_without_a_test(tmp_path):
-    (found,) = execute([DIVERGING], run_standalone, Store(tmp_path, STANDALONE))
-    assert found.status == "diverged"
-    assert not {"test_loss", "test_correct"} & found.arrays.keys()
-    assert len(found.history) < 50 and math.isnan(found.history[-1].train_loss)
-    assert all(math.isfinite(epoch.train_loss) for epoch in found.history[:-1])
+    (record,) = execute([DIVERGING], run_standalone, Store(tmp_path, STANDALONE))
+    assert record.status == "diverged"
+    assert not {"test_loss", "test_correct"} & record.arrays.keys()
+    assert len(record.history) < 50 and math.isnan(record.history[-1].train_loss)
+    assert all(math.isfinite(epoch.train_loss) for epoch in record.history[:-1])
     assert list(Store(tmp_path, STANDALONE).verify()) == []
 
 

@@ -86,7 +86,7 @@ def convert(pickles: Iterable[tuple[str, bytes]]) -> dict[str, "pd.DataFrame"]:
         raise DataError(f"{REPOSITORY} has no file {PICKLE} where supernets' results should be")
     everything = pd.concat(frames, ignore_index=True)
     cells = everything.drop_duplicates(["adj_upper", "ops"])
-    runs = [f"{what}{run}" for what in (*ACCURACIES, "time") for run in RUNS]
+    runs = [f"{quantity}{run}" for quantity in (*ACCURACIES, "time") for run in RUNS]
     sample = cells[["n", "adj_upper", "ops", "params", *runs]].copy()
     sample.insert(0, "hash", [_hash(row.n, row.adj_upper, row.ops) for row in cells.itertuples()])
     sample = sample.sort_values("hash", ignore_index=True).astype(
@@ -149,8 +149,8 @@ def _rows(path: str, content: bytes) -> Iterator[dict[str, Any]]:
                 "ops": "".join(str(OPERATIONS.index(operation)) for operation in inner),
                 "params": fixed["trainable_parameters"],
                 **{
-                    f"{what}{i}": _count(run[name])
-                    for what, name in ACCURACIES.items()
+                    f"{split}{i}": _count(run[name])
+                    for split, name in ACCURACIES.items()
                     for i, run in enumerate(runs)
                 },
                 **{f"time{i}": run[TIME] for i, run in enumerate(runs)},
@@ -163,7 +163,7 @@ def _count(accuracy: float) -> int:
     """The number of correct images that an accuracy, rounded to 32 bits, is a share of."""
     count = round(accuracy * IMAGES)
     if abs(accuracy * IMAGES - count) > 0.01:
-        raise ValueError(f"{accuracy} is no share of {IMAGES} images")
+        raise ValueError(f"{accuracy} is not a share of {IMAGES} images")
     return count
 
 

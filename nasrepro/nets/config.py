@@ -41,9 +41,9 @@ class CellNetConfig:
     narrowing: str = "first"  # how a path takes fewer channels than a vertex has: see `NARROWINGS`
 
     def __post_init__(self) -> None:
-        for what, known in (("kernels", KERNELS), ("narrowing", NARROWINGS)):
-            if (value := getattr(self, what)) not in known:
-                raise ConfigError(f"unknown {what} {value!r}; choose from {', '.join(known)}")
+        for name, known in (("kernels", KERNELS), ("narrowing", NARROWINGS)):
+            if (value := getattr(self, name)) not in known:
+                raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(known)}")
 
     __str__ = _width_and_depth
 

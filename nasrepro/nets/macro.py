@@ -175,8 +175,8 @@ def count_flops(
 
 def _of_blocks(codes: np.ndarray, counts: Sequence[Sequence[int]]) -> np.ndarray:
     """Sums over the blocks of networks, [n], of what each operation of a block counts for."""
-    weights = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
-    digits = codes[:, None] // weights % len(OPERATIONS)
+    place_values = len(OPERATIONS) ** np.arange(NUM_BLOCKS)[::-1]
+    digits = codes[:, None] // place_values % len(OPERATIONS)
     return np.array(counts)[np.arange(NUM_BLOCKS), digits].sum(axis=1)
 
 

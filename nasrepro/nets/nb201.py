@@ -193,8 +193,8 @@ def count_parameters(
     weights = np.array(
         [sum(areas[op] * c**2 + 2 * c for c in widths) if op in areas else 0 for op in OPERATIONS]
     )
-    places = len(OPERATIONS) ** np.arange(len(EDGES))
-    operations = np.asarray(codes)[:, None] // places % len(OPERATIONS)
+    place_values = len(OPERATIONS) ** np.arange(len(EDGES))
+    operations = np.asarray(codes)[:, None] // place_values % len(OPERATIONS)
     cells = cells_per_stage * weights[operations].sum(axis=1)
     return stem + cells + reductions + head
 

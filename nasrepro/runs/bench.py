@@ -424,7 +424,7 @@ def from_row(row: Mapping[str, Any], bench: Bench) -> Record:
         arrays = {name: np.asarray(row[name]) for name in ARRAYS if row[name] is not None}
         return from_values(values, arrays, STANDALONE)
     except (ConfigError, DataError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"a packed row of {bench.name} is no run: {error}") from None
+        raise DataError(f"a packed row of {bench.name} is not a run: {error}") from None
 
 
 # ---- its statistics

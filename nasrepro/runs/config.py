@@ -40,7 +40,7 @@ def from_dict(values: Any, kind: type[T]) -> T:
     """The dataclass of plain values; ConfigError unless they are all its fields and no others."""
     config = _structured(values, kind, kind.__name__)
     if missing := sorted(_names(_converter.unstructure(config)) - _names(values)):
-        raise ConfigError(f"these values are no {kind.__name__}: {', '.join(missing)} missing")
+        raise ConfigError(f"these values do not fit {kind.__name__}: {', '.join(missing)} missing")
     return config
 
 
@@ -86,7 +86,7 @@ def _structured(values: Any, kind: Any, name: str) -> Any:
         raise
     except Exception as error:
         reasons = "; ".join(cattrs.transform_error(error, path=name))
-        raise ConfigError(f"these values are no {name}: {reasons}") from error
+        raise ConfigError(f"these values do not fit {name}: {reasons}") from error
 
 
 def _names(values: Any, path: str = "") -> set[str]:

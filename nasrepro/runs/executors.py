@@ -68,7 +68,7 @@ class LocalProcesses(ThreadPoolExecutor):
     """Some lasting processes of one thread each: a killed one loses its own task and is replaced.
 
     The standard process pool is one unit: when a process of it dies, it ends the others too. So
-    each process is a pool of its own here, and a thread waits for what it computes.
+    each process is a separate pool here, and a thread waits for what it computes.
     """
 
     def __init__(self, workers: int) -> None:
@@ -159,7 +159,7 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
         # A client that cannot connect would wait for a minute and print a traceback when it ends;
         # it is not asked in this thread, which has an event loop already in a notebook.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _knock(scheduler)).result()
+            thread.submit(asyncio.run, _try_connection(scheduler)).result()
         client = Client(scheduler, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
@@ -178,8 +178,8 @@ def _cluster(scheduler: str, workers: int, device: str) -> Iterator[tuple[Execut
         yield Cluster(client, resources), workers or slots
 
 
-async def _knock(scheduler: str) -> None:
-    """Connect to a scheduler and hang up; an error of many kinds if it cannot be."""
+async def _try_connection(scheduler: str) -> None:
+    """Connect to a scheduler and close the connection; an error of many kinds if it fails."""
     from distributed import Security
     from distributed.comm import connect
 

@@ -24,7 +24,7 @@ def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
         )
     if subspace.size < config.count:
         raise ConfigError(
-            f"{config.count:,} networks are to be drawn, but there are only {subspace.size:,} with "
+            f"cannot draw {config.count:,} networks: there are only {subspace.size:,} with "
             f"{subspace}; draw fewer"
         )
     codes = np.sort([cell.code for cell in subspace.cells()])

@@ -32,7 +32,7 @@ def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
         codes = np.sort(known[subspace.mask(known)])
     if len(codes) < config.count:
         raise ConfigError(
-            f"{config.count:,} cells are to be drawn, but {config.table or 'the space'} has only "
+            f"cannot draw {config.count:,} cells: {config.table or 'the space'} has only "
             f"{len(codes):,} in {subspace}; draw fewer"
         )
     weights = _weights(codes)

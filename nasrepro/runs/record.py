@@ -170,7 +170,7 @@ def from_values(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind:
             measurement=values.measurement,
         )
     except ConfigError as error:
-        raise DataError(f"is no record of a {kind.name}: {error}") from error
+        raise DataError(f"is not the record of a {kind.name}: {error}") from error
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
@@ -186,7 +186,7 @@ def _parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
         *(OSError, ValueError, AttributeError, LookupError, TypeError, EOFError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
     ) as error:
-        raise DataError("is no whole record") from error
+        raise DataError("is not a complete record") from error
 
 
 def _old_parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:

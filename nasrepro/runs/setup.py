@@ -46,9 +46,9 @@ def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
     return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
 
 
-def placed(net: nn.Module, weights: torch.Generator, device: str) -> None:
-    """Initialise a network on the CPU and bring it to its device."""
-    initialise(net, weights)
+def initialise_on(net: nn.Module, generator: torch.Generator, device: str) -> None:
+    """Initialise a network, drawing its weights on the CPU, and move it to its device."""
+    initialise(net, generator)
     net.to(device)
 
 

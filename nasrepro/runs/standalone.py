@@ -23,8 +23,8 @@ from nasrepro.runs.setup import (
     deterministic_convolutions,
     generators,
     images_of,
+    initialise_on,
     load_split,
-    placed,
 )
 from nasrepro.samplers import Fixed
 from nasrepro.spaces import AnyCell
@@ -96,17 +96,17 @@ def run_standalone(config: StandaloneConfig, device: str = "cpu") -> Record:
         DataError: if the images are not available.
     """
     check_device(device)
-    random, images = generators(config.seed), images_of(config.data.name)
+    rng, images = generators(config.seed), images_of(config.data.name)
     part = load_split(images, config.data, config.net, device)
     test = held_out_test(images, config.data.size, device)
     net = family_of(config.cell).stand_alone(config.cell, config.net)
-    placed(net, random.weights, device)
+    initialise_on(net, rng.weights, device)
     sampler = Fixed(config.cell)
     history: list[StandaloneEpoch] = []
     validation = (part.validation_images, part.validation_labels)
     watch = Stopwatch(device)
     with deterministic_convolutions():
-        for epoch in train(net, part, sampler, config.train, random.sampler, random.images):
+        for epoch in train(net, part, sampler, config.train, rng.sampler, rng.images):
             watch.lap("train")
             loss, correct = loss_and_correct(net, config.cell, *validation, part, config.evaluate)
             history.append(StandaloneEpoch(epoch.loss, epoch.accuracy, loss, correct))

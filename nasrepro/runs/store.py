@@ -51,7 +51,7 @@ class Store:
             if record.key != path.stem:
                 raise DataError(f"holds the record of {record.key}")
         except OSError as error:
-            raise DataError(f"{path} is no whole record; {_REMEDY}") from error
+            raise DataError(f"{path} is not a complete record; {_REMEDY}") from error
         except DataError as error:
             raise DataError(f"{path} {error}; {_REMEDY}") from error
         return record
@@ -78,6 +78,6 @@ _REMEDY = "delete it and run the study again"
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file of the results whole or not at all; DataError if it cannot be written."""
-    mend = "make room or set NASREPRO_RESULTS to a folder that can be written, and run again"
-    with whole_file(path, mend) as file:
+    remedy = "make room or set NASREPRO_RESULTS to a folder that can be written, and run again"
+    with whole_file(path, remedy) as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -17,8 +17,8 @@ from nasrepro.runs.setup import (
     deterministic_convolutions,
     generators,
     images_of,
+    initialise_on,
     load_split,
-    placed,
     watch_finite,
 )
 from nasrepro.spaces import AnySubspace
@@ -80,18 +80,18 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         DataError: if the images or the table of its cells are not available.
     """
     check_device(device)
-    family, random = family_of(config.subspace), generators(config.seed)
+    family, rng = family_of(config.subspace), generators(config.seed)
     cells = family.select(config.subspace, config.cells)
-    net = family.supernet(config.net, config.subspace, random.channels)
+    net = family.supernet(config.net, config.subspace, rng.channels)
     sampler = make_sampler(config.sampler, config.subspace)
     part = load_split(images_of(config.data.name), config.data, config.net, device)
-    placed(net, random.weights, device)
+    initialise_on(net, rng.weights, device)
     # A GPU wants few large kernels; paths with separate statistics cannot be stacked.
     stacks = device != "cpu" and config.evaluate.batch_norm != "calibrated"
     evaluated = Evaluations(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     watch = Stopwatch(device)
     with deterministic_convolutions():
-        history = tuple(train(net, part, sampler, config.train, random.sampler, random.images))
+        history = tuple(train(net, part, sampler, config.train, rng.sampler, rng.images))
         watch.lap("train")
         diverged = not np.isfinite(history[-1].loss)
         if not diverged:
