@@ -45,7 +45,7 @@ def build(report: Callable[[str], None] = print) -> Path:
     Another build of this clone is waited for.
 
     Args:
-        report: is told each step, one line each.
+        report: is told each step, in one line.
 
     Returns:
         The first page of the site.
@@ -130,7 +130,7 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
 
 
 def fetch_tables(report: Callable[[str], None] = print) -> None:
-    """Get the benchmark tables that can be downloaded; say so if one cannot be had.
+    """Get the benchmark tables that can be downloaded; say so if one is not available.
 
     Raises:
         DataError: if the file of a table is here, but damaged.
@@ -195,15 +195,15 @@ def _tidy(node: Any) -> None:
 
 def cache_key(notebook: Path) -> str:
     """SHA-256 of all that a notebook's output depends on."""
-    found = hashlib.sha256()
-    here = [name for name, source in SOURCES.items() if locate(source)]
-    for part in (platform.python_version(), *benchmarks.available_tables(), "sources", *here):
-        found.update(f"{part}\n".encode())
+    digest = hashlib.sha256()
+    local = [name for name, source in SOURCES.items() if locate(source)]
+    for part in (platform.python_version(), *benchmarks.available_tables(), "sources", *local):
+        digest.update(f"{part}\n".encode())
     for name, path in _dependencies(notebook):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        found.update(f"{name} {content}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{name} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _dependencies(notebook: Path) -> Iterator[tuple[str, Path]]:

@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="The files that come from elsewhere.")
 space = typer.Typer(no_args_is_help=True, help="The search spaces.")
-runs = typer.Typer(no_args_is_help=True, help="The stored records, one a supernet.")
+runs = typer.Typer(no_args_is_help=True, help="The stored records, one per run.")
 study = typer.Typer(no_args_is_help=True, help="The studies: plan, run, look.")
 bench = typer.Typer(no_args_is_help=True, help="Benchmarks of our own: train cells one by one.")
 book = typer.Typer(no_args_is_help=True, help="The book.")
@@ -42,18 +42,18 @@ Profile = Annotated[
     str,
     typer.Option(
         help="How large to run: smoke, cpu or paper; correlations also has own and digits, which "
-        "need no table of others."
+        "need no published table."
     ),
 ]
 Seeds = Annotated[
-    int | None, typer.Option(help="At most so many seeds a setting; default: the profile's own.")
+    int | None, typer.Option(help="Largest number of seeds per setting; default: the profile's.")
 ]
 Workers = Annotated[int, typer.Option(help="Local processes, one run each; 0: in this one.", min=0)]
 RunsAtOnce = Annotated[
     int | None,
     typer.Option(
         "--workers",
-        help="Runs at once, each in a process of its own; 0: one, in this process. Default: 1, or "
+        help="Runs at once, each in a separate process; 0: one, in this process. Default: 1, or "
         "as many as the scheduler has workers.",
         min=0,
     ),
@@ -142,7 +142,7 @@ def space_counts(
     from nasrepro.spaces import counts
 
     counted = counts(name)
-    rows = (f'"{what}",{count}' if "," in what else f"{what},{count}" for what, count in counted)
+    rows = (f'"{part}",{count}' if "," in part else f"{part},{count}" for part, count in counted)
     _print_data("\n".join(["name,count", *rows, ""]))
 
 
@@ -155,9 +155,9 @@ def runs_list() -> None:
     for kind in KINDS:
         for record in store_of(kind).records():
             config = record.config
-            what = getattr(config, "cell", None) or config.subspace
+            part = getattr(config, "cell", None) or config.subspace
             print(
-                f"{record.key}  {record.status:8}  {kind.name}  {config.data.name}  {what!s:22}  "
+                f"{record.key}  {record.status:8}  {kind.name}  {config.data.name}  {part!s:22}  "
                 f"{config.net!s:34}  seed {config.seed}  "
                 f"{seconds(record):6.0f} s"
             )
@@ -206,21 +206,21 @@ def runs_show(
 def study_plan(
     name: Study, profile: Profile = "cpu", seeds: Seeds = None, workers: Workers = 1
 ) -> None:
-    """How many runs a study has, how many are stored, how long the others will take."""
+    """How many runs a study has, how many are stored, how long the missing ones will take."""
     from nasrepro.studies.results import plan
 
-    found = plan(name, profile, seeds)
-    total = len(found.stored) + len(found.missing)
-    print(f"{name}, profile {profile}: {total} runs, {len(found.stored)} stored")
-    seconds, unknown = found.seconds_missing()
-    if known := len(found.missing) - unknown:
+    planned = plan(name, profile, seeds)
+    total = len(planned.stored) + len(planned.missing)
+    print(f"{name}, profile {profile}: {total} runs, {len(planned.stored)} stored")
+    seconds, unknown = planned.seconds_missing()
+    if known := len(planned.missing) - unknown:
         at_once = max(workers, 1)
         print(f"{known} to compute, about {_duration(seconds / at_once)} with {at_once} at a time")
     if unknown:
         print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
-    for precision, count in found.precisions().items():
+    for precision, count in planned.precisions().items():
         print(f"{count} of the stored trained in {precision}")
-    if found.asked_in_vain():
+    if planned.asked_in_vain():
         print(
             "this machine does not multiply bfloat16 in hardware: what asks for it is computed in "
             "float32 here"
@@ -238,31 +238,31 @@ def study_status(
     from nasrepro.studies.results import plan
     from nasrepro.train import multiplies_bfloat16
 
-    found = plan(name, profile, seeds)
-    seconds, unknown = found.seconds_missing()
+    planned = plan(name, profile, seeds)
+    seconds, unknown = planned.seconds_missing()
     status = {
         "study": name,
         "profile": profile,
-        "runs": len(found.stored) + len(found.missing),
-        "stored": len(found.stored),
-        "missing": len(found.missing),
-        "diverged": sum(record.status == "diverged" for record in found.stored),
-        **{f"stored_{name}": count for name, count in found.precisions().items()},
+        "runs": len(planned.stored) + len(planned.missing),
+        "stored": len(planned.stored),
+        "missing": len(planned.missing),
+        "diverged": sum(record.status == "diverged" for record in planned.stored),
+        **{f"stored_{name}": count for name, count in planned.precisions().items()},
         "bfloat16_here": multiplies_bfloat16("cpu"),
-        "computing": len(found.computing),
-        "failed": len(found.failures),
-        "seconds_stored": round(found.seconds_stored),
+        "computing": len(planned.computing),
+        "failed": len(planned.failures),
+        "seconds_stored": round(planned.seconds_stored),
         "seconds_missing": round(seconds),
         "missing_of_unknown_cost": unknown,
-        "seconds_left": None if (left := found.seconds_left()) is None else round(left),
-        "peak_memory_mb": found.peak_memory_mb,
+        "seconds_left": None if (left := planned.seconds_left()) is None else round(left),
+        "peak_memory_mb": planned.peak_memory_mb,
     }
     if as_json:
-        print(json.dumps(status | {"failures": found.failures}))
+        print(json.dumps(status | {"failures": planned.failures}))
     else:
         for key, value in status.items():
             print(f"{key:24} {'unknown' if value is None else value}")
-        for key, why in found.failures.items():
+        for key, why in planned.failures.items():
             print(f"{key}: {why}")
 
 
@@ -324,7 +324,7 @@ def bench_build(
         typer.Option("-p", help="With --like: setting=value, e.g. train.epochs=20; repeatable."),
     ] = None,
     runs: Annotated[
-        int | None, typer.Option(min=0, help="At most so many runs now; 0 only packs.")
+        int | None, typer.Option(min=0, help="Largest number of runs to compute now; 0 only packs.")
     ] = None,
     workers: RunsAtOnce = None,
     device: Device = "cpu",
@@ -360,11 +360,11 @@ def bench_info(
     if as_json:
         print(json.dumps(to_dict(bench), indent=2))
         return
-    found = progress(bench)
-    print(f"{name}: {bench}\n{found}")
-    for key, why in found.failures.items():
+    state = progress(bench)
+    print(f"{name}: {bench}\n{state}")
+    for key, why in state.failures.items():
         print(f"{key}: {why}")
-    if found.packed > 1 and found.complete > 1:
+    if state.packed > 1 and state.complete > 1:
         print(statistics(name).to_string(index=False, float_format="%.3f"))
 
 
@@ -399,7 +399,7 @@ def book_run(
         list[str] | None, typer.Option("-p", help="name=value; may be given several times.")
     ] = None,
 ) -> None:
-    """Execute one notebook with parameters of your own."""
+    """Execute one notebook with your own parameters."""
     from nasrepro.book import run
 
     pairs = dict(_pair(text) for text in parameters or [])

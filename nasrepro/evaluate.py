@@ -48,7 +48,7 @@ class EvaluateConfig:
 
 
 def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None:
-    """Raise a ConfigError if a network or its images lack what batch normalisation is to use.
+    """Raise a ConfigError if a network or its images lack what batch normalisation needs.
 
     Args:
         config: how the network is evaluated.
@@ -95,16 +95,16 @@ def evaluate_paths(
             sharing what they can, as suits a CPU.
 
     Returns:
-        Two numbers a cell, in their order.
+        Two numbers per cell, in their order.
 
     Raises:
         ConfigError: if tracked statistics are wanted of a network that keeps none, or more
-            batches to calibrate on than there are training images; or if paths are to be stacked
-            that are calibrated one by one.
+            batches to calibrate on than there are training images; or if `stacked` is given for
+            calibrated paths.
     """
     norms, calibration = _norms(net, split, config), _calibration(split, config)
     if stacked and config.batch_norm == "calibrated":
-        raise ConfigError("paths that are calibrated have statistics each: they cannot be stacked")
+        raise ConfigError("calibrated paths have separate statistics: they cannot be stacked")
     validation = _prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
     # Cells that differ only in edges off every route to the output are one path. In this order
@@ -154,7 +154,7 @@ def _calibrated_logits(
     calibration: list[Tensor],
     validation: list[Tensor],
 ) -> Iterator[list[Tensor]]:
-    """Logits of every path on each batch, normalised with statistics of its own.
+    """Logits of every path on each batch, normalised with the path's own statistics.
 
     All batches go through the paths in step, so they share the same things with the path before:
     what is computed anew from validation images was computed anew from training images just

@@ -33,8 +33,8 @@ def _aligned(**arrays: ArrayLike) -> list[np.ndarray]:
     """The arrays as finite vectors of one length."""
     vectors = {name: finite_vector(values, name) for name, values in arrays.items()}
     if len({vector.size for vector in vectors.values()}) > 1:
-        found = ", ".join(f"{vector.size} in {name}" for name, vector in vectors.items())
-        raise ValueError(f"expected as many values in each array, found {found}")
+        sizes = ", ".join(f"{vector.size} in {name}" for name, vector in vectors.items())
+        raise ValueError(f"expected as many values in each array, found {sizes}")
     return list(vectors.values())
 
 

@@ -17,7 +17,7 @@ MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 
 
 def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
-    """Laube's figure 3: usage or share of each operation in the true top N, a panel a subspace.
+    """Laube's figure 3: usage or share of each operation in the true top N, one panel per subspace.
 
     Args:
         usage: subspace, top, operation, usage, share.
@@ -53,7 +53,7 @@ def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
 def scatter(
     observations: pd.DataFrame, subspaces: Sequence[str], seed: int, size: str, truth: str
 ) -> Figure:
-    """Laube's figure 2: proxy against stand-alone accuracy, a row a subspace, a column a group.
+    """Laube's figure 2: proxy against stand-alone accuracy; rows: subspaces, columns: groups.
 
     Args:
         observations: what `studies.measure.observe` gives for study 1.
@@ -104,8 +104,8 @@ def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int, truth: str) 
         above = axis.inset_axes((0, 1.02, 1, 0.18), sharex=axis)
         beside = axis.inset_axes((1.02, 0, 0.18, 1), sharey=axis)
         across, upwards = (
-            np.linspace(start, run[what].max(), 40)
-            for what, start in (("validation", low), ("proxy", run["proxy"].min()))
+            np.linspace(start, run[column].max(), 40)
+            for column, start in (("validation", low), ("proxy", run["proxy"].min()))
         )
         for part, colour in ((run, COLOURS[6]), (run[chosen], COLOURS[1])):
             above.hist(part["validation"], across, color=colour)
@@ -123,7 +123,7 @@ def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int, truth: str) 
 def rank_methods(
     tables: dict[str, pd.DataFrame], spaces: Sequence[str], methods: Sequence[str]
 ) -> Figure:
-    """Mean rank correlations by space and method with their intervals, a panel a source.
+    """Mean rank correlations by space and method with their intervals, one panel per source.
 
     Args:
         tables: title of each panel; space, method, mean, ci_low, ci_high.
@@ -197,7 +197,7 @@ def top_n_curves(top_n: pd.DataFrame, groups: Mapping[str, Sequence[str]], size:
 
 
 def _curves(axis: Axes, rows: pd.DataFrame, value: str, subspaces: Sequence[str]) -> None:
-    """One line a subspace; the bars are the 95% intervals over seeds, side by side."""
+    """One line per subspace; the bars are the 95% intervals over seeds, side by side."""
     for i, subspace in enumerate(subspaces):
         line = rows[rows["subspace"] == subspace]
         if line.empty:
@@ -218,7 +218,7 @@ def _curves(axis: Axes, rows: pd.DataFrame, value: str, subspaces: Sequence[str]
 
 
 def metric_points(summary: pd.DataFrame, metrics: dict[str, str], size: str) -> Figure:
-    """Laube's figure 11: several metrics over the random sample, a row a subspace.
+    """Laube's figure 11: several metrics over the random sample, one row per subspace.
 
     Args:
         summary: subspace, size, metric, mean, ci_low, ci_high, n.
@@ -285,7 +285,7 @@ def floor_and_ceiling(baseline: pd.DataFrame, size: str) -> Figure:
 
 
 def regret_curves(curves: pd.DataFrame, spaces: Sequence[str], unit: str) -> Figure:
-    """Pourchot's figure 2: mean test regret over search time with its interval, a panel a space.
+    """Pourchot's figure 2: mean test regret over search time with its interval, by space.
 
     Args:
         curves: space, search, time, regret, ci_low, ci_high, of one benchmark.
@@ -324,7 +324,7 @@ def effect_sizes(table4: pd.DataFrame) -> Figure:
         table4: space, d, d_low, d_high, printed_d, printed_ci_low, printed_ci_high, supernets.
     """
     figure, axis = plt.subplots(figsize=(8, 0.5 * len(table4) + 1.2), layout="constrained")
-    places = np.arange(len(table4))
+    positions = np.arange(len(table4))
     series = {
         "printed, 25 runs": ("printed_d", "printed_ci_low", "printed_ci_high"),
         "the published supernets": ("d", "d_low", "d_high"),
@@ -332,13 +332,13 @@ def effect_sizes(table4: pd.DataFrame) -> Figure:
     for i, (label, (value, low, high)) in enumerate(series.items()):
         axis.errorbar(
             table4[value],
-            places + 0.2 * (i - 0.5),
+            positions + 0.2 * (i - 0.5),
             xerr=np.nan_to_num([table4[value] - table4[low], table4[high] - table4[value]]),
             fmt=MARKERS[i],
             color=COLOURS[i + 1],
             label=label,
         )
-    axis.set_yticks(places, [f"{r.space} (n={r.supernets})" for r in table4.itertuples()])
+    axis.set_yticks(positions, [f"{r.space} (n={r.supernets})" for r in table4.itertuples()])
     axis.invert_yaxis()
     axis.axvline(0, color="grey", linewidth=0.8)
     axis.set_xlabel("Cohen's d; right of zero, weight sharing finds better cells")

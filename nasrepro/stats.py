@@ -44,7 +44,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     with n - 1 degrees of freedom and sd the standard deviation with divisor n - 1.
 
     Args:
-        values: one number a run, shape (n,).
+        values: one number per run, shape (n,).
         confidence: between 0 and 1.
 
     The mean is 2, sd / sqrt(n) is 1 / sqrt(3), and t is 4.303:
@@ -62,7 +62,7 @@ def mean_correlation(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """`mean_interval` of correlations, ending where correlations do.
 
     Args:
-        values: one correlation a run, between -1 and 1, shape (n,).
+        values: one correlation per run, between -1 and 1, shape (n,).
         confidence: between 0 and 1.
 
     >>> mean_correlation([0.7, 0.9]).high  # 0.8 + 12.706 * 0.1 without the end
@@ -86,7 +86,7 @@ def spearman_interval(
     architectures do; if a ranking is constant, all is NaN.
 
     Args:
-        values: one column a ranking, more is better, shape (n, rankings), at least two of each.
+        values: one column per ranking, more is better, shape (n, rankings), at least two of each.
         generator: source of randomness; its state advances.
         confidence: between 0 and 1.
         resamples: number of resamples.
@@ -137,21 +137,21 @@ def _unit_ranks(values: np.ndarray) -> np.ndarray:
 
 def spearman_difference_interval(
     rankings: ArrayLike,
-    one: ArrayLike,
-    other: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
     generator: np.random.Generator,
     confidence: float = 0.95,
     resamples: int = 2000,
 ) -> Interval:
-    """By how much some rankings correlate more with one truth than with another (Spearman).
+    """By how much some rankings correlate more with truth a than with truth b (Spearman).
 
     The mean over the rankings, and its percentile bootstrap interval over architectures, resampled
     with all their rankings and both truths. NaN bounds if a resample has a constant column.
 
     Args:
-        rankings: one column a ranking, shape (n, rankings).
-        one: shape (n,).
-        other: shape (n,).
+        rankings: one column per ranking, shape (n, rankings).
+        a: shape (n,).
+        b: shape (n,).
         generator: source of randomness; its state advances.
         confidence: between 0 and 1.
         resamples: number of resamples.
@@ -165,7 +165,7 @@ def spearman_difference_interval(
     2.0
     """
     _check_confidence(confidence)
-    v = _without_rounding(np.column_stack([rankings, one, other]).astype(np.float64))
+    v = _without_rounding(np.column_stack([rankings, a, b]).astype(np.float64))
     chosen = generator.integers(len(v), size=(resamples, len(v)))
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(_mean_rank_gain(v[chosen]), tails)
@@ -187,8 +187,8 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
     one has its counterpart in the other, take `mean_interval` of their differences.
 
     Args:
-        a: one number a run, shape (na,).
-        b: one number a run, shape (nb,).
+        a: one number per run, shape (na,).
+        b: one number per run, shape (nb,).
         confidence: between 0 and 1.
 
     Returns:
@@ -222,8 +222,8 @@ def share_interval(successes: int, n: int, confidence: float = 0.95) -> Interval
     (1.0, 0.7225, 1.0, 10)
     """
     _check_confidence(confidence)
-    found = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return Interval(successes / n, float(found.low), float(found.high), n)
+    bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Interval(successes / n, float(bounds.low), float(bounds.high), n)
 
 
 def stratified_mean_interval(groups: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
@@ -233,7 +233,7 @@ def stratified_mean_interval(groups: Sequence[ArrayLike], confidence: float = 0.
     n, and Satterthwaite's degrees of freedom for t. With one stratum, `mean_interval`.
 
     Args:
-        groups: for each stratum (e.g. a search space), one number a run, each of shape (n,).
+        groups: for each stratum (e.g. a search space), one number per run, each of shape (n,).
         confidence: between 0 and 1.
 
     Returns:
@@ -263,7 +263,7 @@ def stratified_difference_interval(
     n, and Satterthwaite's degrees of freedom for t. With one stratum, `difference_interval`.
 
     Args:
-        a: for each stratum (e.g. a search space), one number a run, each of shape (n,).
+        a: for each stratum (e.g. a search space), one number per run, each of shape (n,).
         b: the same strata in the same order.
         confidence: between 0 and 1.
 
@@ -290,10 +290,10 @@ def _difference_over_strata(
 ) -> Interval:
     pairs = list(zip(x, y, strict=True))
     difference = float(np.mean([_difference(g, h) for g, h in pairs]))
-    found = _over_strata(difference, [*x, *y], len(x), confidence)
+    interval = _over_strata(difference, [*x, *y], len(x), confidence)
     if any(_differ(g, h) for g, h in pairs):
-        return found
-    return found._replace(low=math.nan, high=math.nan)
+        return interval
+    return interval._replace(low=math.nan, high=math.nan)
 
 
 def _differ(x: np.ndarray, y: np.ndarray) -> bool:
@@ -341,7 +341,7 @@ def deviation_ratio_interval(
     with the pooled degrees of freedom. It trusts that runs scatter normally.
 
     Args:
-        a: groups of runs, one number a run, each of shape (n,).
+        a: groups of runs, one number per run, each of shape (n,).
         b: groups of runs.
         confidence: between 0 and 1.
 
@@ -385,8 +385,8 @@ def student_test(a: ArrayLike, b: ArrayLike) -> TTest:
     spread.
 
     Args:
-        a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), at least two.
+        a: one number per run, shape (na,), at least two.
+        b: one number per run, shape (nb,), at least two.
 
     The means differ by 4, both variances are 2, so the error is sqrt(2 / 2 + 2 / 2): t = sqrt(8).
     With two degrees of freedom p = 1 - t / sqrt(t^2 + 2) = 1 - sqrt(8 / 10).
@@ -400,14 +400,14 @@ def student_test(a: ArrayLike, b: ArrayLike) -> TTest:
 
 
 def welch_test(a: ArrayLike, b: ArrayLike) -> TTest:
-    """Welch's t-test of two independent groups of runs, each with a variance of its own.
+    """Welch's t-test of two independent groups of runs, each with its own variance.
 
     t = (mean(a) - mean(b)) / sqrt(va / na + vb / nb) with Welch's and Satterthwaite's degrees of
     freedom; `difference_interval` is its interval. NaN if neither group has any spread.
 
     Args:
-        a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), at least two.
+        a: one number per run, shape (na,), at least two.
+        b: one number per run, shape (nb,), at least two.
 
     The second group has no spread, so error and degrees of freedom are the first's: sqrt(2 / 2) and
     1, and t is 3; with one degree of freedom p = 1 - 2 arctan(t) / pi.
@@ -459,8 +459,8 @@ def pooled_deviation(a: ArrayLike, b: ArrayLike) -> float:
     sqrt(((na - 1) va + (nb - 1) vb) / (na + nb - 2)), variances with divisor n - 1 (Cohen 1988).
 
     Args:
-        a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), at least two.
+        a: one number per run, shape (na,), at least two.
+        b: one number per run, shape (nb,), at least two.
 
     The sums of squared deviations are 2 and 8, the degrees of freedom 2 + 3:
 
@@ -479,8 +479,8 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
     any spread.
 
     Args:
-        a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), at least two.
+        a: one number per run, shape (na,), at least two.
+        b: one number per run, shape (nb,), at least two.
 
     The means differ by 4 and both variances are 2:
 
@@ -606,12 +606,12 @@ def _around_noncentrality(t: float, df: int, p: float) -> tuple[float, float]:
 def _root(rising: Callable[[float], float], wanted: float, low: float, high: float) -> float:
     """Where a rising function has a value; NoSolutionError if it is not between the bounds."""
     try:
-        found = optimize.brentq(lambda x: rising(x) - wanted, low, high)
+        root = optimize.brentq(lambda x: rising(x) - wanted, low, high)
     except ValueError:  # both bounds are on one side
-        found = math.nan
-    if not math.isclose(rising(found), wanted, rel_tol=1e-6):
+        root = math.nan
+    if not math.isclose(rising(root), wanted, rel_tol=1e-6):
         raise NoSolutionError(f"nothing from {low:.6g} to {high:.6g} gives {wanted}")
-    return found
+    return root
 
 
 def bootstrap_effect_interval(
@@ -621,15 +621,15 @@ def bootstrap_effect_interval(
     confidence: float = 0.95,
     resamples: int = 9999,
 ) -> Interval:
-    """Percentile bootstrap interval of Cohen's d: each group is resampled on its own.
+    """Percentile bootstrap interval of Cohen's d: each group is resampled separately.
 
     The bounds are the (1 ± confidence) / 2 quantiles of d over resamples drawn with replacement
     (Efron & Tibshirani 1993). It assumes neither normal runs nor one variance, but is too narrow
     for few runs. Runs that belong together, as searches with one supernet do, are drawn together.
 
     Args:
-        a: one number a run, shape (na,), at least two.
-        b: one number a run, shape (nb,), or together, shape (nb, members).
+        a: one number per run, shape (na,), at least two.
+        b: one number per run, shape (nb,), or together, shape (nb, members).
         generator: source of randomness; its state advances.
         confidence: between 0 and 1.
         resamples: number of resamples.
@@ -678,8 +678,8 @@ def probability_of_superiority(a: ArrayLike, b: ArrayLike) -> float:
     P = U / (na nb), U being Mann and Whitney's statistic: `superiority` without its assumptions.
 
     Args:
-        a: one number a run, shape (na,).
-        b: one number a run, shape (nb,).
+        a: one number per run, shape (na,).
+        b: one number per run, shape (nb,).
 
     3 beats 1, 5 beats 1, 5 and 5 are equal: 2.5 of 4 pairs.
 
@@ -720,12 +720,12 @@ def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:
     if math.isnan(d):
         return math.nan
     t = _critical(df, alpha)
-    found = sum(_noncentral_sf(t, df, side * d * root) for side in (1, -1))
-    return min(max(found, alpha), 1.0)
+    probability = sum(_noncentral_sf(t, df, side * d * root) for side in (1, -1))
+    return min(max(probability, alpha), 1.0)
 
 
 def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = ALPHA) -> float:
-    """The smallest effect that so many runs find with a wanted power: `power` solved for d.
+    """The smallest effect that na and nb runs find with a wanted power: `power` solved for d.
 
     Args:
         na: runs in one group, at least two.
@@ -734,7 +734,7 @@ def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = AL
         alpha: level of significance, between 0 and 1.
 
     Raises:
-        NoSolutionError: if no effect is found just so often.
+        NoSolutionError: if no effect has that power.
 
     >>> round(detectable_effect(64, 64), 2), detectable_effect(64, 64, wanted=0.05)
     (0.5, 0.0)
@@ -762,12 +762,12 @@ def _critical(df: int, alpha: float) -> float:
     return min(math.sqrt(df * special.betainccinv(1 / 2, df / 2, alpha) / outside), _LARGEST)
 
 
-def runs_needed(d: float, others: int, wanted: float = POWER, alpha: float = ALPHA) -> int:
+def runs_needed(d: float, nb: int, wanted: float = POWER, alpha: float = ALPHA) -> int:
     """The fewest runs that find an effect with a wanted power against a group of another size.
 
     Args:
         d: the true effect size, not zero.
-        others: runs in the other group, at least two.
+        nb: runs in the other group, at least two.
         wanted: power, between alpha and 1.
         alpha: level of significance, between 0 and 1.
 
@@ -778,10 +778,10 @@ def runs_needed(d: float, others: int, wanted: float = POWER, alpha: float = ALP
     64
     """
     many = 2
-    while not power(d, many, others, alpha) >= wanted:
+    while not power(d, many, nb, alpha) >= wanted:
         many *= 2
         if many > 2**50:  # more change nothing
             raise NoSolutionError(
-                f"no number of runs against {others} finds d = {d} with a power of {wanted}"
+                f"no number of runs against {nb} finds d = {d} with a power of {wanted}"
             )
-    return bisect_left(range(many), wanted, lo=2, key=lambda n: power(d, n, others, alpha))
+    return bisect_left(range(many), wanted, lo=2, key=lambda n: power(d, n, nb, alpha))

@@ -33,7 +33,7 @@ class TrainConfig:
     """How a network is trained; the defaults are Laube's table 1."""
 
     epochs: int = 250
-    batch_size: int = 256  # images a path and step
+    batch_size: int = 256  # images per path and step
     learning_rate: float = 0.025
     final_learning_rate: float = 5e-5  # Laube's table 1; his section 3.3 says 1e-5
     warmup_epochs: int = 0
@@ -60,7 +60,7 @@ class TrainConfig:
             raise ConfigError("RMSprop has no Nesterov momentum; take nesterov=False")
         if self.epochs < 1 or self.batch_size < 2:
             raise ConfigError(
-                "training needs at least 1 epoch and 2 images a batch, "
+                "training needs at least 1 epoch and 2 images per batch, "
                 f"found epochs={self.epochs}, batch_size={self.batch_size}"
             )
         if not 0 <= self.warmup_epochs < self.epochs:
@@ -161,7 +161,7 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a network in place; gradients of a sampler's group make one update.
 
-    Each path of a group takes a batch of its own. Training ends early, after the epoch, when a
+    Each path of a group takes its own batch. Training ends early, after the epoch, when a
     loss is not finite. Between two epochs the network may be evaluated: each begins by putting it
     into training mode.
 
@@ -180,8 +180,8 @@ def train(
         ConfigError: before the first epoch, if one has fewer whole batches than an update takes.
     """
     device = split.train_images.device
-    batches_an_epoch = len(split.train_images) // config.batch_size
-    if batches_an_epoch < sampler.group_size:
+    batches_per_epoch = len(split.train_images) // config.batch_size
+    if batches_per_epoch < sampler.group_size:
         raise ConfigError(
             f"an update takes {sampler.group_size} batches of {config.batch_size} images, but "
             f"an epoch has {len(split.train_images)} images; take smaller batches"
@@ -190,13 +190,13 @@ def train(
     optimizer = make_optimizer(net, config)
     stream = batches(split, config, image_generator)
     share = 1 / sampler.group_size if config.gradients == "mean" else 1
-    steps, total_steps = 0, config.epochs * batches_an_epoch
+    steps, total_steps = 0, config.epochs * batches_per_epoch
     for epoch in range(1, config.epochs + 1):
         net.train()
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
         seen = 0
-        while steps < epoch * batches_an_epoch:
+        while steps < epoch * batches_per_epoch:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(steps / total_steps, config)
             optimizer.zero_grad(set_to_none=True)

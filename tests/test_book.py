@@ -359,8 +359,8 @@ def test_every_metric_has_its_place_on_the_definitions_page():
     ]
     assert len(functions) > 5
     for name in functions:
-        before, found, _ = page.partition(f".. autofunction:: {name}\n")
-        assert found, f"{name} is missing"
+        before, directive, _ = page.partition(f".. autofunction:: {name}\n")
+        assert directive, f"{name} is missing"
         assert before.rpartition("\n##")[2].count("$$") == 2, f"{name} has no formula"
 
 

@@ -91,7 +91,7 @@ def test_ctrl_c_while_importing_prints_no_traceback():
 
 
 def test_an_address_that_is_none_is_answered_in_a_sentence(tmp_path):
-    """In a process of its own, for what Dask prints when it ends."""
+    """In a separate process, for what Dask prints when it ends."""
     pytest.importorskip("distributed", reason="pip install 'nasrepro[cluster]'")
     words = ["study", "run", "correlations", "--profile", "digits", "--scheduler", "localhost"]
     done = subprocess.run(

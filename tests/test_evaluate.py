@@ -206,8 +206,8 @@ def test_stacked_paths_count_as_paths_one_by_one(
 
 def test_no_more_paths_are_stacked_than_the_limit(digits, net, monkeypatch):
     monkeypatch.setattr(stacked, "STACKED_PATHS", 3)
-    found = count_correct(net, CELLS, digits, CONFIGS["batch"], stacked=forward_in_stacks)
-    assert found.tolist() == count_correct(net, CELLS, digits, CONFIGS["batch"]).tolist()
+    counts = count_correct(net, CELLS, digits, CONFIGS["batch"], stacked=forward_in_stacks)
+    assert counts.tolist() == count_correct(net, CELLS, digits, CONFIGS["batch"]).tolist()
 
 
 def test_paths_that_cannot_be_stacked_are_refused(digits, net):
@@ -346,8 +346,8 @@ def test_cells_that_the_supernet_lacks_are_refused(digits, net):
 @pytest.mark.parametrize("mode", CONFIGS)
 def test_losses_of_many_paths_are_those_of_each(digits, mode):
     net, validation = Toy(), (digits.validation_images, digits.validation_labels)
-    found = evaluate_paths(net, CELLS, digits, CONFIGS[mode])
+    evaluations = evaluate_paths(net, CELLS, digits, CONFIGS[mode])
     one_by_one = [loss_and_correct(net, cell, *validation, digits, CONFIGS[mode]) for cell in CELLS]
-    assert found.loss == pytest.approx([loss for loss, _ in one_by_one], rel=1e-5)
-    assert found.correct.tolist() == [correct for _, correct in one_by_one]
-    assert len(set(found.loss.tolist())) == 3  # two of the four are one path
+    assert evaluations.loss == pytest.approx([loss for loss, _ in one_by_one], rel=1e-5)
+    assert evaluations.correct.tolist() == [correct for _, correct in one_by_one]
+    assert len(set(evaluations.loss.tolist())) == 3  # two of the four are one path

@@ -54,13 +54,13 @@ def gradients(net: Network, logits: Tensor) -> Tensor:
     """Of a loss, with respect to every parameter, as one vector; zero where it does not depend."""
     loss = F.cross_entropy(logits, torch.arange(len(logits)) % logits.shape[1])
     parameters = list(net.parameters())
-    found = torch.autograd.grad(loss, parameters, materialize_grads=True)
-    return torch.cat([gradient.flatten() for gradient in found])
+    gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+    return torch.cat([gradient.flatten() for gradient in gradients])
 
 
-def distance(found: Tensor, expected: Tensor) -> float:
+def distance(actual: Tensor, expected: Tensor) -> float:
     """Norm of the difference, relative to the expected norm."""
-    return ((found - expected).norm() / expected.norm()).item()
+    return ((actual - expected).norm() / expected.norm()).item()
 
 
 @settings(deadline=None, max_examples=25)
@@ -75,8 +75,8 @@ def test_every_way_computes_the_plain_logits(config, subspace, size, seed):
         many = torch.stack(list(net.forward_many(x, cells)), dim=1)
         stacked = forward_stacked(net, x, cells)
         one = torch.stack([net(x, cell) for cell in cells], dim=1)
-    for found in (one, many, stacked):
-        torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-7)
+    for logits in (one, many, stacked):
+        torch.testing.assert_close(logits, expected, rtol=1e-7, atol=1e-7)
 
 
 @settings(deadline=None, max_examples=25)

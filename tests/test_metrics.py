@@ -159,8 +159,8 @@ def test_input_that_differs_by_rounding_is_constant(value, roundings):
 def test_input_that_hardly_differs_is_constant_or_correlates(value, roundings):
     """Without a warning of SciPy's, which would be an error here."""
     predicted = value * (1 + np.array(roundings) * np.finfo(float).eps)
-    found = metrics.pearson(predicted, np.arange(len(predicted)))
-    assert math.isnan(found) == (not varies(predicted)) or abs(found) <= 1
+    correlation = metrics.pearson(predicted, np.arange(len(predicted)))
+    assert math.isnan(correlation) == (not varies(predicted)) or abs(correlation) <= 1
 
 
 def test_the_mean_prediction_of_a_constant_supernet_does_not_depend_on_n():
@@ -289,9 +289,9 @@ def test_top_k_prefers_the_better_predicted_of_equal_truths():
 @quick
 @given(pairs)
 def test_top_k_rises_with_k_to_the_best_of_all(xy):
-    found = [metrics.top_k_accuracy(*xy, k) for k in range(1, len(xy[0]) + 1)]
-    assert found == sorted(found)
-    assert found[-1] == max(xy[1])
+    accuracies = [metrics.top_k_accuracy(*xy, k) for k in range(1, len(xy[0]) + 1)]
+    assert accuracies == sorted(accuracies)
+    assert accuracies[-1] == max(xy[1])
 
 
 @pytest.mark.parametrize("k", [0, 4])

@@ -120,9 +120,9 @@ def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
     a, b = pair
     strata = ([a, b], [b, a])
     differences = stats.difference_interval(a, b), stats.stratified_difference_interval(*strata)
-    for found in differences:
-        assert found.mean == 0
-        assert not any(verdict(found, region) == SUPPORTED for region in REGIONS)
+    for interval in differences:
+        assert interval.mean == 0
+        assert not any(verdict(interval, region) == SUPPORTED for region in REGIONS)
     assert np.isnan(
         [
             stats.cohens_d(a, b),
@@ -150,9 +150,9 @@ def test_groups_that_agree_within_but_not_with_each_other_have_no_effect_in_devi
 def test_groups_that_vary_are_compared_as_scipy_does(a, b, scale):
     assume(len(set(a)) > 1 and len(set(b)) > 1)
     a, b = (np.array(group) * scale for group in (a, b))
-    for own, equal in ((stats.student_test, True), (stats.welch_test, False)):
+    for test, equal in ((stats.student_test, True), (stats.welch_test, False)):
         expected = scipy.stats.ttest_ind(a, b, equal_var=equal)
-        assert own(a, b) == pytest.approx((expected.statistic, expected.df, expected.pvalue))
+        assert test(a, b) == pytest.approx((expected.statistic, expected.df, expected.pvalue))
     expected = expected.confidence_interval()
     assert stats.difference_interval(a, b)[1:3] == pytest.approx(tuple(expected), abs=1e-9 * scale)
 
@@ -168,8 +168,8 @@ def test_rankings_that_differ_by_rounding_are_constant():
     assert math.isnan(stats.spearman_interval(values, np.random.default_rng(0)).mean)
     x, y, z = np.transpose(values)
     assert math.isnan(stats.fisher_interval(x, y).mean)
-    found = stats.spearman_difference_interval(x[:, None], y, z, np.random.default_rng(0))
-    assert math.isnan(found.mean)
+    interval = stats.spearman_difference_interval(x[:, None], y, z, np.random.default_rng(0))
+    assert math.isnan(interval.mean)
 
 
 def test_no_strata_are_an_error():
@@ -254,8 +254,8 @@ def test_the_correlation_of_rankings_is_scipys_mean_over_pairs(rows):
     values = np.array(rows, dtype=float)
     assume((np.ptp(values, axis=0) > 0).all())
     pairs = [spearmanr(values[:, a], values[:, b]).statistic for a, b in ((0, 1), (0, 2), (1, 2))]
-    found = stats.spearman_interval(values, np.random.default_rng(0), resamples=10)
-    assert (found.mean, found.n) == (pytest.approx(np.mean(pairs)), len(rows))
+    interval = stats.spearman_interval(values, np.random.default_rng(0), resamples=10)
+    assert (interval.mean, interval.n) == (pytest.approx(np.mean(pairs)), len(rows))
 
 
 def test_the_interval_of_rankings_is_the_bootstrap_of_their_rows():
@@ -265,7 +265,7 @@ def test_the_interval_of_rankings_is_the_bootstrap_of_their_rows():
     generator = np.random.default_rng(5)
     truth = generator.normal(size=60)
     values = np.column_stack([truth + generator.normal(size=60) for _ in range(2)])
-    found = stats.spearman_interval(values, np.random.default_rng(1), 0.9, resamples=4000)
+    interval = stats.spearman_interval(values, np.random.default_rng(1), 0.9, resamples=4000)
     expected = bootstrap(
         tuple(values.T),
         lambda x, y: spearmanr(x, y).statistic,
@@ -276,15 +276,15 @@ def test_the_interval_of_rankings_is_the_bootstrap_of_their_rows():
         method="percentile",
         rng=np.random.default_rng(2),
     ).confidence_interval
-    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.03)
-    assert found.low < found.mean < found.high
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=0.03)
+    assert interval.low < interval.mean < interval.high
     again = stats.spearman_interval(values, np.random.default_rng(1), 0.9, resamples=4000)
-    assert again == found
+    assert again == interval
 
 
 def test_rankings_that_cannot_be_told_apart_have_no_interval():
-    found = stats.spearman_interval([[1, 1], [2, 1], [3, 1]], np.random.default_rng(0))
-    assert math.isnan(found.mean) and math.isnan(found.low) and math.isnan(found.high)
+    interval = stats.spearman_interval([[1, 1], [2, 1], [3, 1]], np.random.default_rng(0))
+    assert math.isnan(interval.mean) and math.isnan(interval.low) and math.isnan(interval.high)
     few = stats.spearman_interval([[1, 2], [3, 4]], np.random.default_rng(0))
     assert few.mean == pytest.approx(1) and math.isnan(few.low)  # a resample takes one row twice
 
@@ -294,22 +294,22 @@ def test_the_difference_of_two_truths_is_that_of_the_mean_correlations():
     one, other = generator.normal(size=(2, 80))
     rankings = np.column_stack([one + generator.normal(size=80) for _ in range(3)])
     pairs = [spearmanr(r, one).statistic - spearmanr(r, other).statistic for r in rankings.T]
-    found = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
-    assert (found.mean, found.n) == (pytest.approx(np.mean(pairs)), 80)
-    assert 0 < found.low < found.mean < found.high
+    interval = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
+    assert (interval.mean, interval.n) == (pytest.approx(np.mean(pairs)), 80)
+    assert 0 < interval.low < interval.mean < interval.high
     again = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
-    assert again == found
+    assert again == interval
     turned = stats.spearman_difference_interval(rankings, other, one, np.random.default_rng(0))
-    assert turned[:3] == pytest.approx((-found.mean, -found.high, -found.low))
+    assert turned[:3] == pytest.approx((-interval.mean, -interval.high, -interval.low))
     alike = stats.spearman_difference_interval(rankings, one, one, np.random.default_rng(0))
     assert alike[:3] == (0, 0, 0)
 
 
 def test_a_difference_of_constant_rankings_has_no_interval():
-    found = stats.spearman_difference_interval(
+    interval = stats.spearman_difference_interval(
         [[1], [1], [1]], [1, 2, 3], [3, 2, 1], np.random.default_rng(0)
     )
-    assert math.isnan(found.mean) and math.isnan(found.low) and math.isnan(found.high)
+    assert math.isnan(interval.mean) and math.isnan(interval.low) and math.isnan(interval.high)
 
 
 @pytest.mark.parametrize("values", [[[1, 2]], [[1], [2]], [1, 2], [[1, math.nan], [2, 3]]])
@@ -384,9 +384,9 @@ def test_bootstrap_resamples_supernets_whole_and_runs_one_by_one():
 
     Their means are 5, 7 or 9, less 1; squares 0, 8 or 0, and 4 of the searches, by 2 + 4 - 2.
     """
-    found = np.array([[0.0, 2.0], [0.0, 2.0]])
+    regrets = np.array([[0.0, 2.0], [0.0, 2.0]])
     interval = stats.bootstrap_effect_interval(
-        np.array([5.0, 9.0]), found, np.random.default_rng(0), resamples=999
+        np.array([5.0, 9.0]), regrets, np.random.default_rng(0), resamples=999
     )
     assert interval == pytest.approx((6 / 3**0.5, 6 / 3**0.5, 8.0, 6))  # 4 lies between
 
@@ -396,8 +396,8 @@ def test_bootstrap_is_wider_where_searches_of_a_supernet_agree():
     regrets = np.array([[0.0] * 4, [1.0] * 4, [2.0] * 4])
     without = np.random.default_rng(0).normal(3, 1, 50)
     alike, mixed = (
-        stats.bootstrap_effect_interval(without, found, np.random.default_rng(1), resamples=999)
-        for found in (regrets, regrets.T)
+        stats.bootstrap_effect_interval(without, groups, np.random.default_rng(1), resamples=999)
+        for groups in (regrets, regrets.T)
     )
     assert alike.high - alike.low > 1.5 * (mixed.high - mixed.low)
 
@@ -418,11 +418,11 @@ def test_superiority_of_both_groups_adds_up_to_one(a, b):
 
 def test_power_is_how_often_the_test_finds_the_effect():
     generator = np.random.default_rng(9)
-    found = [
+    significant = [
         stats.student_test(generator.normal(0.6, size=25), generator.normal(size=100)).p < 0.05
         for _ in range(1000)
     ]
-    assert np.mean(found) == pytest.approx(stats.power(0.6, 25, 100), abs=4 * 0.0133)
+    assert np.mean(significant) == pytest.approx(stats.power(0.6, 25, 100), abs=4 * 0.0133)
 
 
 @cache
@@ -482,10 +482,10 @@ def test_power_at_the_ends(d, na, nb, alpha, expected):
     st.floats(1e-300, 1, exclude_max=True),
 )
 def test_power_lies_between_alpha_and_one_and_rises_with_the_effect(d, na, nb, alpha):
-    found = stats.power(d, na, nb, alpha)
-    assert alpha <= found <= 1
-    assert stats.power(-d, na, nb, alpha) == found == stats.power(d, nb, na, alpha)
-    assert stats.power(d / 2, na, nb, alpha) <= found + 1e-9
+    power = stats.power(d, na, nb, alpha)
+    assert alpha <= power <= 1
+    assert stats.power(-d, na, nb, alpha) == power == stats.power(d, nb, na, alpha)
+    assert stats.power(d / 2, na, nb, alpha) <= power + 1e-9
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, math.nan])
@@ -507,8 +507,8 @@ def test_bounds_of_an_effect_are_those_found_by_bisection():
 
         ends = t - abs(t) - 9, t + 3 * abs(t) + 9
         bounds = [optimize.bisect(beyond, *ends, args=(tail,), xtol=1e-7) for tail in tails]
-        found = np.array(stats.effect_interval(d, na, nb, confidence)[1:3]) * t / d
-        assert found == pytest.approx(bounds, abs=1e-6), (d, na, nb, confidence)
+        interval = np.array(stats.effect_interval(d, na, nb, confidence)[1:3]) * t / d
+        assert interval == pytest.approx(bounds, abs=1e-6), (d, na, nb, confidence)
 
 
 def test_a_huge_effect_has_its_interval_at_once():

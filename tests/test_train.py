@@ -158,7 +158,7 @@ def test_defaults_are_the_papers_table():
         ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
         ({"label_smoothing": 1.0}, "label smoothing is a share below 1, found 1.0"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
-        ({"batch_size": 1}, "2 images a batch, found .*batch_size=1"),
+        ({"batch_size": 1}, "2 images per batch, found .*batch_size=1"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):
@@ -252,10 +252,10 @@ def test_training_is_the_updates_written_by_hand(digits, settings_, groups):
     )
     expected, net = toy(), toy()
     history = by_hand(expected, digits, groups, config)
-    found = run(net, digits, Given(groups), config)
+    epochs = run(net, digits, Given(groups), config)
     torch.testing.assert_close(net.state_dict(), expected.state_dict(), rtol=1e-3, atol=1e-4)
-    assert [e.loss for e in found] == pytest.approx([loss for loss, _ in history], rel=1e-3)
-    assert [e.accuracy for e in found] == pytest.approx([hit for _, hit in history], abs=2)
+    assert [e.loss for e in epochs] == pytest.approx([loss for loss, _ in history], rel=1e-3)
+    assert [e.accuracy for e in epochs] == pytest.approx([hit for _, hit in history], abs=2)
 
 
 @pytest.mark.parametrize(
