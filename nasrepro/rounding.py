@@ -19,6 +19,34 @@ def varies(values: np.ndarray, axis: int = -1) -> np.ndarray:
     return high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
 
 
+def counted(shares: np.ndarray, of: int) -> np.ndarray:
+    """Which counts of so many some shares are that were rounded to 32 bits, whole float64.
+
+    Raises:
+        ValueError: if one is no such share.
+
+    >>> counted(np.array([0.3333], dtype=np.float32), 10_000).tolist()
+    [3333.0]
+    """
+    scaled = shares.astype(np.float64) * of
+    counts = np.rint(scaled)
+    if len(odd := shares[np.abs(scaled - counts) > 0.01]):
+        raise ValueError(f"expected shares of {of:,}, found {odd[0]}")
+    return counts
+
+
+def mean_share(counts: np.ndarray, of: int, axis: int = -1) -> np.ndarray:
+    """The mean along an axis of shares of so many, percent, float64: summed first, divided once.
+
+    So that equal sums are equal means, whichever counts they are of.
+
+    >>> counts = np.array([[1, 28, 1], [10, 19, 1]])
+    >>> (counts / 100 * 100).mean(axis=1).tolist(), mean_share(counts, 100).tolist()
+    ([10.000000000000002, 10.0], [10.0, 10.0])
+    """
+    return 100 * counts.sum(axis=axis) / (of * counts.shape[axis])
+
+
 def mean_of(values: np.ndarray, axis: int | None = -1) -> np.ndarray:
     """The mean along an axis, which rounding does not carry past the least or the greatest value.
 

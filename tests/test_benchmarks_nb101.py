@@ -99,6 +99,17 @@ def test_table_is_the_mean_of_three_runs_and_says_that_it_is_a_sample(data, samp
         table.rows([codes[0], 7])
 
 
+def test_as_many_distinct_means_as_sums_of_counts(data, raw, sample):
+    """Means of shares in floating point would be 8,389 and 8,414."""
+    table = load_table("nb101-sample")
+    for split, name, distinct in (("validation", "val", 5_836), ("test", "test", 5_774)):
+        sums = raw[[f"{name}{run}" for run in (0, 1, 2)]].astype(int).sum(axis=1)
+        means = table.values[f"cifar10-{split}-108"]
+        assert len(np.unique(sums)) == len(np.unique(means)) == distinct
+        assert means.tolist() == (100 * sums / (3 * 9_984)).tolist()
+        assert sample[split].tolist() == means.tolist()
+
+
 def write(tmp_path: Path, frame: pd.DataFrame) -> Path:
     path = tmp_path / "table.parquet"
     frame.to_parquet(path)
@@ -222,6 +233,13 @@ def test_macro_is_complete_and_means_agree_with_those_of_the_file(data, networks
     assert len(table.subset(("mb3_k3", "mb6_k5"))) == 2**8
 
 
+def test_macro_means_are_those_of_whole_images(data):
+    """The file's means, of 32 bits, take 2,331 values; the sums of counts 1,655."""
+    sums = load_table("nb-macro").values["cifar10-test-50"] * 300
+    assert np.abs(sums - np.rint(sums)).max() < 1e-8
+    assert len(np.unique(load_table("nb-macro").values["cifar10-test-50"])) == 1_655
+
+
 def test_macro_networks_that_are_one_were_trained_once(data):
     table = load_table("nb-macro")
     canonical = [macro_space.canonical(cell).code for cell in table.cells]
@@ -238,6 +256,7 @@ def test_macro_networks_that_are_one_were_trained_once(data):
         (lambda n: n["00000000"].pop("test_acc"), "test_acc"),
         (lambda n: n["00000000"]["test_acc"].pop(), "not the table of NAS-Bench-Macro"),
         (lambda n: n["00000000"].update(test_acc=[101.0] * 3), "from 0 to 100, found 101"),
+        (lambda n: n["00000000"].update(test_acc=[90.005] * 3), "shares of 10,000, found 0.9000"),
     ],
 )
 def test_damaged_macro(tmp_path, networks, change, message):

@@ -11,9 +11,11 @@ import numpy as np
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import naming
+from nasrepro.rounding import counted, mean_share
 from nasrepro.spaces.macro import NUM_CELLS, Cell
 
 NAME = "nb-macro"
+TEST_IMAGES = 10_000
 COLUMNS = (
     Column(
         dataset="cifar10",
@@ -44,6 +46,10 @@ def read_json(path: Path) -> Table:
             f"{path}: expected {NUM_CELLS:,} networks with 3 accuracies each, "
             f"found an array of shape {runs.shape}"
         )
-    values = {column.name: runs.mean(axis=1) for column in COLUMNS}
+    try:
+        counts = counted(runs / 100, TEST_IMAGES)
+    except ValueError as error:
+        raise DataError(f"{path}, accuracies: {error}") from None
+    values = {column.name: mean_share(counts, TEST_IMAGES) for column in COLUMNS}
     with naming(path):
         return Table(NAME, codes, COLUMNS, values, space="macro")

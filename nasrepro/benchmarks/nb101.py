@@ -14,6 +14,7 @@ from nasrepro.data.pourchot import EPOCHS, IMAGES, RUNS
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import DataError
 from nasrepro.files import naming
+from nasrepro.rounding import mean_share
 from nasrepro.spaces.nb101 import encode
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def read_sample(path: Path) -> "pd.DataFrame":
 
     Returns:
         One row a cell: its `code`; `params`, trainable parameters; of each of the three runs
-        `validation_0` and `test_0`, percent, and `seconds_0` of training, float64.
+        `validation_0` and `test_0`, percent, and `seconds_0` of training, float64; and the means
+        `validation` and `test` of the runs, percent, float64: equal ones are equal numbers.
 
     Raises:
         DataError: if it is not such a table.
@@ -79,6 +81,9 @@ def read_sample(path: Path) -> "pd.DataFrame":
         sample[f"validation_{run}"] = frame[f"val{run}"] / IMAGES * 100
         sample[f"test_{run}"] = frame[f"test{run}"] / IMAGES * 100
         sample[f"seconds_{run}"] = frame[f"time{run}"].astype(np.float64)
+    for split, what in {"validation": "val", "test": "test"}.items():
+        counts = frame[[f"{what}{run}" for run in RUNS]].to_numpy(np.int64)
+        sample[split] = mean_share(counts, IMAGES)
     return sample
 
 
@@ -89,14 +94,9 @@ def read_table(path: Path) -> Table:
         DataError: if it is not such a table, or holds an impossible cell or accuracy.
     """
     sample = read_sample(path)
-    values = {column.name: mean_of_runs(sample, column.split) for column in COLUMNS}
+    values = {column.name: sample[column.split].to_numpy() for column in COLUMNS}
     with naming(path):
         return Table(NAME, sample["code"].to_numpy(), COLUMNS, values, space="nb101")
-
-
-def mean_of_runs(sample: "pd.DataFrame", split: str) -> np.ndarray:
-    """Mean accuracy of the three runs, percent, float64 [n]."""
-    return sample[[f"{split}_{run}" for run in RUNS]].to_numpy().mean(axis=1)
 
 
 def read_supernets(path: Path, sample: "pd.DataFrame") -> "pd.DataFrame":
@@ -126,7 +126,7 @@ def read_supernets(path: Path, sample: "pd.DataFrame") -> "pd.DataFrame":
     frame["code"] = sample["code"].to_numpy()[rows]
     frame["proxy"] = frame["supernet_val_acc"].astype(np.float64) * 100
     for split in SPLITS:
-        frame[split] = mean_of_runs(sample, split)[rows]
+        frame[split] = sample[split].to_numpy()[rows]
     return frame[["space", "method", "seed", "code", "proxy", *SPLITS]]
 
 

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from nasrepro.benchmarks import compact
-from nasrepro.benchmarks.nb101 import EPOCHS, RUNS, columns
+from nasrepro.benchmarks.nb101 import EPOCHS, IMAGES, RUNS, columns
 from nasrepro.benchmarks.official import first_available, require_file
 from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.tfrecord import read_records
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import naming
+from nasrepro.rounding import counted, mean_share
 from nasrepro.spaces.nb101 import NUM_CELLS, Cell, canonical_codes
 
 NAME = "nb101-official"
@@ -86,7 +87,11 @@ def read_tfrecord(path: Path) -> Table:
             )
     accuracies = np.array(list(runs.values())).reshape(len(runs), len(RUNS), len(_ACCURACIES))
     meanings = columns_of(path.name)
-    means = dict(zip(_ACCURACIES, 100 * accuracies.mean(axis=1).T, strict=True))
+    try:
+        counts = counted(accuracies, IMAGES)
+    except ValueError as error:
+        raise DataError(f"{path}, accuracies: {error}") from None
+    means = dict(zip(_ACCURACIES, mean_share(counts, IMAGES, axis=1).T, strict=True))
     values = {column.name: means[column.split] for column in meanings}
     canonical = canonical_codes(np.array([codes[name] for name in runs], dtype=np.int64))
     with naming(path):

@@ -21,6 +21,7 @@ from nasrepro.benchmarks.table import Column, Table
 from nasrepro.canonical import digest
 from nasrepro.errors import DataError
 from nasrepro.files import naming
+from nasrepro.rounding import mean_share
 from nasrepro.spaces import SPACES
 
 NAME = "nb201-selfmade"  # the one that comes with the project
@@ -85,8 +86,9 @@ class Curves:
         train_loss: mean over the batches of an epoch, float64 [cells, seeds, epochs].
         train_accuracy: percent of the augmented training images, [cells, seeds, epochs].
         validation_loss: after each epoch, mean over the held-out images, [cells, seeds, epochs].
-        validation_accuracy: after each epoch, percent, [cells, seeds, epochs].
-        test_accuracy: after the last epoch, percent, [cells, seeds].
+        validation_correct: after each epoch, held-out images, int64 [cells, seeds, epochs].
+        test_correct: after the last epoch, test images, int64 [cells, seeds].
+        test_images: of which these are, int64 [cells, seeds].
         parameters: trainable ones, int64 [cells].
         flops: of the forward pass of one image, int64 [cells].
     """
@@ -97,13 +99,24 @@ class Curves:
     train_loss: np.ndarray
     train_accuracy: np.ndarray
     validation_loss: np.ndarray
-    validation_accuracy: np.ndarray
-    test_accuracy: np.ndarray
+    validation_correct: np.ndarray
+    test_correct: np.ndarray
+    test_images: np.ndarray
     parameters: np.ndarray
     flops: np.ndarray
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def validation_accuracy(self) -> np.ndarray:
+        """After each epoch, percent of the held-out images, float64 [cells, seeds, epochs]."""
+        return 100 * self.validation_correct / self.bench["data"]["validation_images"]
+
+    @cached_property
+    def test_accuracy(self) -> np.ndarray:
+        """After the last epoch, percent, float64 [cells, seeds]."""
+        return 100 * self.test_correct / self.test_images
 
     @cached_property
     def train_loss_sum(self) -> np.ndarray:
@@ -216,10 +229,9 @@ def curves(packed: Packed) -> Curves:
         train_loss=gather("train_loss"),
         train_accuracy=gather("train_accuracy"),
         validation_loss=gather("validation_loss"),
-        validation_accuracy=100
-        * gather("validation_correct")
-        / packed.bench["data"]["validation_images"],
-        test_accuracy=100 * gather("test_correct") / gather("test_images"),
+        validation_correct=gather("validation_correct"),
+        test_correct=gather("test_correct"),
+        test_images=gather("test_images"),
         parameters=gather("parameters")[:, 0],
         flops=gather("flops")[:, 0],
     )
@@ -246,9 +258,10 @@ def load(name: str) -> Table:
 
 def table(curves: Curves) -> Table:
     """Validation and test accuracy at the end of training, mean over the seeds."""
+    held_out = curves.bench["data"]["validation_images"]
     values = {
-        "validation": curves.validation_accuracy[:, :, -1].mean(axis=1),
-        "test": curves.test_accuracy.mean(axis=1),
+        "validation": mean_share(curves.validation_correct[:, :, -1], held_out),
+        "test": 100 * curves.test_correct.sum(axis=1) / curves.test_images.sum(axis=1),
     }
     columns = tuple(column(curves, split) for split in values)
     by_name = {c.name: v for c, v in zip(columns, values.values(), strict=True)}
