@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nasrepro.metrics import finite_vector
-from nasrepro.rounding import mean_of
 from nasrepro.spaces import SPACES
 
 
@@ -154,6 +153,72 @@ def by_proxy(order: np.ndarray, proxy: ArrayLike) -> np.ndarray:
     return np.take_along_axis(order, falling, axis=-1)
 
 
+def best_of_drawn(score: ArrayLike, drawn: int) -> np.ndarray:
+    """How probable each architecture is the best of so many that are drawn without replacement.
+
+    Of n, the j-th best is it with probability C(n - j, drawn - 1) / C(n, drawn): it is drawn, and
+    none of the j - 1 better ones is. Equal ones share their probabilities evenly.
+
+    Args:
+        score: shape (n,).
+        drawn: from 1 to n.
+
+    Returns:
+        Float64 [n], of sum 1.
+
+    Three of six pairs of four have the best, two the second best but not the best:
+
+    >>> best_of_drawn([0.1, 0.4, 0.3, 0.2], 2).round(3).tolist()
+    [0.0, 0.5, 0.333, 0.167]
+    >>> best_of_drawn([0.1, 0.4, 0.4, 0.2], 2).round(3).tolist()
+    [0.0, 0.417, 0.417, 0.167]
+    """
+    scores = finite_vector(score, "score", at_least=1)
+    if not 1 <= drawn <= len(scores):
+        raise ValueError(f"drawn: expected 1 to {len(scores)}, found {drawn}")
+    behind = np.arange(len(scores) - 1, 0, -1)  # how many are worse than the j-th best
+    ratios = np.maximum(behind - drawn + 1, 0) / behind
+    chances = drawn / len(scores) * np.cumprod(np.append(1.0, ratios))
+    order = np.argsort(-scores, kind="stable")
+    return _shared(scores[order], chances)[np.argsort(order)]
+
+
+def expected_best(score: ArrayLike, value: ArrayLike, evaluations: int) -> np.ndarray:
+    """The mean value of the best of 1, 2, ... architectures drawn without replacement.
+
+    What random search has found on average, exactly: `best_of_drawn` times the values.
+
+    Args:
+        score: to select by, shape (n,).
+        value: to report, shape (n,).
+        evaluations: of a search; all n if there are fewer.
+
+    Returns:
+        Float64 [evaluations].
+
+    >>> expected_best([1, 2, 3], [10, 20, 30], 3).round(3).tolist()
+    [20.0, 26.667, 30.0]
+    """
+    scores, values = finite_vector(score, "score", 1), finite_vector(value, "value", 1)
+    _check_positive(evaluations=evaluations)
+    order = np.argsort(-scores, kind="stable")
+    # Summed by parts: the chance that none of the first j is drawn, times the step after the j-th.
+    steps = np.diff(_shared(scores[order], values[order]), append=0.0)
+    left, missed = np.arange(len(scores) - 1, -1, -1.0), np.ones(len(scores))
+    means = np.empty(min(evaluations, len(scores)))
+    for n in range(len(means)):
+        missed *= np.maximum(left - n, 0) / (len(scores) - n)
+        means[n] = ((missed - 1) * steps).sum()
+    return means
+
+
+def _shared(scores: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Numbers of architectures sorted by score, the mean of each group of equal scores."""
+    starts = np.flatnonzero(np.append(True, np.diff(scores) != 0))
+    sizes = np.diff(starts, append=len(scores))
+    return np.repeat(np.add.reduceat(numbers, starts) / sizes, sizes)
+
+
 def incumbents(order: np.ndarray, validation: ArrayLike) -> np.ndarray:
     """The best validated architecture after each evaluation; of equals, the first.
 
@@ -234,18 +299,6 @@ def regret_at(curves: Curves, budget: float) -> np.ndarray:
             f"{np.count_nonzero(finished == 0)} of {len(finished)} runs"
         )
     return np.take_along_axis(curves.regret, finished[:, None] - 1, axis=-1)[:, 0]
-
-
-def one_shot_budget(guided: Curves) -> float:
-    """The mean time until a search with weight sharing has trained the one cell that it picks.
-
-    Args:
-        guided: curves that begin with the supernet's costs (Pourchot, section 4.3).
-
-    >>> one_shot_budget(Curves(np.array([[10.0, 12.0], [14.0, 15.0]]), np.zeros((2, 2))))
-    12.0
-    """
-    return float(mean_of(guided.time[:, 0]))
 
 
 def _check_positive(**numbers: int) -> None:

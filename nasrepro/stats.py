@@ -535,7 +535,7 @@ def effect_interval(d: float, na: int, nb: int, confidence: float = 0.95) -> Int
     t = d sqrt(na nb / (na + nb)) follows the noncentral t distribution about delta sqrt(na nb /
     (na + nb)), delta being the true effect; the bounds are the delta for which the t found lies at
     its (1 ± confidence) / 2 quantiles (Cumming & Finch 2001). Exact for normal runs of one
-    variance; see `bootstrap_effect_interval` for others.
+    variance.
 
     Args:
         d: Cohen's d.
@@ -614,49 +614,6 @@ def _root(rising: Callable[[float], float], wanted: float, low: float, high: flo
     return root
 
 
-def bootstrap_effect_interval(
-    a: ArrayLike,
-    b: ArrayLike,
-    generator: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 9999,
-) -> Interval:
-    """Percentile bootstrap interval of Cohen's d: each group is resampled separately.
-
-    The bounds are the (1 ± confidence) / 2 quantiles of d over resamples drawn with replacement
-    (Efron & Tibshirani 1993). It assumes neither normal runs nor one variance, but is too narrow
-    for few runs. Runs that belong together, as searches with one supernet do, are drawn together.
-
-    Args:
-        a: one number per run, shape (na,), at least two.
-        b: one number per run, shape (nb,), or together, shape (nb, members).
-        generator: source of randomness; its state advances.
-        confidence: between 0 and 1.
-        resamples: number of resamples.
-
-    Returns:
-        d, its interval, and the number of runs; NaN bounds where b has one row, or a resample has
-        no spread at all.
-
-    Two supernets with the same searches: whichever are drawn, the means differ by 4, and squares of
-    4 have 2 + 4 - 2 degrees of freedom, so the deviation is 1:
-
-    >>> together = [[0, 2], [0, 2]]
-    >>> interval = bootstrap_effect_interval([5, 5], together, np.random.default_rng(0))
-    >>> interval.mean, interval.low, interval.high, interval.n
-    (4.0, 4.0, 4.0, 6)
-    """
-    _check_confidence(confidence)
-    x, y = finite_vector(a, "a"), finite_vector(np.ravel(b), "b")
-    rows = y.reshape(np.shape(b)[0], -1)
-    drawn = [v[generator.integers(len(v), size=(resamples, len(v)))] for v in (x, rows)]
-    effects = _effect(drawn[0], drawn[1].reshape(resamples, -1))
-    bounds = np.array([math.nan, math.nan])
-    if len(rows) > 1 and np.isfinite(effects).all():
-        bounds = np.quantile(effects, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(cohens_d(x, y), float(bounds[0]), float(bounds[1]), x.size + y.size)
-
-
 def superiority(d: float) -> float:
     """Probability of superiority that belongs to an effect size.
 
@@ -672,25 +629,32 @@ def superiority(d: float) -> float:
     return float(stats.norm.cdf(d / math.sqrt(2)))
 
 
-def probability_of_superiority(a: ArrayLike, b: ArrayLike) -> float:
+def probability_of_superiority(
+    a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Share of pairs of runs in which the one of `a` is greater; ties count half.
 
     P = U / (na nb), U being Mann and Whitney's statistic: `superiority` without its assumptions.
 
     Args:
         a: one number per run, shape (na,).
-        b: one number per run, shape (nb,).
+        b: one number per run, shape (nb,); or what a run may give, each with its weight.
+        weights: how probable each of b is, in any unit, shape (nb,); all equally without them.
 
     3 beats 1, 5 beats 1, 5 and 5 are equal: 2.5 of 4 pairs.
 
     >>> probability_of_superiority([3, 5], [1, 5])
     0.625
+    >>> probability_of_superiority([3, 5], [1, 5], [3, 1])
+    0.8125
     """
     x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
     if not _differ(x, y):
         return 0.5
-    x = x[:, None]
-    return float((x > y).mean() + (x == y).mean() / 2)
+    x = np.sort(x)
+    not_above, below = (np.searchsorted(x, y, side) for side in ("right", "left"))
+    shares = None if weights is None else np.asarray(weights)
+    return float(np.average(1 - (not_above + below) / (2 * len(x)), weights=shares))
 
 
 def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:

@@ -89,10 +89,14 @@ page = pages.prepare("regret", profile, workers, device)
 # {glue:md}`regret-nb101-machine` {glue:md}`regret-macro-machine`
 #
 # Without weight sharing, {glue:md}`regret-runs` runs of each search train up to
-# {glue:md}`regret-evaluations` cells, or all there are. With it, {glue:md}`regret-guided` searches
-# share out the candidates of a supernet evenly, so that no two have a cell in common; each evaluates
-# its share by proxy and trains it from the best down. They still share a supernet: intervals are over
-# supernets, after averaging the searches of each. Regret, search and budget are defined on
+# {glue:md}`regret-evaluations` cells, or all there are; what random search has found when a one-shot
+# search ends is the mean of {glue:md}`regret-draws` runs more. With weight sharing, a random search
+# evaluates one in {glue:md}`regret-guided` of a supernet's candidates by proxy. Which ones is chance,
+# and so a verdict could hang on our draw. It does not: the regret of a supernet is the expectation over
+# all draws. Of *n* candidates the one of rank *j* is the best of *k* drawn with probability
+# C(*n* - *j*, *k* - 1) / C(*n*, *k*). Intervals are over supernets, each of which counts once.
+# Figures over time show {glue:md}`regret-guided` drawn searches of each supernet, which train their
+# cells from the best down. Regret, search and budget are defined on
 # {doc}`the page of definitions <../definitions>`.
 #
 # **Costs.** As in the paper, a supernet costs {glue:md}`regret-supernet-cost` average stand-alone
@@ -116,7 +120,7 @@ page = pages.prepare("regret", profile, workers, device)
 # six methods. {numref}`fig-effects` sets their effect sizes beside the printed ones,
 # {numref}`tab-effects-101` has them in the form of the paper's table 4.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-effects", "caption": "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the noncentral t distribution for 25 and 100 runs. Recomputed: from n published supernets, with Welch's interval of the difference over supernets, divided by the pooled deviation."}, "image": {"alt": "Points with bars for seven spaces, printed and recomputed effect sizes", "width": "700px"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-effects", "caption": "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the noncentral t distribution for 25 and 100 runs. Recomputed: from n published supernets, with Welch's interval of the difference, over supernets, divided by the pooled deviation."}, "image": {"alt": "Points with bars for seven spaces, printed and recomputed effect sizes", "width": "700px"}}
 page.figure("effects")
 
 # %% [markdown]
@@ -306,8 +310,8 @@ page.figure("curves-macro")
 #
 # - **Fewer supernets, smaller searches.** The paper's searches evaluate 10,000 cells by proxy; of the
 #   supernets here, published or ours, only those that evaluated all of a space allow as many. The
-#   others evaluated 1,000 at most, which {glue:md}`regret-guided` searches share. The pick of so few
-#   is not that of 10,000, and the budget is smaller, too.
+#   others evaluated 1,000 at most, of which a search draws one in {glue:md}`regret-guided`. The pick
+#   of so few is not that of 10,000, and the budget is smaller, too.
 # - **Greedy search with weight sharing** asks for proxy accuracies of neighbours, and so for
 #   supernets that evaluated all cells: ours of two spaces. The authors published a random sample. On
 #   NAS-Bench-101 greedy search without weight sharing is missing, too: the sample does not have all

@@ -1,6 +1,9 @@
 """Searches, their regret over time, and equal budgets."""
 
 import os
+from fractions import Fraction
+from itertools import combinations
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,12 @@ from nasrepro.benchmarks import load_table
 from nasrepro.data.sources import SOURCES
 from nasrepro.search import (
     Curves,
+    best_of_drawn,
     by_proxy,
+    expected_best,
     greedy_search,
     incumbents,
     neighbourhood,
-    one_shot_budget,
     random_search,
     regret_at,
     regret_curves,
@@ -159,9 +163,61 @@ def test_a_perfect_proxy_has_no_regret_and_its_negative_the_most():
         assert (curves.regret[:, 0] == first).all() and (curves.regret[:, -1] == 0).all()
 
 
+@quick
+@given(scores=st.lists(st.integers(0, 3), min_size=1, max_size=7), data=st.data())
+def test_the_best_of_a_draw_is_counted_over_all_draws(scores, data):
+    """Every subset is as probable; its best ones share it."""
+    drawn = data.draw(st.integers(1, len(scores)))
+    subsets = list(combinations(range(len(scores)), drawn))
+    expected = np.zeros(len(scores))
+    for subset in subsets:
+        best = [row for row in subset if scores[row] == max(scores[r] for r in subset)]
+        expected[best] += 1 / len(best) / len(subsets)
+    assert best_of_drawn(scores, drawn) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_best_of_a_draw_is_that_of_many_drawn_searches():
+    """Twenty scores of which some are equal; 40,000 searches that draw six."""
+    generator = np.random.default_rng(0)
+    scores, regret = generator.integers(0, 12, 20).astype(float), generator.random(20)
+    order = by_proxy(random_search(20, 6, 40_000, generator), scores)
+    found = regret[order[:, 0]]
+    exact = best_of_drawn(scores, 6) @ regret
+    assert exact == pytest.approx(found.mean(), abs=4 * found.std() / 200)
+
+
+def test_chances_of_large_draws_are_those_of_binomial_coefficients():
+    """C(N - j, k - 1) / C(N, k) for 200 of 1,000 and 369 of 15,625 cells."""
+    for n, k in ((1_000, 200), (15_625, 369), (50, 50), (50, 1)):
+        chances = best_of_drawn(-np.arange(n), k)
+        assert chances.sum() == pytest.approx(1, abs=1e-12)
+        for j in (1, 2, 7, 40):
+            exact = Fraction(comb(n - j, k - 1), comb(n, k))
+            assert chances[j - 1] == pytest.approx(float(exact), rel=1e-10, abs=0)
+
+
+def test_more_or_fewer_than_there_are_cannot_be_drawn():
+    for drawn in (0, 4):
+        with pytest.raises(ValueError, match=f"drawn: expected 1 to 3, found {drawn}"):
+            best_of_drawn([1, 2, 3], drawn)
+
+
+def test_what_random_search_finds_on_average():
+    """After each training as by the chances of the best; after all, the best's; and as drawn."""
+    generator = np.random.default_rng(1)
+    scores, values = generator.integers(0, 40, 60).astype(float), generator.random(60)
+    means = expected_best(scores, values, 100)
+    chances = [best_of_drawn(scores, n + 1) @ values for n in range(60)]
+    assert means.shape == (60,) and means == pytest.approx(chances, abs=1e-12)
+    assert means[0] == pytest.approx(values.mean())
+    assert means[-1] == pytest.approx(values[scores == scores.max()].mean())
+    found = values[incumbents(random_search(60, 60, 20_000, generator), scores)]
+    error = found.std(axis=0).max() / 20_000**0.5
+    assert np.abs(found.mean(axis=0) - means).max() < 5 * error
+
+
 def test_equal_budget():
     guided = Curves(np.array([[10.0, 11.0], [12.0, 13.0]]), np.array([[1.0, 0.0], [2.0, 0.0]]))
-    assert one_shot_budget(guided) == 11
     assert regret_at(guided, 12).tolist() == [0, 2], "a training that ends just then counts"
     with pytest.raises(ValueError, match=r"budget of 11.* first training of 1 of 2 runs"):
         regret_at(guided, 11)

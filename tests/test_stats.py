@@ -127,7 +127,6 @@ def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
         [
             stats.cohens_d(a, b),
             *stats.effect_interval(stats.cohens_d(a, b), len(a), len(b))[:3],
-            *stats.bootstrap_effect_interval(a, b, np.random.default_rng(0), resamples=20)[:3],
             *stats.deviation_ratio_interval([a], [b])[:3],
             stats.student_test(a, b).p,
             stats.welch_test(a, b).p,
@@ -360,46 +359,6 @@ def test_bounds_of_an_effect_put_it_at_the_quantiles(d, na, nb):
         normal = generator.normal(bound * root, size=200_000)
         effects = normal / np.sqrt(generator.chisquare(df, 200_000) / df) / root
         assert (side * (effects - d) > 0).mean() == pytest.approx(0.025, abs=0.002)
-
-
-def test_bootstrap_and_noncentral_t_agree_for_many_normal_runs():
-    generator = np.random.default_rng(6)
-    a, b = generator.normal(0.5, size=400), generator.normal(size=300)
-    exact = stats.effect_interval(stats.cohens_d(a, b), 400, 300)
-    drawn = stats.bootstrap_effect_interval(a, b, np.random.default_rng(7), resamples=2000)
-    assert drawn == pytest.approx(exact, abs=0.02)
-
-
-def test_bootstrap_of_an_effect_depends_on_the_seed_alone():
-    def interval(seed):
-        return stats.bootstrap_effect_interval(
-            DRUG_1, DRUG_2, np.random.default_rng(seed), resamples=99
-        )
-
-    assert interval(0) == interval(0) != interval(1)
-
-
-def test_bootstrap_resamples_supernets_whole_and_runs_one_by_one():
-    """Searches 0 and 2 of either supernet: only the runs, 5 and 9, make d vary.
-
-    Their means are 5, 7 or 9, less 1; squares 0, 8 or 0, and 4 of the searches, by 2 + 4 - 2.
-    """
-    regrets = np.array([[0.0, 2.0], [0.0, 2.0]])
-    interval = stats.bootstrap_effect_interval(
-        np.array([5.0, 9.0]), regrets, np.random.default_rng(0), resamples=999
-    )
-    assert interval == pytest.approx((6 / 3**0.5, 6 / 3**0.5, 8.0, 6))  # 4 lies between
-
-
-def test_bootstrap_is_wider_where_searches_of_a_supernet_agree():
-    """The same twelve regrets: by supernet they agree, or each supernet has one of each."""
-    regrets = np.array([[0.0] * 4, [1.0] * 4, [2.0] * 4])
-    without = np.random.default_rng(0).normal(3, 1, 50)
-    alike, mixed = (
-        stats.bootstrap_effect_interval(without, groups, np.random.default_rng(1), resamples=999)
-        for groups in (regrets, regrets.T)
-    )
-    assert alike.high - alike.low > 1.5 * (mixed.high - mixed.low)
 
 
 def test_superiority_of_normal_runs_is_the_share_of_pairs():

@@ -23,7 +23,7 @@ from nasrepro.studies.appraisal import rank_correlations
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.measure import observe_run
 
-SMALL = Protocol(runs=5, evaluations=60, points=5, resamples=99)
+SMALL = Protocol(runs=5, draws=200, evaluations=60, points=5, resamples=99)
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_guided_greedy_search_asks_for_neighbours(table):
     assert [(guide.space, guide.search) for guide in guides] == [
         (f"{count} cells by proxy", search) for count in (17, 200) for search in ("RS", "GS")
     ]
-    order = guides[3].draw(proxy, np.random.default_rng(0))
+    order = guides[3].by_proxy.draw(proxy, np.random.default_rng(0))
     assert order.shape == (5, 200) and all(len(set(run)) == 200 for run in order.tolist())
     for start, *others in order:
         # Six edges with two other operations each.
@@ -339,15 +339,14 @@ def test_every_claim_is_judged_and_every_table_named(stored):
 
 
 def test_stored_effects_follow_from_what_is_stored_beside_them(stored):
-    """d from difference and deviation; p and the interval of d from d and the runs alone."""
+    """d from difference and deviation; p and t's interval from d and the paper's runs alone."""
     known = regret.gather(stored, "comparisons").dropna(subset="d")
     assert len(known) >= 42
     ratio = known["difference"] / known["deviation"]
     assert known["d"].to_numpy() == pytest.approx(ratio.to_numpy(), rel=1e-4)
     for row in known.itertuples():
-        runs = row.baseline_runs, row.guided_runs
-        assert row.p_student == pytest.approx(p_of_effect(row.d, *runs), rel=1e-3)
-        bounds = effect_interval(row.d, *runs)
+        assert row.p_student == pytest.approx(p_of_effect(row.d, 100, 25), rel=1e-3)
+        bounds = effect_interval(row.d, 100, 25)
         assert (row.t_low, row.t_high) == pytest.approx((bounds.low, bounds.high), abs=1e-3)
 
 

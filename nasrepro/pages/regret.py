@@ -252,6 +252,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "runs": lambda page: protocol(page).runs,
     "evaluations": lambda page: f"{protocol(page).evaluations:,}",
     "guided": lambda page: protocol(page).guided,
+    "draws": lambda page: f"{protocol(page).draws:,}",
     "candidates": candidates,
     "evaluated": lambda page: describe_cells(supernets(page).base.cells),
     "sample": lambda page: nb101.COLUMNS[1].detail.partition("; ")[2],
@@ -342,10 +343,7 @@ def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
             "space": rows["space"],
             "without": rows["baseline"],
             "with": rows["guided"],
-            "supernets × searches": [
-                f"{row.supernets}{'*' * row.failed} × {row.guided_runs // max(row.supernets, 1)}"
-                for row in rows.itertuples()
-            ],
+            "supernets": [f"{row.supernets}{'*' * row.failed}" for row in rows.itertuples()],
             "trainings without": text("baseline_trainings", 1),
             "regret without": text("baseline_regret", 2),
             "regret with": text("guided_regret", 2),
@@ -376,6 +374,7 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
             "column": f"{row.baseline} - {row.guided}_ws",
             "n": f"{row.supernets}{'*' * row.failed}",
             "difference ± deviation": f"{row.difference:.2f} ± {row.deviation:.2f}",
+            "d, over supernets": with_interval(row.d, row.d_low, row.d_high),
             "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
             "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
             "p, Welch": _p_value(row.p_welch),
@@ -426,8 +425,9 @@ def whole_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 REGRETS = (
-    "One-shot test regret, percent of {{accuracy-{}}}; means, and Welch's 95% interval of the "
-    "difference over runs and supernets. Above zero, weight sharing found better cells. "
+    "One-shot test regret, percent of {{accuracy-{}}}: means, with a supernet those expected over "
+    "all draws of its cells, and the difference with Welch's 95% interval, over supernets and runs. "
+    "Above zero, weight sharing found better cells. "
 )
 TO_MATCH = (
     "Trainings to match: after how many the mean regret of random search is as low as that of the "
@@ -436,12 +436,13 @@ TO_MATCH = (
 FAILED = "An asterisk is a supernet that failed (it diverged, or predicts a constant)."
 EFFECTS = (
     "Regret of random search (RS) or greedy search (GS) less that of a search with weight sharing "
-    "(ws), percent, one-shot, ± the pooled deviation of single runs; n supernets, {guided} "
-    "searches each, against {runs} runs. Cohen's d with two 95% intervals: by the noncentral t "
-    "distribution and as if searches with one supernet were independent (so is Student's p, the "
-    "paper's); and by a bootstrap that resamples runs, and supernets whole, which is too narrow "
-    "for few. Welch's p is of runs and supernet means. P: share of pairs of runs in which the one "
-    "with weight sharing has the smaller regret."
+    "(ws), percent, one-shot, ± the deviation of single searches, pooled with the weights of the "
+    "paper's 100 and 25 runs; n supernets. Cohen's d with three 95% intervals: over supernets, the "
+    "difference's in units of the deviation; by the noncentral t distribution, as the paper's "
+    "numbers of runs would give it if all were independent (so is Student's p; the paper prints "
+    "p and no interval of d); and by a bootstrap that resamples supernets, too narrow for few. "
+    "Welch's p is of runs and the expected regrets of supernets. P: how often a search with weight "
+    "sharing has the smaller regret."
 )
 SEARCHED = {"space": "evaluated", "with": "search"}  # where supernets evaluated every cell
 
@@ -455,7 +456,7 @@ def counting(rows: pd.DataFrame) -> pd.DataFrame:
 
 def oneshot_101(page: Inputs) -> pd.DataFrame:
     """Random search without and with the authors' supernets, BNS-FT."""
-    columns = ["space", "supernets × searches", "regret without", "regret with", "difference"]
+    columns = ["space", "supernets", "regret without", "regret with", "difference"]
     rows = compared(page, "nb101", method=appraisal.BASELINE)
     return comparison_table(rows)[[*columns, "trainings to match"]]
 
@@ -476,7 +477,7 @@ def oneshot_by_account(rows: pd.DataFrame, *shown: str) -> pd.DataFrame:
         rows: of `comparisons`.
         shown: columns between "charged" and the counts.
     """
-    columns = ["space", "charged", *shown, "supernets × searches", "trainings without"]
+    columns = ["space", "charged", *shown, "supernets", "trainings without"]
     columns += ["regret without", "regret with", "difference"]
     return comparison_table(rows).assign(charged=rows["charge"])[columns]
 
@@ -544,8 +545,8 @@ def greedy(benchmark: str, space: str) -> Table:
     """Random and greedy search of a whole space."""
     return Table(
         f"{NAMES[benchmark]}, {space}. Test regret, percent of {{accuracy-{benchmark}}}, after so "
-        f"many {regret.UNITS[benchmark]}: means over {{runs}} runs of each search, Welch's 95% "
-        "interval of the difference.",
+        f"many {regret.UNITS[benchmark]}: the expectation of random search, exactly; the mean over "
+        "{runs} runs of greedy search; and Student's 95% interval of the difference over these.",
         lambda page: greedy_table(
             page.frame("searches", NEEDS[benchmark], benchmark=benchmark, space=space)
         ),
@@ -657,7 +658,7 @@ TABLES = {
     "regret-verdicts": Table(
         "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
         "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
-        "of each search, or spaces. Intervals are Welch's, that of d divided by the pooled "
+        "of greedy search, or spaces. Intervals are over these, that of d divided by the pooled "
         "deviation; that of the correlation is Fisher's.",
         lambda page: claims_table(
             claims(page.frames), "the authors' supernets, or searches of complete tables"

@@ -7,8 +7,9 @@ the cells that a supernet evaluated at random; those that study 1 evaluates for 
 candidates only if they were drawn, too. Supernets that evaluated every cell, some of NAS-Bench-201
 and all of NAS-Bench-Macro, also guide greedy search, which asks for neighbours.
 
-The supernet is the unit of replication: searches that share one are averaged before an interval is
-computed. A failed supernet, diverged or constant, searches nothing and is counted.
+The supernet is the unit of replication: each counts with the expected regret of the search that it
+guides, over all draws of its cells, which has a closed form for random search. A failed supernet,
+diverged or constant, searches nothing and is counted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,10 +46,13 @@ from nasrepro.studies.comparison import (
     ONE_SHOT,
     SUPERNET,
     Charge,
-    Draw,
     Landscape,
     Protocol,
+    ProxySearch,
+    at_random,
     baseline_curve,
+    by_chance,
+    by_share,
     compare_all,
     complete,
     guided_by,
@@ -98,6 +102,7 @@ Counts = Callable[[np.ndarray], np.ndarray]  # codes of cells -> one number a ce
 PROFILES = {
     "smoke": Protocol(
         runs=10,
+        draws=1_000,
         evaluations=200,
         whole=Subspace.without("none", "avg_pool_3x3"),
         macro=MacroSubspace(("identity", "mb3_k3")),
@@ -148,6 +153,7 @@ class Complete:
 
 # What their searches are called where supernets evaluated every cell; see `asking_any`.
 NB201_WHOLE, MACRO_WHOLE = "nb201-whole", "macro-whole"
+PICKS = {"RS": by_chance, "GS": by_share}
 EVALUATED = ["space", "seed", "code", "proxy"]  # what a supernet said of a cell
 
 
@@ -159,7 +165,7 @@ class Guide:
     space: str
     search: str  # "RS" or "GS"
     evaluations: pd.DataFrame  # columns `EVALUATED`
-    draw: Draw
+    by_proxy: ProxySearch
 
 
 def design(profile: str, seeds: int | None = None) -> Design:
@@ -243,7 +249,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     Returns:
         Frames named by kind and benchmark, e.g. `curves_nb101`; regrets in percent, time in
         `UNITS`.
-        comparisons: a search without weight sharing less one with it, at the one-shot budget.
+        comparisons: a search without weight sharing less one with it, at the one-shot budget; see
+            `comparison.compare`.
         searches: random less greedy search, both without weight sharing, after some trainings.
         curves: mean regret over time with its 95% interval.
         ranks: benchmark, space, method, seed, spearman: of proxy accuracies, of each supernet of
@@ -345,7 +352,7 @@ def nb101_searches(
     the sample misses a better one, all regrets are too small by the same amount. Validation and
     test accuracy are means of three runs, costs the mean seconds of one.
     """
-    rows_of, draw = pd.Index(sample["code"]), sharing_out(protocol.guided)
+    rows_of, by_proxy = pd.Index(sample["code"]), sharing_out(protocol.guided)
     everything = Landscape(
         sample["validation"].to_numpy(),
         sample["test"].to_numpy(),
@@ -363,12 +370,11 @@ def nb101_searches(
         known = mine["code"].dropna().unique()
         # If all supernets diverged, nothing is compared, and any cells of the space will do.
         candidates = whole.take(rows_of.get_indexer(known) if len(known) else inside)
-        order = random_search(len(candidates.cost), protocol.evaluations, protocol.runs, own)
-        baseline = candidates.curves(order)
-        curves.append(baseline_curve("nb101", space, "RS", baseline, protocol.points))
+        baseline = at_random(candidates, protocol, own)
+        curves.append(baseline_curve("nb101", space, "RS", baseline.curves, protocol.points))
         for method, evaluated in mine.groupby("method", sort=False):
             charge = Charge(PATHS.get(method, 1) * SUPERNET * candidates.cost.mean(), EVALUATION)
-            guided = guided_by(evaluated, whole, rows_of.get_indexer, charge, draw, own)
+            guided = guided_by(evaluated, whole, rows_of.get_indexer, charge, by_proxy, own)
             about = {"benchmark": "nb101", "space": space, "method": method}
             about |= {"charge": AS_IN_PAPER, "guided": "RS"}
             comparisons += compare_all(about, {"RS": baseline}, guided, own, protocol.resamples)
@@ -393,7 +399,7 @@ def whole_nb101_statistics(
     """
     validation, test = (table.values[column.name] for column in table.columns)
     everything = Landscape(validation, test, np.ones(len(table)), best=np.nan)
-    comparisons, searches, curves, draw = [], [], [], sharing_out(protocol.guided)
+    comparisons, searches, curves, by_proxy = [], [], [], sharing_out(protocol.guided)
     generators = np.random.default_rng(protocol.seed).spawn(len(SUBSPACES))
     for (space, subspace), generator in zip(SUBSPACES.items(), generators, strict=True):
         inside = np.flatnonzero(subspace.mask(table.codes))
@@ -411,7 +417,7 @@ def whole_nb101_statistics(
         curves += lines
         evaluated = supernets.query("space == @space and method == @BASELINE")
         charge = Charge(SUPERNET, EVALUATION)
-        guided = guided_by(evaluated, whole, table.rows, charge, draw, generator)
+        guided = guided_by(evaluated, whole, table.rows, charge, by_proxy, generator)
         about |= {"method": BASELINE, "charge": AS_IN_PAPER, "guided": "RS"}
         comparisons += compare_all(about, baselines, guided, generator, protocol.resamples)
         curves += guided_curve(nb101_official.NAME, space, "RS", guided, protocol.points)
@@ -568,12 +574,12 @@ def search_complete(
     panels = dict.fromkeys((guide.benchmark, guide.space) for guide in guides)
     for (benchmark, space), (search, found) in product(panels, baselines.items()):
         if (benchmark, space) != (cells.benchmark, cells.space):  # which has its curves
-            curves.append(baseline_curve(benchmark, space, search, found, protocol.points))
+            curves.append(baseline_curve(benchmark, space, search, found.curves, protocol.points))
     comparisons = []
     for guide, (charged, charge) in product(guides, charges.items()):
         own = np.random.default_rng(protocol.seed)  # by either account the same searches
         rows = pd.Index(cells.codes).get_indexer
-        guided = guided_by(guide.evaluations, landscape, rows, charge, guide.draw, own)
+        guided = guided_by(guide.evaluations, landscape, rows, charge, guide.by_proxy, own)
         run = {"benchmark": guide.benchmark, "space": guide.space, "method": "S"}
         run |= {"charge": charged, "guided": guide.search}
         comparisons += compare_all(run, baselines, guided, generator, protocol.resamples)
@@ -600,8 +606,8 @@ def frames_of(
 def sharing(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -> list[Guide]:
     """Random search with supernets that evaluated a sample; none without supernets of the space."""
     mine = evaluations[evaluations["space"] == cells.space]
-    draw = sharing_out(protocol.guided)
-    return [Guide(cells.benchmark, cells.space, "RS", mine, draw)] if len(mine) else []
+    by_proxy = sharing_out(protocol.guided)
+    return [Guide(cells.benchmark, cells.space, "RS", mine, by_proxy)] if len(mine) else []
 
 
 def asking_any(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -> list[Guide]:
@@ -629,7 +635,10 @@ def asking_any(cells: Complete, evaluations: pd.DataFrame, protocol: Protocol) -
             "GS": lambda proxy, own, n=count: greedy_search(proxy, around, n, searches, own),
         }
         panel = (f"{cells.benchmark}-whole", f"{count:,} cells by proxy")
-        guides += [Guide(*panel, search, mine, draw) for search, draw in draws.items()]
+        guides += [
+            Guide(*panel, search, mine, ProxySearch(draw, PICKS[search]))
+            for search, draw in draws.items()
+        ]
     return guides
 
 
