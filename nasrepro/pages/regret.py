@@ -426,8 +426,8 @@ def whole_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 REGRETS = (
     "One-shot test regret, percent of {{accuracy-{}}}: means, with a supernet those expected over "
-    "all draws of its cells, and the difference with Welch's 95% interval, over supernets and runs. "
-    "Above zero, weight sharing found better cells. "
+    "all draws of its cells; and the difference with Welch's 95% interval, over runs and "
+    "supernets. Above zero, weight sharing found better cells. "
 )
 TO_MATCH = (
     "Trainings to match: after how many the mean regret of random search is as low as that of the "
@@ -604,7 +604,7 @@ TABLES = {
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
     "superiority": Table(
         "How probable it is that a run with weight sharing is the better one: as printed, and as "
-        "the printed d gives it, for every d that rounds to it.",
+        "the d of table 4 gives it, for every d that rounds to it. Beside A_4's the text has no d.",
         lambda page: recomputed_table(
             printed("printed_superiority"),
             {

@@ -34,9 +34,10 @@ from nasrepro.stats import (
     welch_test,
 )
 
-# What weight sharing costs (Pourchot, section 4.3), in stand-alone trainings of 108 epochs: four
-# times as many epochs; and for each cell one forward pass, a third of a step, over the validation
-# images.
+# What weight sharing costs, in stand-alone trainings of 108 epochs. Pourchot takes the mean
+# training time of a space for that of a supernet (section 4.3); that it is four times as long is
+# inferred from the epochs of section 4.2. Of an evaluation the paper says that it takes about four
+# seconds; here it is one forward pass, taken for a third of a step, over the validation images.
 SUPERNET = 432 / 108
 EVALUATION = nb101.IMAGES / (3 * nb101.EPOCHS * 40_000)
 EVALUATIONS = 10_000  # of each search of the paper

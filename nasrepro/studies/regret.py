@@ -84,7 +84,7 @@ UNITS = {  # of search time
 }
 
 OURS = f"{BASELINE}, ours"  # supernets of study 1, charged as the authors'
-PATHS = {"AVG-3": 3}  # paths of each update, where it is not one
+PATHS = {"AVG-3": 3}  # paths of each update, where not one; the paper does not search with these
 
 WHOLE = {  # the spaces on which random and greedy search are compared, and their sizes
     (nb101_official.NAME, str(SUBSPACES["A_FULL"])): NUM_CELLS,
