@@ -15,8 +15,9 @@ from nasrepro.errors import ConfigError
 from nasrepro.stats import Interval
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+NOT_TESTABLE = "not testable here"  # what the claim is about cannot appear in our runs
 NOT_RUN = "not run"  # there is nothing to compute the quantity from
-VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN)
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE, NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Claim:
     quantity: str  # what we compute
     region: Region
     counted: bool = False  # in complete tables, without any training: exact
+    untestable: str = ""  # why our runs cannot test it, if so; then there is no other verdict
 
 
 def read_claims(paper: str) -> dict[str, Claim]:
@@ -94,7 +96,9 @@ def verdict(interval: Interval, region: Region) -> str:
 
 
 def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]]:
-    """One row for each claim of a paper: what it says, what we found, the verdict.
+    """One row for each claim of a paper: what it says, what we found, the verdict, its reason.
+
+    Only that a claim is not testable has a reason; the others follow from interval and region.
 
     Args:
         paper: as in `read_claims`.
@@ -113,10 +117,18 @@ def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]
                 "holds if": str(claim.region),
                 **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
                 "counted": claim.counted,
-                "verdict": verdict(found, claim.region) if found.n else NOT_RUN,
+                "verdict": _verdict(claim, found),
+                "reason": claim.untestable,
             }
         )
     return rows
+
+
+def _verdict(claim: Claim, found: Interval) -> str:
+    """That of a claim, whether or not there is anything to judge it by."""
+    if claim.untestable:
+        return NOT_TESTABLE
+    return verdict(found, claim.region) if found.n else NOT_RUN
 
 
 def count_positive(quantities: Sequence[Interval]) -> Interval:

@@ -39,7 +39,8 @@ page = pages.prepare("correlations", profile, workers, device)
 # **In short.** Of {glue:md}`correlations-claims` claims,
 # {glue:md}`correlations-supported` are supported here,
 # {glue:md}`correlations-contradicted` contradicted,
-# {glue:md}`correlations-undecided` undecided at this scale and
+# {glue:md}`correlations-undecided` undecided at this scale,
+# {glue:md}`correlations-not-testable-here` not testable here and
 # {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`, {numref}`tab-claims-101`).
 # With {glue:md}`correlations-full` of NAS-Bench-201 the supernets' Spearman correlation with the
 # truth is

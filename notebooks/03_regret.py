@@ -37,8 +37,9 @@ page = pages.prepare("regret", profile, workers, device)
 # **In short.**
 #
 # - Of {glue:md}`regret-claims` claims, {glue:md}`regret-supported` are supported here,
-#   {glue:md}`regret-contradicted` contradicted, {glue:md}`regret-undecided` undecided and
-#   {glue:md}`regret-not-run` not run ({numref}`tab-regret-verdicts`).
+#   {glue:md}`regret-contradicted` contradicted, {glue:md}`regret-undecided` undecided,
+#   {glue:md}`regret-not-testable-here` not testable here and {glue:md}`regret-not-run` not run
+#   ({numref}`tab-regret-verdicts`).
 # - With the **authors' published supernets**, on which claims about supernets are judged, the effect
 #   has the sign that the paper prints in {glue:md}`regret-same-sign` of {glue:md}`regret-spaces`
 #   spaces. Its interval lies clear of zero in {glue:md}`regret-clear` of them, and leaves out the

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasrepro.claims import NEGATIVE, POSITIVE, Region, exact, read_claims, verdict
+from nasrepro.claims import NEGATIVE, POSITIVE, Region, exact, judge, read_claims, verdict
 from nasrepro.stats import Interval
 from nasrepro.studies import appraisal
 
@@ -59,6 +59,18 @@ def test_one_run_decides_nothing():
 )
 def test_regions_are_written_as_people_write_them(region, text):
     assert str(region) == text
+
+
+def test_a_claim_that_cannot_be_tested_has_no_verdict_whatever_is_found():
+    region = read_claims("laube")["medium-fails"].region
+    found = {"medium-fails": exact(0, 6), "mask-zero-tau": Interval(0.5, 0.4, 0.6, 5)}
+    assert verdict(found["medium-fails"], region) == "contradicted"
+    rows = pd.DataFrame(judge("laube", found)).set_index("claim")
+    assert rows["verdict"]["medium-fails"] == "not testable here"
+    assert "statistics of the batch" in rows["reason"]["medium-fails"]
+    assert rows["ours"]["medium-fails"] == 0  # what was found is shown
+    assert (rows["verdict"]["mask-zero-tau"], rows["reason"]["mask-zero-tau"]) == ("supported", "")
+    assert rows["verdict"]["mask-zero-chance"] == "not testable here"  # nor if there is nothing
 
 
 def test_every_published_claim_says_all_a_reader_needs():

@@ -5,7 +5,16 @@ import math
 import pandas as pd
 import pytest
 
-from nasrepro.pages.text import interval_grid, numbered_table, recomputed_table, with_interval
+from nasrepro.claims import judge
+from nasrepro.pages.text import (
+    claims_of_both,
+    claims_table,
+    interval_grid,
+    numbered_table,
+    recomputed_table,
+    with_interval,
+)
+from nasrepro.stats import Interval
 
 
 def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
@@ -36,6 +45,18 @@ def test_a_diverged_run_is_an_asterisk_and_not_counted():
 )
 def test_a_number_never_stands_without_its_interval(interval, text):
     assert with_interval(*interval) == text
+
+
+def test_why_a_claim_cannot_be_tested_stands_beside_its_verdict():
+    found = {"mask-zero-tau": Interval(0.5, 0.4, 0.6, 5)}
+    judged = pd.DataFrame(judge("laube", found))
+    verdicts = claims_table(judged, "ours")["verdict"]
+    both = claims_of_both({"ours": judged})["ours: 95% interval, verdict"]
+    for texts in (verdicts, both):
+        by_claim = texts.set_axis(judged["claim"])
+        assert by_claim["medium-fails"].startswith("not testable here: evaluated with")
+        assert by_claim["mask-zero-tau_a"] == "not run"
+    assert verdicts.set_axis(judged["claim"])["mask-zero-tau"] == "supported"
 
 
 def test_a_table_is_numbered_and_keeps_its_texts():

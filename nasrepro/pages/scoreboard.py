@@ -18,7 +18,7 @@ def scoreboard(profiles: Mapping[str, str]) -> pd.DataFrame:
 
     Returns:
         One row a study, by its name: claims, and how many have each verdict. Where a study has no
-        statistics, all of its claims are not run.
+        statistics, all of its claims are not run, but for those that are not testable.
     """
     rows = {name: count(claims_of(name, profile)) for name, profile in profiles.items()}
     columns = ["claims", *VERDICTS]

@@ -49,7 +49,7 @@ def claims_table(claims: pd.DataFrame, whose: str) -> pd.DataFrame:
             **_stated(claims),
             f"{whose}, 95% interval": _found(claims),
             "n": claims["n"].astype(str),
-            "verdict": claims["verdict"],
+            "verdict": _verdicts(claims),
         }
     )
 
@@ -61,6 +61,13 @@ def _found(claims: pd.DataFrame) -> list[str]:
         if row.counted and row.n
         else with_interval(row.ours, row.ci_low, row.ci_high)
         for row in claims.itertuples()
+    ]
+
+
+def _verdicts(claims: pd.DataFrame) -> list[str]:
+    """The verdict of each claim, with its reason if it has one."""
+    return [
+        f"{row.verdict}: {row.reason}" if row.reason else row.verdict for row in claims.itertuples()
     ]
 
 
@@ -82,8 +89,10 @@ def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
     columns = _stated(next(iter(judged.values())))
     for source, claims in judged.items():
         columns[f"{source}: 95% interval, verdict"] = [
-            f"{found}, n = {row.n}: {row.verdict}" if row.n else row.verdict
-            for found, row in zip(_found(claims), claims.itertuples(), strict=True)
+            f"{found}, n = {n}: {verdict}" if n else verdict
+            for found, n, verdict in zip(
+                _found(claims), claims["n"], _verdicts(claims), strict=True
+            )
         ]
     return pd.DataFrame(columns)
 
