@@ -102,8 +102,9 @@ page.figure("scatter")
 #
 # {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those of figure 7.
 # The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
-# sample, the lower row the mean proxy accuracy. Bars are 95% intervals over seeds; points without
-# a bar have one seed.
+# sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
+# others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
+# have one seed.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn", "caption": "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. Left: single masks; middle: Zero masked with another operation; right: Pool with another."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
 page.figure("topn")

@@ -175,6 +175,48 @@ def test_one_supernet_of_size_m_decides_nothing_about_its_subspace():
     assert correlations.run_quantities(runs)["medium-fails"] == (3, 2, 3, 6)
 
 
+@pytest.mark.parametrize(
+    ("best", "expected", "verdict"),
+    [
+        ([50.0, 61.0, 62.0], (1 / 3, 3), "supported"),  # one does, so it happens
+        ([61.0, 62.0, 63.0], (0, 3), "undecided"),  # none of three is not never
+    ],
+)
+def test_what_happens_sometimes_happens_in_one_supernet_and_is_never_ruled_out(
+    best, expected, verdict
+):
+    runs = runs_of(correlations.NO_SKIP, mean_top_10=best, mean_connected=[60.0] * 3)
+    found = correlations.run_quantities(runs)["mask-skip-below-random"]
+    assert (found.mean, found.n) == expected
+    assert claims.verdict(found, read_claims("laube")["mask-skip-below-random"].region) == verdict
+
+
+def test_disconnected_cells_do_not_make_the_best_cells_better_than_random_ones():
+    """By hand: the best are below the connected cells, above the sample with a disconnected one."""
+    observations = pd.DataFrame(
+        [
+            ("s", "M", 0, 50.0, False, True),
+            ("s", "M", 0, 60.0, True, True),
+            ("s", "M", 0, 64.0, True, True),
+            ("s", "M", 0, 10.0, True, False),
+            ("s", "M", 1, 70.0, True, True),
+        ],
+        columns=["subspace", "size", "seed", "proxy", "random", "connected"],
+    )
+    rows = correlations.connected_means(observations)
+    assert rows[["seed", "metric", "value"]].to_numpy().tolist() == [
+        [0, "mean_connected", 62.0],
+        [1, "mean_connected", 70.0],
+    ]
+    runs = pd.concat(
+        runs_of(
+            s, "M", mean_prediction=[46.0] * 2, mean_connected=[62.0, 62.1], mean_top_10=[50.0] * 2
+        )
+        for s in SINGLES
+    )
+    assert correlations.run_quantities(runs)["medium-below-random"][:3] == (6, 6, 6)
+
+
 def test_a_correlations_interval_ends_where_correlations_do():
     runs = runs_of(correlations.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
     summary = correlations.summarise_metrics(runs).set_index("metric")

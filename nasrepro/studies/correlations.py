@@ -32,6 +32,7 @@ from nasrepro.stats import (
     difference_interval,
     mean_correlation,
     mean_interval,
+    share_interval,
     spearman_difference_interval,
 )
 from nasrepro.studies import appraisal
@@ -256,7 +257,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
-            only that it did.
+            only that it did; with `connected_means`.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell);
             no rows if the table has a part of the space only.
@@ -276,7 +277,10 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         **frames,
         **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
-        "runs": measure_runs(records, wanted, observations, TOP_NS),
+        "runs": pd.concat(
+            [measure_runs(records, wanted, observations, TOP_NS), connected_means(observations)],
+            ignore_index=True,
+        ),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations, LABELS),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
@@ -287,6 +291,18 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             ignore_index=True,
         ),
     }
+
+
+def connected_means(observations: pd.DataFrame) -> pd.DataFrame:
+    """The mean prediction of the random sample's connected cells, as rows of `measure_runs`.
+
+    Disconnected ones are at chance whatever a supernet has learned: with them, a sample is lower
+    than any supernet's good cells.
+    """
+    counted = observations["random"].astype(bool) & observations["connected"].astype(bool)
+    means = observations[counted].groupby([*LABELS, "seed"], sort=False)["proxy"].mean()
+    rows = means.rename("value").reset_index().assign(metric="mean_connected")
+    return rows[[*LABELS, "seed", "metric", "value"]]
 
 
 def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
@@ -507,9 +523,12 @@ def summarise_metrics(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def top_groups(summary: pd.DataFrame) -> pd.DataFrame:
-    """Kendall's tau-a and mean prediction within the true top N, and over the random sample."""
+    """Kendall's tau-a and mean prediction within the true top N, and over the random sample.
+
+    The mean of the sample is that of its connected cells.
+    """
     tops = {f"{n}": (f"tau_top_{n}", f"mean_top_{n}") for n in TOP_NS}
-    tops["random"] = ("kendall_tau_a", "mean_prediction")
+    tops["random"] = ("kendall_tau_a", "mean_connected")
     keys = ["subspace", "size"]
     frames = []
     for top, (tau, mean) in tops.items():
@@ -646,9 +665,10 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
     alone = {
         "baseline-tau_a": of("tau_a", FULL),
         "tau-rises": of("tau_rise", FULL),
-        "mask-skip-below-random": of("top_above_sample", NO_SKIP),
     }
     found |= {claim: mean_interval(group) for claim, group in alone.items() if len(group)}
+    if len(above := above_sample(of, NO_SKIP)):
+        found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
     if all(len(group) for curve in curves for group in curve):
         intervals = [[mean_interval(group) for group in curve] for curve in curves]
@@ -661,6 +681,12 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
 
 
 Values = Callable[..., np.ndarray]  # metric, subspace and size -> one number a run, in seed order
+
+
+def above_sample(of: Values, subspace: Subspace, size: str = "S") -> np.ndarray:
+    """Mean prediction of the true top 10 less that of the connected random cells, for each run."""
+    best = of(f"mean_top_{TOP_NS[0]}", subspace, size)
+    return best - of("mean_connected", subspace, size) if len(best) else best
 
 
 def mask_quantities(of: Values) -> dict[str, Interval]:
@@ -701,7 +727,7 @@ def medium_quantities(of: Values) -> dict[str, Interval]:
         return found
     means = [of("mean_prediction", subspace, "M") for subspace in SINGLES]
     found["medium-fails"] = count_positive([mean_interval(CHANCE - mean) for mean in means])
-    above = [of("top_above_sample", subspace, "M") for subspace in SINGLES]
+    above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
         found["medium-below-random"] = count_positive([mean_interval(-group) for group in above])
     small = [of("mean_prediction", subspace) for subspace in SINGLES]
