@@ -10,6 +10,8 @@ runs out beforehand, and say so.
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
@@ -330,6 +332,109 @@ def _squares(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Sum of squared deviations from the mean; 0 of values that differ by rounding alone."""
     squares = values.var(axis=axis) * values.shape[axis]
     return np.where(varies(values, axis), squares, 0.0)
+
+
+MOST_RESAMPLED = 8  # runs of which all resamples are made: 6,435
+Statistic = Callable[[np.ndarray], float]
+
+
+def statistic_interval(runs: ArrayLike, statistic: Statistic, confidence: float = 0.95) -> Interval:
+    """The bootstrap interval over runs of a statistic of their mean, from all resamples.
+
+    Nothing is drawn: each of the n^n resamples of n runs counts, as often as it would be drawn. Of
+    few runs the percentile interval is too narrow, so its tails are those of Student's interval,
+    Phi(-t sqrt(n / (n - 1))) with t of n - 1 degrees of freedom (Hesterberg 2015, "What teachers
+    should know about the bootstrap", 3.3). It reaches no further than the runs do: of three, all
+    are on one side of what they estimate a quarter of the time.
+
+    Args:
+        runs: one row a run, shape (n, points), at most `MOST_RESAMPLED`.
+        statistic: of a mean over runs, shape (points,).
+        confidence: between 0 and 1.
+
+    Returns:
+        The statistic of the mean, its interval (NaN bounds of one run), and n.
+
+    The means of resamples of 0 and 4 are 0, 2, 2 and 4:
+
+    >>> statistic_interval([[0], [4]], statistic=lambda mean: mean[0])
+    Interval(mean=2.0, low=0.0, high=4.0, n=2)
+    """
+    _check_confidence(confidence)
+    v = _runs(runs)
+    values, weights = _resampled(v, statistic)
+    low, high = _between_tails(values, weights, len(v), confidence)
+    return Interval(float(statistic(v.mean(axis=0))), low, high, len(v))
+
+
+def statistic_difference_interval(
+    a: ArrayLike, b: ArrayLike, statistic: Statistic, confidence: float = 0.95
+) -> Interval:
+    """`statistic_interval` of the difference between two independent groups of runs, a less b.
+
+    The tails are those of the smaller group, the widest that Welch's interval can have.
+
+    Args:
+        a: one row a run, shape (na, points).
+        b: one row a run, shape (nb, points).
+        statistic: of a mean over runs, shape (points,).
+        confidence: between 0 and 1.
+
+    Returns:
+        The difference, its interval (NaN if a group has one run, or no resample of one group
+        differs from one of the other), and n = na + nb.
+
+    >>> statistic_difference_interval([[5], [7]], [[1], [3]], statistic=lambda mean: mean[0])
+    Interval(mean=4.0, low=2.0, high=6.0, n=4)
+    """
+    _check_confidence(confidence)
+    x, y = _runs(a), _runs(b)
+    (ours, weights), (others, other_weights) = (_resampled(v, statistic) for v in (x, y))
+    if not varies(np.concatenate([ours, others])):
+        return Interval(0.0, math.nan, math.nan, len(x) + len(y))
+    values = np.subtract.outer(ours, others).ravel()
+    chances = np.multiply.outer(weights, other_weights).ravel()
+    low, high = _between_tails(values, chances, min(len(x), len(y)), confidence)
+    difference = statistic(x.mean(axis=0)) - statistic(y.mean(axis=0))
+    return Interval(float(difference), low, high, len(x) + len(y))
+
+
+def _runs(values: ArrayLike) -> np.ndarray:
+    v = np.asarray(values, dtype=np.float64)
+    if v.ndim != 2 or not 1 <= len(v) <= MOST_RESAMPLED or not np.isfinite(v).all():
+        raise ValueError(
+            f"expected finite numbers of 1 to {MOST_RESAMPLED} runs (n, points), found {v.shape}"
+        )
+    return v
+
+
+@cache
+def _resamples(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each resample of n runs has each of them, (resamples, n), and its probability."""
+    chosen = combinations_with_replacement(range(n), n)
+    counts = np.array([np.bincount(each, minlength=n) for each in chosen])
+    return counts, stats.multinomial.pmf(counts, n, np.full(n, 1 / n))
+
+
+def _resampled(runs: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
+    """The statistic of every resample's mean, and the resample's probability."""
+    counts, weights = _resamples(len(runs))
+    return np.array([statistic(mean) for mean in counts @ runs / len(runs)]), weights
+
+
+def _between_tails(
+    values: np.ndarray, weights: np.ndarray, n: int, confidence: float
+) -> tuple[float, float]:
+    """What leaves out as much on each side as Student's interval of n runs does; NaN of one."""
+    if n == 1:
+        return math.nan, math.nan
+    t = stats.t.ppf((1 - confidence) / 2, n - 1)
+    tail = stats.norm.cdf(t * math.sqrt(n / (n - 1)))
+    low, high = (
+        sign * np.quantile(sign * values, tail, weights=weights, method="inverted_cdf")
+        for sign in (1, -1)
+    )
+    return float(low), float(high)
 
 
 def deviation_ratio_interval(

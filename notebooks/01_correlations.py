@@ -123,8 +123,8 @@ page.figure("topn-medium")
 # disconnected: they are at chance by proxy and on their own. A supernet need not learn anything to
 # rank them last, and Pearson's correlation is mostly theirs, so {numref}`tab-metrics` also has the
 # connected cells alone. Laube's tau_a is of the mean over seeds; beside it, {numref}`tab-metrics-top`
-# has the mean of each run's own, which has an interval. An interval that would reach beyond ±1 ends
-# there.
+# has the mean of each run's own. Claims are judged by his. An interval that would reach beyond ±1
+# ends there.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-metrics", "caption": "Rank and linear correlations over the random sample, small supernets, with 95% intervals over the seeds counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is that of the disconnected cells."}, "image": {"alt": "Points with bars, four correlations for each subspace", "width": "700px"}}
 page.figure("metrics")
@@ -257,8 +257,6 @@ page.figure("spaces")
 #   The wide networks of figure 11 are part of the `paper` profile only.
 # - **Sums.** In the paper a node averages its inputs (3.2); here it adds them up, as in the
 #   benchmark's own code.
-# - **Laube's tau_a.** The paper computes one number of the mean over seeds. Claims are judged by the
-#   mean of each run's own, which has an interval.
 # - **Truth.** The paper uses the accuracy on half of the training images held out (CIFAR-10-valid);
 #   ours is the test accuracy of networks trained on all of them.
 # - **Batch normalisation.** The paper does not say which statistics it evaluates with; ours are

@@ -1,5 +1,6 @@
 import math
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -128,12 +129,42 @@ def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
             stats.cohens_d(a, b),
             *stats.effect_interval(stats.cohens_d(a, b), len(a), len(b))[:3],
             *stats.deviation_ratio_interval([a], [b])[:3],
+            *_difference_of_first(a[:5], b[:5])[1:3],
             stats.student_test(a, b).p,
             stats.welch_test(a, b).p,
         ]
     ).all()
     assert stats.pooled_deviation(a, b) == 0
     assert stats.probability_of_superiority(a, b) == 0.5
+
+
+def _difference_of_first(a, b):
+    columns = (np.asarray(values)[:, None] for values in (a, b))
+    return stats.statistic_difference_interval(*columns, statistic=lambda mean: mean[0])
+
+
+def test_every_resample_of_runs_counts_as_often_as_it_would_be_drawn():
+    """All 27 resamples of three runs, spelt out: the bounds are quantiles of their statistic."""
+    runs = np.array([[1.0, 5.0], [2.0, 1.0], [7.0, 3.0]])
+    drawn = [runs[list(chosen)].mean(axis=0) for chosen in product(range(3), repeat=3)]
+    products = np.sort([np.prod(mean) for mean in drawn])
+    found = stats.statistic_interval(runs, np.prod)
+    assert found.mean == pytest.approx(10 / 3 * 3) and found.n == 3
+    assert (found.low, found.high) == pytest.approx((products[0], products[-1]))
+    # Of 80%, Student's t is 1.886, so a tail has Phi(-1.886 sqrt(1.5)) = 0.0104 < 1 / 27; of 40%,
+    # 0.617 and 0.2249, which the seventh of the 27 is the first to reach.
+    assert stats.statistic_interval(runs, np.prod, 0.8).low == pytest.approx(products[0])
+    inner = stats.statistic_interval(runs, np.prod, 0.4)
+    assert (inner.low, inner.high) == pytest.approx((products[6], products[-7]))
+
+
+def test_one_run_has_a_statistic_and_no_interval():
+    found = stats.statistic_interval([[3.0, 4.0]], np.sum)
+    assert found.mean == 7 and np.isnan(found[1:3]).all()
+    difference = stats.statistic_difference_interval([[3.0]], [[1.0], [2.0]], np.sum)
+    assert difference.mean == 1.5 and np.isnan(difference[1:3]).all()
+    with pytest.raises(ValueError, match="1 to 8 runs"):
+        stats.statistic_interval(np.zeros((9, 1)), np.sum)
 
 
 def test_groups_that_agree_within_but_not_with_each_other_have_no_effect_in_deviations():

@@ -217,6 +217,17 @@ def test_disconnected_cells_do_not_make_the_best_cells_better_than_random_ones()
     assert correlations.run_quantities(runs)["medium-below-random"][:3] == (6, 6, 6)
 
 
+def test_laubes_tau_a_is_of_the_mean_over_seeds():
+    """By hand: one run falls steeply and two rise a little, so that their mean falls."""
+    tops = np.array([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]) * [[9], [1], [1]]
+    means = {f"mean_top_{n}": tops[:, i].tolist() for i, n in enumerate(correlations.TOP_NS)}
+    runs = runs_of(correlations.FULL, tau_a=[-1.0, 1.0, 1.0], **means)
+    (row,) = correlations.pooled_tau_a(runs).to_numpy().tolist()
+    assert row == ["all operations", "S", -1, -1, 1, 3]  # each run alone is a resample
+    found = correlations.run_quantities(runs)["baseline-tau_a"]
+    assert found == (-1, -1, 1, 3)
+
+
 def test_a_correlations_interval_ends_where_correlations_do():
     runs = runs_of(correlations.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
     summary = correlations.summarise_metrics(runs).set_index("metric")

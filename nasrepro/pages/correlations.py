@@ -194,7 +194,8 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
 
 def pooled_tau_a_column(pooled: pd.DataFrame) -> pd.DataFrame:
     """Laube's tau_a of the mean over seeds, as text; `pooled` is the table tau_a of study 1."""
-    texts = [f"{value:.2f}" for value in pooled["tau_a"]]
+    intervals = pooled[["tau_a", "ci_low", "ci_high"]].to_numpy()
+    texts = [with_interval(*interval) for interval in intervals]
     return pooled[["subspace", "size"]].assign(**{"Laube's tau_a, of the mean": texts})
 
 
@@ -321,14 +322,16 @@ TABLES = {
     "metrics-top": Table(
         "What the best cells get: mean and 95% interval over n seeds. *Best of predicted top 10* "
         "is the stand-alone accuracy of the best among the ten best predicted cells of the random "
-        "sample. The last column has no interval: it is one number of all seeds.",
+        "sample. The last column is one number of all seeds; its interval is a bootstrap over "
+        "all resamples of them. It ends where a single seed does, so with three it is too narrow.",
         metrics_top,
     ),
     "claims": Table(
         "The claims of Laube's section 4.1. A claim is supported if the whole interval lies where "
         "it must, contradicted if none of it does, else undecided. n counts cells where the "
-        "benchmark's table is counted, else runs (of both groups in a difference, which is "
-        "Welch's) or subspaces.",
+        "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
+        "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
+        "of both groups' seeds: no verdict depends on a draw.",
         lambda page: claims_table(judged(page.frames, "claims"), "ours"),
     ),
     "own": Table(

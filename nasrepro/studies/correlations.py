@@ -34,6 +34,8 @@ from nasrepro.stats import (
     mean_interval,
     share_interval,
     spearman_difference_interval,
+    statistic_difference_interval,
+    statistic_interval,
 )
 from nasrepro.studies import appraisal
 from nasrepro.studies.design import Design, in_order, labelled, merged
@@ -478,7 +480,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         The statistics themselves, and
         summary: subspace, size, metric, mean, ci_low, ci_high, n (runs), one row a metric;
         top_n: subspace, size, top, tau and mean_prediction with their intervals, n;
-        tau_a: subspace, size, tau_a (Laube's: of the mean over seeds), n;
+        tau_a: subspace, size, tau_a (Laube's: of the mean over seeds), ci_low, ci_high, n;
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
@@ -493,7 +495,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {
         "summary": summary,
         "top_n": top_groups(summary),
-        "tau_a": pooled_tau_a(summary),
+        "tau_a": pooled_tau_a(statistics["runs"]),
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
         "claims": judge(statistics),
@@ -542,16 +544,20 @@ def top_groups(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def pooled_tau_a(summary: pd.DataFrame) -> pd.DataFrame:
-    """Laube's tau_a as he defines it: of the mean predictions averaged over the seeds first."""
-    rows = []
-    for (subspace, size), group in summary.groupby(["subspace", "size"], sort=False):
-        by_metric = group.set_index("metric")
-        if "tau_a" not in by_metric.index:
-            continue
-        means = [by_metric["mean"][f"mean_top_{n}"] for n in TOP_NS]
-        rows.append((subspace, size, metrics.tau_a(TOP_NS, means), by_metric["n"]["tau_a"]))
-    return pd.DataFrame(rows, columns=["subspace", "size", "tau_a", "n"])
+def pooled_tau_a(runs: pd.DataFrame) -> pd.DataFrame:
+    """Laube's tau_a as he defines it, of the mean over seeds, with its interval over them."""
+    of = values_of(runs)
+    rows = [
+        (subspace, size, *statistic_interval(curves, tau_a_of_mean))
+        for subspace, size in runs[["subspace", "size"]].drop_duplicates().to_numpy()
+        if len(curves := means_of_tops(of, subspace, size))
+    ]
+    return pd.DataFrame(rows, columns=["subspace", "size", "tau_a", "ci_low", "ci_high", "n"])
+
+
+def tau_a_of_mean(means: np.ndarray) -> float:
+    """Laube's tau_a of the mean predictions of the true top N, averaged over seeds."""
+    return metrics.tau_a(TOP_NS, means)
 
 
 def against_floor(baseline: pd.DataFrame) -> dict[str, int]:
@@ -653,20 +659,34 @@ def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
     }
 
 
-def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
-    """The quantities of the claims about supernets, as far as there are runs for them."""
+Values = Callable[..., np.ndarray]  # metric, subspace and size -> one number a run, in seed order
+
+
+def values_of(runs: pd.DataFrame) -> Values:
+    """How to look up a metric of the runs that have it, of a subspace and size."""
     groups = runs.dropna().groupby(["metric", "size", "subspace"], sort=False)["value"]
     values = {key: group.to_numpy() for key, group in groups}
 
-    def of(metric: str, subspace: Subspace, size: str = "S") -> np.ndarray:
+    def of(metric: str, subspace: Subspace | str, size: str = "S") -> np.ndarray:
         return values.get((metric, size, str(subspace)), np.array([]))
 
+    return of
+
+
+def means_of_tops(of: Values, subspace: Subspace | str, size: str = "S") -> np.ndarray:
+    """Mean prediction of each run within each true top N, (runs, 6); no rows unless of all."""
+    means = [of(f"mean_top_{n}", subspace, size) for n in TOP_NS]
+    return np.column_stack(means) if all(map(len, means)) else np.empty((0, len(TOP_NS)))
+
+
+def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
+    """The quantities of the claims about supernets, as far as there are runs for them."""
+    of = values_of(runs)
     found = mask_quantities(of) | medium_quantities(of)
-    alone = {
-        "baseline-tau_a": of("tau_a", FULL),
-        "tau-rises": of("tau_rise", FULL),
-    }
-    found |= {claim: mean_interval(group) for claim, group in alone.items() if len(group)}
+    if len(curves := means_of_tops(of, FULL)):
+        found["baseline-tau_a"] = statistic_interval(curves, tau_a_of_mean)
+    if len(rises := of("tau_rise", FULL)):
+        found["tau-rises"] = mean_interval(rises)
     if len(above := above_sample(of, NO_SKIP)):
         found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
@@ -678,9 +698,6 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
         ]
         found["tau-within-top"] = count_positive(lowest)
     return found
-
-
-Values = Callable[..., np.ndarray]  # metric, subspace and size -> one number a run, in seed order
 
 
 def above_sample(of: Values, subspace: Subspace, size: str = "S") -> np.ndarray:
@@ -698,20 +715,24 @@ def mask_quantities(of: Values) -> dict[str, Interval]:
         "mask-zero-chance": ("share_wrongly_at_chance", NO_ZERO, FULL),
         "mask-both": (tau, Subspace.without("none", "avg_pool_3x3"), better),
         "mask-zero-skip": (tau, Subspace.without("none", "skip_connect"), NO_ZERO),
-        "mask-zero-tau_a": ("tau_a", NO_ZERO, FULL),
-        "mask-pool-tau_a": ("tau_a", NO_POOL, FULL),
-        "mask-skip-tau_a": ("tau_a", NO_SKIP, FULL),
-        "mask-conv1-tau_a": ("tau_a", Subspace.without("nor_conv_1x1"), FULL),
-        "mask-conv3-tau_a": ("tau_a", Subspace.without("nor_conv_3x3"), FULL),
+    }
+    masked = {
+        "mask-zero-tau_a": NO_ZERO,
+        "mask-pool-tau_a": NO_POOL,
+        "mask-skip-tau_a": NO_SKIP,
+        "mask-conv1-tau_a": Subspace.without("nor_conv_1x1"),
+        "mask-conv3-tau_a": Subspace.without("nor_conv_3x3"),
     }
     found = differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
+    full, pool = means_of_tops(of, FULL), means_of_tops(of, NO_POOL)
+    found |= tau_a_differences({c: (means_of_tops(of, s), full) for c, s in masked.items()})
     chance = [of("share_wrongly_at_chance", subspace) for subspace in (FULL, NO_ZERO)]
     if "mask-zero-chance" in found and not np.concatenate(chance).any():
         # Nothing is wrongly predicted in either: where there is no such cell, none can be fewer.
         found["mask-zero-chance"] = found["mask-zero-chance"]._replace(low=np.nan, high=np.nan)
-    with_pool = differences(
+    with_pool = tau_a_differences(
         {
-            other: (of("tau_a", Subspace.without("avg_pool_3x3", other)), of("tau_a", NO_POOL))
+            other: (means_of_tops(of, Subspace.without("avg_pool_3x3", other)), pool)
             for other in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
         }
     )
@@ -722,7 +743,9 @@ def mask_quantities(of: Values) -> dict[str, Interval]:
 
 def medium_quantities(of: Values) -> dict[str, Interval]:
     """Supernets of size M, by themselves and against those of size S."""
-    found = differences({"medium-baseline": (of("tau_a", FULL, "M"), of("tau_a", FULL))})
+    curves = {s: (means_of_tops(of, s, "M"), means_of_tops(of, s)) for s in SINGLES}
+    harm = tau_a_differences(curves)
+    found = {"medium-baseline": harm[FULL]} if FULL in harm else {}
     if any(len(of("mean_prediction", subspace, "M")) == 0 for subspace in SINGLES):
         return found
     means = [of("mean_prediction", subspace, "M") for subspace in SINGLES]
@@ -733,11 +756,19 @@ def medium_quantities(of: Values) -> dict[str, Interval]:
     small = [of("mean_prediction", subspace) for subspace in SINGLES]
     if all(len(group) for group in small):
         found["medium-deviation"] = deviation_ratio_interval(means, small)
-        worse = {s: (of("tau_a", s, "M"), of("tau_a", s)) for s in SINGLES[1:]}
-        found["medium-harmful"] = count_positive(list(differences(worse).values()))
+        found["medium-harmful"] = count_positive([harm[s] for s in SINGLES[1:] if s in harm])
     return found
 
 
 def differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Interval]:
     """Welch's interval of each pair of groups of runs, of which both have one."""
     return {name: difference_interval(a, b) for name, (a, b) in pairs.items() if len(a) * len(b)}
+
+
+def tau_a_differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Interval]:
+    """The difference of Laube's tau_a of each pair of groups of `means_of_tops`, where both are."""
+    return {
+        name: statistic_difference_interval(a, b, tau_a_of_mean)
+        for name, (a, b) in pairs.items()
+        if len(a) * len(b)
+    }
