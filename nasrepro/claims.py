@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+import numpy as np
+
 from nasrepro.errors import ConfigError
 from nasrepro.stats import Interval
 
@@ -147,6 +149,19 @@ def count_positive(quantities: Sequence[Interval]) -> Interval:
         sum(not q.high <= 0 for q in quantities),
         len(quantities),
     )
+
+
+def smallest(quantities: Sequence[Interval]) -> Interval:
+    """The smallest of several quantities: surely above a bound if each of them is.
+
+    The smallest mean, lower and upper bound, so that no quantity is picked by its own mean; without
+    an interval if one has none. n is the smallest as well.
+
+    >>> smallest([Interval(2.0, 1, 3.5, 5), Interval(1.5, -2, 5, 8)])
+    Interval(mean=1.5, low=-2.0, high=3.5, n=5)
+    """
+    mean, low, high, n = np.min(quantities, axis=0).tolist()
+    return Interval(mean, low, high, int(n))
 
 
 def exact(value: float, n: int) -> Interval:

@@ -438,39 +438,49 @@ def _between_tails(
 
 
 def deviation_ratio_interval(
-    a: Sequence[ArrayLike], b: Sequence[ArrayLike], confidence: float = 0.95
+    a: Sequence[Sequence[ArrayLike]], b: Sequence[Sequence[ArrayLike]], confidence: float = 0.95
 ) -> Interval:
-    """The F interval for the ratio of two standard deviations, each pooled within its groups.
+    """How many times as much runs scatter in a as in b, stratum by stratum.
 
-    sqrt(F / quantile), F the ratio of the pooled variances, the quantiles of the F distribution
-    with the pooled degrees of freedom. It trusts that runs scatter normally.
+    The geometric mean over strata of the ratio of standard deviations, and Student's interval of
+    its logarithm over the strata. Groups may scatter differently: none is pooled with another. The
+    logarithm of a standard deviation is too low by (ln(k / 2) - digamma(k / 2)) / 2 for normal
+    runs with k degrees of freedom, the more so the fewer they are, and is corrected for it.
 
     Args:
-        a: groups of runs, one number per run, each of shape (n,).
-        b: groups of runs.
+        a: for each stratum (e.g. a search space), groups of runs, one number per run.
+        b: the same strata in the same order.
         confidence: between 0 and 1.
 
     Returns:
-        The ratio, its interval, and n, all runs together; all NaN where no group of b has any
-        spread or no group of a or b has two runs.
+        The ratio, its interval (NaN with one stratum), and n, all runs together; all NaN where a
+        group has one run or no spread.
 
-    Sums of squares 8 and 2 with one degree of freedom each; the quantiles are 1 / 647.8 and 647.8:
+    In two strata twice and eight times, so 4 times: ln 4 by 12.706 times ln 2.
 
-    >>> interval = deviation_ratio_interval([[0, 4]], [[1, 3]])
-    >>> interval.mean, round(interval.low, 4), round(interval.high, 2), interval.n
-    (2.0, 0.0786, 50.9, 4)
+    >>> interval = deviation_ratio_interval([[[0, 4]], [[0, 8]]], [[[1, 3]], [[0, 1]]])
+    >>> round(interval.mean, 6), round(math.log(interval.high / 4) / math.log(2), 3), interval.n
+    (4.0, 12.706, 8)
     """
     _check_confidence(confidence)
-    sides = [[finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b)]
-    squares = [float(sum(map(_squares, side))) for side in sides]
-    freedom = [sum(g.size - 1 for g in side) for side in sides]
-    n = sum(g.size for side in sides for g in side)
-    if 0 in freedom or squares[1] == 0:
+    if len(a) != len(b) or len(a) == 0:
+        raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
+    sides = [[[finite_vector(g, "a group") for g in groups] for groups in side] for side in (a, b)]
+    n = sum(group.size for side in sides for groups in side for group in groups)
+    logs = np.array([[np.mean([*map(_log_deviation, groups)]) for groups in x] for x in sides])
+    if not np.isfinite(logs).all():
         return Interval(math.nan, math.nan, math.nan, n)
-    ratio = squares[0] / freedom[0] / (squares[1] / freedom[1])
-    tails = [(1 + confidence) / 2, (1 - confidence) / 2]
-    low, high = np.sqrt(ratio / stats.f.ppf(tails, *freedom))
-    return Interval(math.sqrt(ratio), float(low), float(high), n)
+    ratio, low, high = np.exp(mean_interval(logs[0] - logs[1], confidence)[:3]).tolist()
+    return Interval(ratio, low, high, n)
+
+
+def _log_deviation(runs: np.ndarray) -> float:
+    """Logarithm of the standard deviation of normal runs, without bias; NaN without any spread."""
+    freedom, squares = runs.size - 1, float(_squares(runs)) if runs.size > 1 else 0.0
+    if not squares:
+        return math.nan
+    bias = special.digamma(freedom / 2) - math.log(freedom / 2)
+    return (math.log(squares / freedom) - float(bias)) / 2
 
 
 class TTest(NamedTuple):

@@ -83,7 +83,10 @@ page = pages.prepare("correlations", profile, workers, device)
 #
 # No training is needed here: {numref}`fig-usage` and {numref}`fig-share` count in the benchmark's
 # table, as Laube's figure 3 does. (He divides the share by the number of operations, we by the
-# number of edges, so that the shares of a group add up to one.)
+# number of edges, so that the shares of a group add up to one.) One verdict depends on it: on average
+# 3x3 Conv has {glue:md}`correlations-conv3-edges` of the edges of the 500 best cells, roughly half as the
+# text says; by the caption's definition its share is {glue:md}`correlations-conv3-caption`, and the
+# claim would be {glue:md}`correlations-conv3-caption-verdict`.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-usage", "caption": "Share of the true top N cells that use an operation at least once, in the full space and with each operation masked. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, usage of each operation against N", "width": "700px"}}
 page.figure("usage")

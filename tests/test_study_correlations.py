@@ -217,6 +217,49 @@ def test_disconnected_cells_do_not_make_the_best_cells_better_than_random_ones()
     assert correlations.run_quantities(runs)["medium-below-random"][:3] == (6, 6, 6)
 
 
+def test_the_most_harmful_mask_is_worse_than_each_other():
+    def curve(rises: bool) -> dict[str, list[float]]:
+        order = correlations.TOP_NS if rises else correlations.TOP_NS[::-1]
+        return {f"mean_top_{n}": [i, i + 0.1, i - 0.1] for i, n in enumerate(order)}
+
+    best = {s: curve(s == correlations.NO_SKIP) for s in SINGLES}
+    found = correlations.run_quantities(pd.concat(runs_of(s, **m) for s, m in best.items()))
+    assert found["mask-skip-tau_a"][:3] == (2, 2, 2)
+    best[correlations.NO_POOL] = curve(True)  # as harmful as Skip's: nothing tells them apart
+    found = correlations.run_quantities(pd.concat(runs_of(s, **m) for s, m in best.items()))
+    assert found["mask-skip-tau_a"].mean == 0 and np.isnan(found["mask-skip-tau_a"].low)
+
+
+def test_two_masks_together_must_beat_both():
+    both = Subspace.without("none", "avg_pool_3x3")
+    taus = {
+        both: [0.5, 0.51, 0.52],
+        correlations.NO_ZERO: [0.1, 0.11],
+        correlations.NO_POOL: [0.6, 0.61],
+    }
+    runs = pd.concat(runs_of(s, kendall_tau_a=values) for s, values in taus.items())
+    found = correlations.run_quantities(runs)["mask-both"]
+    assert found.mean == pytest.approx(-0.095) and found.high < 0
+
+
+def test_the_rank_correlation_rises_only_if_both_steps_of_figure_2_do():
+    steps = {"tau_top_50": [0.1, 0.2], "tau_top_250": [0.1, 0.22], "kendall_tau_a": [0.7, 0.8]}
+    found = correlations.run_quantities(runs_of(correlations.FULL, **steps))["tau-rises"]
+    assert found.mean == pytest.approx(0.01) and found.low < 0
+
+
+def test_only_spaces_where_medium_supernets_generalise_tell_how_they_differ():
+    means = {"S": [50.0, 51.0, 52.0], "M": [50.0, 52.0, 54.0]}
+    chance = {"S": [50.0, 51.0, 52.0], "M": [10.0, 90.0, 15.0]}
+    runs = pd.concat(
+        runs_of(s, size, mean_prediction=(chance if s == SINGLES[0] else means)[size])
+        for s in SINGLES
+        for size in ("S", "M")
+    )
+    found = correlations.run_quantities(runs)["medium-deviation"]
+    assert (found.mean, found.n) == (pytest.approx(2), 5 * 6)
+
+
 def test_laubes_tau_a_is_of_the_mean_over_seeds():
     """By hand: one run falls steeply and two rise a little, so that their mean falls."""
     tops = np.array([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]) * [[9], [1], [1]]
@@ -283,6 +326,9 @@ def test_usage_follows_the_example_of_laubes_caption():
     assert pool["share"] == pytest.approx(4 / 60)
     top = usage[usage["top"] == "10"]
     assert top["share"].sum() == pytest.approx(1)
+    best = usage[usage["top"] == "10"].assign(top="500")
+    others = 1 - 4 / 60 - top.set_index("operation")["share"]["skip_connect"]  # the 3x3 Conv's
+    assert correlations.conv3_by_caption(best) == pytest.approx(others * 60 / (5 * 10))
 
 
 def test_summary_has_the_mean_and_interval_over_runs():

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import load_table, nb101
-from nasrepro.claims import judge
+from nasrepro.claims import exact, judge, read_claims, verdict
 from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
@@ -119,6 +119,21 @@ def floor(page: Inputs) -> dict[str, int]:
     return correlations.against_floor(page.frame("baseline", size="S"))
 
 
+def claim_of(page: Inputs, claim: str) -> pd.Series:
+    """The row of one of Laube's claims."""
+    return page.frame("claims", claim=claim).iloc[0]
+
+
+def conv3_by_caption(page: Inputs) -> float:
+    """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
+    return correlations.conv3_by_caption(page.frame("usage"))
+
+
+def conv3_caption_verdict(page: Inputs) -> str:
+    """What the verdict of `conv3-half` would be by the caption's definition."""
+    return verdict(exact(conv3_by_caption(page), 500), read_claims("laube")["conv3-half"].region)
+
+
 def where(page: Inputs, records: list[Record]) -> str:
     """On which machines runs were computed; Absent without runs."""
     if not records:
@@ -153,6 +168,9 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "floor-below": lambda page: floor(page)["below"],
     "floor-open": lambda page: floor(page)["open"],
     "small-settings": lambda page: sum(floor(page).values()),
+    "conv3-edges": lambda page: f"{claim_of(page, 'conv3-half')['ours']:.2f}",
+    "conv3-caption": lambda page: f"{conv3_by_caption(page):.2f}",
+    "conv3-caption-verdict": conv3_caption_verdict,
     "authors-floor": lambda page: appraisal.spaces_above_floor(page.frames, "authors"),
     **verdict_numbers(claims),
 }

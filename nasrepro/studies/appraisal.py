@@ -407,8 +407,9 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         if better in complete and worse in complete:
             found[claim] = stratified_difference_interval(complete[better], complete[worse])
     if len(complete) == len(METHODS):
-        tricks = [group for trick in TRICKS for group in complete[trick]]
-        found["less-variance"] = deviation_ratio_interval(tricks, complete[BASELINE])
+        tricks = list(zip(*(complete[trick] for trick in TRICKS), strict=True))  # space by space
+        baseline = [[group] for group in complete[BASELINE]]
+        found["less-variance"] = deviation_ratio_interval(tricks, baseline)
     if BASELINE in complete:
         means = [group.mean() for group in complete[BASELINE]]
         found["size-hint"] = fisher_interval([SUBSPACES[space].size for space in SPACES], means)

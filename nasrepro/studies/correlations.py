@@ -7,7 +7,7 @@ NAS-Bench-101, is in `appraisal`.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101, selfmade
-from nasrepro.claims import count_positive, exact
+from nasrepro.claims import count_positive, exact, smallest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
@@ -25,7 +25,7 @@ from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
+from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace
 from nasrepro.stats import (
     Interval,
     deviation_ratio_interval,
@@ -54,6 +54,7 @@ TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 # Pourchot's table 3: from the supernets of whom, and the name of the table.
 TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
+FIGURE2 = ("tau_top_50", "tau_top_250", "kendall_tau_a")  # the columns of Laube's figure 2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
     *("runs", "seeds", "usage", "parameters", "settings"),
@@ -679,53 +680,69 @@ def means_of_tops(of: Values, subspace: Subspace | str, size: str = "S") -> np.n
     return np.column_stack(means) if all(map(len, means)) else np.empty((0, len(TOP_NS)))
 
 
+def conv3_by_caption(usage: pd.DataFrame) -> float:
+    """The mean share of 3x3 Conv in the true top 500, by the caption of Laube's figure 3.
+
+    It divides by the number of operations that a subspace has, where `usage` divides by the six
+    edges of a cell.
+    """
+    top = usage[usage["top"] == "500"]
+    operations = top.groupby("subspace")["operation"].transform("size")
+    shares = top.assign(share=top["share"] * len(EDGES) / operations)
+    return float(shares[shares["operation"] == "nor_conv_3x3"]["share"].mean())
+
+
 def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
     """The quantities of the claims about supernets, as far as there are runs for them."""
     of = values_of(runs)
     found = mask_quantities(of) | medium_quantities(of)
     if len(curves := means_of_tops(of, FULL)):
         found["baseline-tau_a"] = statistic_interval(curves, tau_a_of_mean)
-    if len(rises := of("tau_rise", FULL)):
-        found["tau-rises"] = mean_interval(rises)
+    taus = [of(metric, FULL) for metric in FIGURE2]
+    if all(map(len, taus)):
+        found["tau-rises"] = smallest([mean_interval(b - a) for a, b in pairwise(taus)])
     if len(above := above_sample(of, NO_SKIP)):
         found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
     if all(len(group) for curve in curves for group in curve):
         intervals = [[mean_interval(group) for group in curve] for curve in curves]
-        lowest = [
-            Interval(min(i.mean for i in c), min(i.low for i in c), min(i.high for i in c), 0)
-            for c in intervals
-        ]
-        found["tau-within-top"] = count_positive(lowest)
+        found["tau-within-top"] = count_positive([*map(smallest, intervals)])
     return found
 
 
 def above_sample(of: Values, subspace: Subspace, size: str = "S") -> np.ndarray:
     """Mean prediction of the true top 10 less that of the connected random cells, for each run."""
-    best = of(f"mean_top_{TOP_NS[0]}", subspace, size)
-    return best - of("mean_connected", subspace, size) if len(best) else best
+    best, random = of(f"mean_top_{TOP_NS[0]}", subspace, size), of("mean_connected", subspace, size)
+    return best - random if len(best) and len(random) else np.array([])
 
 
 def mask_quantities(of: Values) -> dict[str, Interval]:
     """Small supernets of one subspace against those of another."""
     tau = "kendall_tau_a"
-    better = max(NO_ZERO, NO_POOL, key=lambda s: of(tau, s).mean() if len(of(tau, s)) else 0)
     pairs = {
         "mask-zero-tau": (tau, NO_ZERO, FULL),
         "mask-zero-chance": ("share_wrongly_at_chance", NO_ZERO, FULL),
-        "mask-both": (tau, Subspace.without("none", "avg_pool_3x3"), better),
         "mask-zero-skip": (tau, Subspace.without("none", "skip_connect"), NO_ZERO),
     }
     masked = {
         "mask-zero-tau_a": NO_ZERO,
         "mask-pool-tau_a": NO_POOL,
-        "mask-skip-tau_a": NO_SKIP,
         "mask-conv1-tau_a": Subspace.without("nor_conv_1x1"),
         "mask-conv3-tau_a": Subspace.without("nor_conv_3x3"),
     }
     found = differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
     full, pool = means_of_tops(of, FULL), means_of_tops(of, NO_POOL)
     found |= tau_a_differences({c: (means_of_tops(of, s), full) for c, s in masked.items()})
+    both = of(tau, Subspace.without("none", "avg_pool_3x3"))
+    gains = differences({alone: (both, of(tau, alone)) for alone in (NO_ZERO, NO_POOL)})
+    if len(gains) == 2:
+        found["mask-both"] = smallest(list(gains.values()))
+    others = {
+        s: (means_of_tops(of, NO_SKIP), means_of_tops(of, s)) for s in SINGLES if s != NO_SKIP
+    }
+    harm = tau_a_differences(others)
+    if len(harm) == len(others):
+        found["mask-skip-tau_a"] = smallest(list(harm.values()))
     chance = [of("share_wrongly_at_chance", subspace) for subspace in (FULL, NO_ZERO)]
     if "mask-zero-chance" in found and not np.concatenate(chance).any():
         # Nothing is wrongly predicted in either: where there is no such cell, none can be fewer.
@@ -755,8 +772,15 @@ def medium_quantities(of: Values) -> dict[str, Interval]:
         found["medium-below-random"] = count_positive([mean_interval(-group) for group in above])
     small = [of("mean_prediction", subspace) for subspace in SINGLES]
     if all(len(group) for group in small):
-        found["medium-deviation"] = deviation_ratio_interval(means, small)
-        found["medium-harmful"] = count_positive([harm[s] for s in SINGLES[1:] if s in harm])
+        pairs = zip(SINGLES, means, small, strict=True)
+        learned = {s: ([m], [of_small]) for s, m, of_small in pairs if (m > CHANCE).all()}
+        if learned:  # the paper speaks of supernets that generalise
+            found["medium-deviation"] = deviation_ratio_interval(
+                *zip(*learned.values(), strict=True)
+            )
+        if masks := [harm[s] for s in SINGLES[1:] if s in learned and s in harm]:
+            number, surely, possibly, n = count_positive(masks)
+            found["medium-harmful"] = Interval(number / n, surely / n, possibly / n, n)
     return found
 
 
