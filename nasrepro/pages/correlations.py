@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import plots
-from nasrepro.benchmarks import load_table, nb101
+from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_seeds
 from nasrepro.claims import exact, judge, read_claims, verdict
 from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
@@ -23,7 +23,7 @@ from nasrepro.pages.text import (
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
-from nasrepro.studies import appraisal, correlations
+from nasrepro.studies import appraisal, correlations, published_supernets
 from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
@@ -134,6 +134,41 @@ def conv3_caption_verdict(page: Inputs) -> str:
     return verdict(exact(conv3_by_caption(page), 500), read_claims("laube")["conv3-half"].region)
 
 
+def full_201() -> str:
+    """Name of the whole of NAS-Bench-201, whatever the profile's own space is."""
+    return str(correlations.FULL)
+
+
+def published_full(
+    page: Inputs, metric: str = "spearman", cells: str = "all", subspace: str = ""
+) -> pd.DataFrame:
+    """A metric of the published supernets, one row a setting; in all of the space by default."""
+    chosen = {"subspace": subspace or full_201(), "cells": cells, "metric": metric}
+    return page.frame("published", [few_shot_supernets.NAME], **chosen)
+
+
+def published_floor(page: Inputs, cells: str = "all") -> pd.Series:
+    """The metrics of the parameter count over the whole space, by name."""
+    needs = [few_shot_supernets.NAME]
+    rows = page.frame("published_parameters", needs, subspace=full_201(), cells=cells)
+    return rows.set_index("metric")["value"]
+
+
+def between_runs(page: Inputs, cells: str) -> pd.Series:
+    """How far two trainings of some cells of NAS-Bench-201 agree."""
+    chosen = {"benchmark": "NAS-Bench-201", "cells": cells, "what": "between runs"}
+    return page.frame("ceilings", [nb201_seeds.NAME], **chosen).iloc[0]
+
+
+def least_to_most(values: pd.Series) -> str:
+    """The range of some numbers, as text.
+
+    >>> least_to_most(pd.Series([0.916, 0.785, 0.9]))
+    '0.79 to 0.92'
+    """
+    return f"{values.min():.2f} to {values.max():.2f}"
+
+
 def where(page: Inputs, records: list[Record]) -> str:
     """On which machines runs were computed; Absent without runs."""
     if not records:
@@ -172,6 +207,16 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "conv3-caption": lambda page: f"{conv3_by_caption(page):.2f}",
     "conv3-caption-verdict": conv3_caption_verdict,
     "authors-floor": lambda page: appraisal.spaces_above_floor(page.frames, "authors"),
+    "published-supernets": lambda page: published_full(page)["n"].sum(),
+    "published-spearman": lambda page: least_to_most(published_full(page)["mean"]),
+    "published-floor": lambda page: f"{published_floor(page)['spearman']:.2f}",
+    "published-top": lambda page: least_to_most(
+        published_full(page, metric="tau_top_tenth")["mean"]
+    ),
+    "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
+    "ceiling-all": lambda page: f"{between_runs(page, full_201())['value']:.3f}",
+    "ceiling-high": lambda page: f"{between_runs(page, 'above 90%')['value']:.3f}",
+    "ceiling-high-n": lambda page: between_runs(page, "above 90%")["n"],
     **verdict_numbers(claims),
 }
 
@@ -294,6 +339,91 @@ def half_precision(page: Inputs) -> pd.DataFrame:
     return half_precision_grid(page.frame("half_precision"))
 
 
+PUBLISHED = {  # columns of a table: metric and cells of the published supernets, and our metric
+    "Spearman": ("spearman", "all", "spearman"),
+    "Spearman, connected": ("spearman", "connected", "spearman_connected"),
+    "tau-b": ("kendall_tau_b", "all", "kendall_tau_b"),
+    "s-KdT": ("sparse_kendall_tau", "all", "sparse_kendall_tau"),
+    "tau-b, true top 10%": ("tau_top_tenth", "all", None),
+    "best of predicted top 10, %": (published_supernets.TOP, "all", "top_10_accuracy"),
+}
+
+
+def published(page: Inputs) -> pd.DataFrame:
+    """Published supernets, the parameter count and ours in the full space, a row each."""
+    texts: dict[str, dict[str, str]] = {}
+    floors = {cells: published_floor(page, cells) for cells in ("all", "connected")}
+    summary = page.frames["summary"]
+    summary = summary[summary["subspace"] == full_201()]
+    for head, (metric, cells, own) in PUBLISHED.items():
+        for row in published_full(page, metric, cells).to_dict("records"):
+            cell = texts.setdefault(f"published, {row['setting']}", {})
+            cell |= {head: interval_text(row), "n": str(row["n"])}
+        if metric in floors[cells]:
+            cell = texts.setdefault("parameter count", {})
+            cell |= {head: f"{floors[cells][metric]:.2f}"}
+        for row in summary[summary["metric"] == own].to_dict("records"):
+            cell = texts.setdefault(f"ours, {row['size']}", {})
+            cell |= {head: interval_text(row), "n": str(row["n"])}
+    return grid_of(texts, "ranking", [*PUBLISHED, "n"])
+
+
+def published_masks(page: Inputs) -> pd.DataFrame:
+    """Spearman's correlation in every subspace: published, parameter count, ours, noise ceiling."""
+    needs = [few_shot_supernets.NAME]
+    known = page.frame("published", needs, metric="spearman", cells="all")
+    floor = page.frame("published_parameters", needs, metric="spearman", cells="all")
+    ours = page.frames["baseline"].query("size == 'S'")
+    ceilings = page.frame("ceilings", [nb201_seeds.NAME], benchmark="NAS-Bench-201")
+    ceilings = ceilings[ceilings["what"] == "ceiling of one run"]
+    texts: dict[str, dict[str, str]] = {str(subspace): {} for subspace in known["subspace"]}
+    for row in known[known["setting"].isin(SHOWN)].to_dict("records"):
+        head = f"published, {row['setting']} (n = {row['n']})"
+        texts[row["subspace"]] |= {head: interval_text(row)}
+    single = {"parameter count": floor, "ceiling": ceilings.rename(columns={"cells": "subspace"})}
+    for row in ours.to_dict("records"):
+        texts.get(row["subspace"], {}).update({"ours, S": interval_text(row)})
+    for head, rows in single.items():
+        for subspace, value in rows[["subspace", "value"]].itertuples(index=False):
+            texts.get(subspace, {}).update({head: f"{value:.2f}"})
+    heads = list(dict.fromkeys(head for cells in texts.values() for head in cells))
+    return grid_of(texts, "subspace", heads)
+
+
+SHOWN = ("5-64-250", "16-128-1000", "5-128-1000")  # the shortest training, the widest, the most
+
+
+def ceilings_table(page: Inputs) -> pd.DataFrame:
+    """Agreement of trainings and the best possible correlations, by benchmark and cells."""
+    rows = page.frame("ceilings", [nb201_seeds.NAME, nb101.NAME])
+    masks = {str(s) for s in correlations.SINGLES[1:] + correlations.DOUBLES}
+    keys = ["benchmark", "accuracy", "cells", "n"]
+    shown = rows[~rows["cells"].isin(masks)]
+    grid = shown.pivot(index=keys, columns="what", values="value")
+    grid = grid.loc[pd.MultiIndex.from_frame(shown[keys].drop_duplicates())]  # in their order
+    texts = grid.map(lambda value: f"{value:.3f}")
+    pairs = texts["lowest pair"] + " to " + texts["highest pair"]
+    texts["lowest to highest pair"] = pairs.where(grid["lowest pair"] < grid["highest pair"], "–")
+    heads = ["between runs", "lowest to highest pair", "between means of three"]
+    heads += ["ceiling of one run", "ceiling of a mean of three"]
+    return texts[heads].rename_axis(columns=None).reset_index().astype(str)
+
+
+def interval_text(row: Mapping[str, float]) -> str:
+    """Mean and interval of a row, as text."""
+    return with_interval(row["mean"], row["ci_low"], row["ci_high"])
+
+
+def grid_of(texts: Mapping[str, Mapping[str, str]], first: str, heads: list[str]) -> pd.DataFrame:
+    """A row for each entry, named in the first column, with a dash where it has no text."""
+    return pd.DataFrame(
+        [
+            {first: name, **{head: cells.get(head, "–") for head in heads}}
+            for name, cells in texts.items()
+        ]
+    )
+
+
 def wanted_101(page: Inputs) -> list[SupernetConfig]:
     """`runs_101`; Absent if the profile has none."""
     if not (configs := runs_101(page)):
@@ -358,6 +488,30 @@ TABLES = {
         "n seeds, which says nothing about other cells. The difference of the two means has an "
         "interval over cells instead (bootstrap), which says nothing about other supernets.",
         own_truth,
+    ),
+    "published": Table(
+        "Supernets that others trained on all of NAS-Bench-201, by channels, batch size and epochs "
+        "(5 cells a stage, images of full size; balanced: drawing equally from three parts of the "
+        "cells), beside ours in the full space: mean and 95% interval over n supernets. The "
+        "published ones rank all 15,625 cells by accuracy on the 10,000 test images, as the "
+        "parameter count does; ours the random sample, by held-out training images.",
+        published,
+    ),
+    "published-masks": Table(
+        "Spearman correlation by subspace: mean and 95% interval over supernets. The published "
+        "ones were trained in the full space and rank all cells of each subspace; ours were "
+        "trained in the subspace and rank its random sample. The ceiling is that of one run "
+        "of the next table.",
+        published_masks,
+    ),
+    "ceilings": Table(
+        "Noise ceilings: Spearman correlation between trainings of the same n cells (mean over "
+        "pairs), that of means of three trainings by Spearman and Brown's formula, and the roots "
+        "of both: the best that a predictor without noise can reach against one training, or "
+        "against the mean of three. Of NAS-Bench-201 two trainings a cell, of NAS-Bench-101 three. "
+        "The truth in NAS-Bench-201 is the mean of up to three trainings by test accuracy, of "
+        "which only the mean is at hand. *Above 90%* is by the mean of the same two trainings.",
+        ceilings_table,
     ),
     "half-precision": Table(
         "The same small supernets of the full space, evaluated in two precisions: Spearman "

@@ -37,7 +37,7 @@ from nasrepro.stats import (
     statistic_difference_interval,
     statistic_interval,
 )
-from nasrepro.studies import appraisal
+from nasrepro.studies import appraisal, ceilings, published_supernets
 from nasrepro.studies.design import Design, in_order, labelled, merged
 from nasrepro.studies.measure import (
     CHANCE,
@@ -60,6 +60,7 @@ TABLES = (
     *("runs", "seeds", "usage", "parameters", "settings"),
     *("own", "own_gain", "own_truth"),
     *("precision", "half_precision"),
+    *("published", "published_runs", "published_parameters", "ceilings"),
     *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
     *(f"{source}_claims" for source in TABLE3),
     *TABLE3.values(),
@@ -268,6 +269,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         settings: what was tried with the small network, and its Spearman correlation.
         own, own_gain: see `beside_own`, if our own benchmark is here.
         precision: images, seed, n, agreement, half, single; see `beside_single_precision`.
+        published_runs, published_parameters: `published_supernets.statistics`.
+        ceilings: `ceilings.statistics`.
         authors, ours, and what begins so: `nb101_statistics`.
     """
     wanted, column = nb201_design(profile), PROFILES[profile].column
@@ -278,6 +281,8 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
         **frames,
+        **published_supernets.statistics(SINGLES + DOUBLES),
+        **ceilings.statistics(SINGLES + DOUBLES),
         **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
         "runs": pd.concat(
@@ -488,6 +493,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         own_truth: subspace, size, cells, truth (own or table), mean, ci_low, ci_high, n (runs);
         half_precision: images, cells, what (agreement, change), mean, ci_low, ci_high, n (runs),
             if known;
+        published: see `published_supernets.tables`;
         pourchot-table3-authors: space, method, mean, ci, n, from Pourchot's own supernets;
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
@@ -502,6 +508,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "claims": judge(statistics),
         **({"own_truth": own_truth(statistics["own"])} if "own" in statistics else {}),
         **half_precision(statistics["precision"]),
+        **published_supernets.tables(statistics),
         **nb101_tables(statistics),
         **statistics,
     }

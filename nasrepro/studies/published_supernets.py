@@ -1,0 +1,118 @@
+"""Supernets that others trained at the scale of a GPU, measured as this study measures its own.
+
+They answer whether a result is only because our supernets are small. Each was trained on the whole
+of NAS-Bench-201, so that a subspace is a part of its ranking, not a supernet of its own.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nasrepro import metrics
+from nasrepro.benchmarks import Table, available_tables, few_shot_supernets, load_table
+from nasrepro.data.sources import SOURCES, locate
+from nasrepro.nets.nb201 import count_parameters
+from nasrepro.spaces.nb201 import Subspace, connected, uses_only
+from nasrepro.studies.measure import summarise
+
+TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
+SHARE = 0.1  # of the truly best cells, within which tau is taken
+TOP = "top_10_accuracy"  # the only metric that is no correlation
+GROUP = ["subspace", "cells", "metric"]
+
+
+def statistics(subspaces: Iterable[Subspace]) -> dict[str, pd.DataFrame]:
+    """What the single supernets say of subspaces, if they and the truth are on this machine.
+
+    Returns:
+        published_runs: setting (channels-batch-epochs, and whether balanced), seed, subspace, cells
+            (all or connected, where these are not all), metric, value: those of `rank_metrics`.
+        published_parameters: subspace, cells, metric, value, n (cells), of the parameter count.
+        Nothing without the files.
+    """
+    if TABLE not in available_tables() or not locate(SOURCES[few_shot_supernets.NAME]):
+        return {}
+    return measure(few_shot_supernets.load(), load_table(TABLE), subspaces)
+
+
+def measure(
+    evaluations: pd.DataFrame, table: Table, subspaces: Iterable[Subspace]
+) -> dict[str, pd.DataFrame]:
+    """`statistics` of some evaluations.
+
+    Args:
+        evaluations: what `few_shot_supernets.single_supernets` gives.
+        table: the stand-alone accuracies; other cells are left out.
+        subspaces: whose cells are ranked.
+    """
+    known = evaluations[np.isin(evaluations["code"], table.codes)]
+    proxies = known.pivot(index="code", columns="run", values="proxy")
+    codes = proxies.index.to_numpy()
+    truth, parameters = table.accuracy(codes, COLUMN), count_parameters(codes)
+    about = {row.run: (setting(row), row.seed) for row in known.drop_duplicates("run").itertuples()}
+    runs, counted = [], []
+    for subspace in subspaces:
+        for cells, chosen in groups_of(codes, subspace).items():
+            by_metric = rank_metrics(parameters[chosen], truth[chosen])
+            del by_metric[TOP]  # it would say in which order equal counts are given
+            counted += [(str(subspace), cells, *of, int(chosen.sum())) for of in by_metric.items()]
+            for run, proxy in proxies.items():
+                by_metric = rank_metrics(proxy.to_numpy()[chosen], truth[chosen])
+                runs += [(*about[run], str(subspace), cells, *of) for of in by_metric.items()]
+    return {
+        "published_runs": pd.DataFrame(runs, columns=["setting", "seed", *GROUP, "value"]),
+        "published_parameters": pd.DataFrame(counted, columns=[*GROUP, "value", "n"]),
+    }
+
+
+def setting(row: Any) -> str:
+    """What tells a supernet from those that differ in their seed alone.
+
+    Args:
+        row: of `few_shot_supernets.single_supernets`.
+    """
+    numbers = f"{row.channels}-{row.batch}-{row.epochs}"
+    return f"{numbers}-balanced" if row.balanced else numbers
+
+
+def groups_of(codes: np.ndarray, subspace: Subspace) -> dict[str, np.ndarray]:
+    """All cells of a subspace, and the connected ones where some are not, as bool [n]."""
+    inside = uses_only(codes, subspace.operations)
+    linked = inside & connected(codes)
+    return {"all": inside} | ({"connected": linked} if (inside & ~linked).any() else {})
+
+
+def rank_metrics(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """How well a ranking of cells is that of the truth.
+
+    Args:
+        predicted: proxy accuracies or parameter counts, shape (n,), n at least 20.
+        truth: stand-alone accuracies, percent, shape (n,).
+
+    Returns:
+        Spearman's, Kendall's (tau-b) and the sparse correlation, tau-b within the true top tenth,
+        and the true accuracy of the best of the predicted top 10.
+    """
+    tenth = [round(SHARE * len(truth))]
+    return {
+        "spearman": metrics.spearman(predicted, truth),
+        "kendall_tau_b": metrics.kendall_tau(predicted, truth),
+        "sparse_kendall_tau": metrics.sparse_kendall_tau(predicted, truth),
+        "tau_top_tenth": float(metrics.top_n_curve(predicted, truth, tenth).tau[0]),
+        TOP: metrics.top_k_accuracy(predicted, truth, k=10),
+    }
+
+
+def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The table of the supernets, if their statistics are known.
+
+    Returns:
+        published: setting, subspace, cells, metric, mean, ci_low, ci_high, n (supernets).
+    """
+    if "published_runs" not in statistics:
+        return {}
+    keys = ["setting", *GROUP]
+    found = summarise(statistics["published_runs"], keys, correlation=lambda key: key[-1] != TOP)
+    return {"published": found.drop(columns="failed")}
