@@ -334,11 +334,14 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
     more than the sampler and `SHOWN` are left out: they would be pooled with others.
     """
     chosen, wanted = PROFILES[profile], nb201_design(profile)
+    subspaces = {config.subspace for config in wanted}
     shown = {name: getattr(chosen.base.train, name) for name in SHOWN}
     rows = []
     for record in records:
         config = record.config
         if (config.data, config.net) != (chosen.base.data, chosen.nets["S"]):
+            continue
+        if config.subspace not in subspaces:
             continue
         if record.status == "diverged" or replace(config.train, **shown) != chosen.base.train:
             continue
@@ -703,8 +706,8 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
     """The quantities of the claims about supernets, as far as there are runs for them."""
     of = values_of(runs)
     found = mask_quantities(of) | medium_quantities(of)
-    if len(curves := means_of_tops(of, FULL)):
-        found["baseline-tau_a"] = statistic_interval(curves, tau_a_of_mean)
+    if len(tops := means_of_tops(of, FULL)):
+        found["baseline-tau_a"] = statistic_interval(tops, tau_a_of_mean)
     taus = [of(metric, FULL) for metric in FIGURE2]
     if all(map(len, taus)):
         found["tau-rises"] = smallest([mean_interval(b - a) for a, b in pairwise(taus)])
@@ -777,14 +780,13 @@ def medium_quantities(of: Values) -> dict[str, Interval]:
     above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
         found["medium-below-random"] = count_positive([mean_interval(-group) for group in above])
-    small = [of("mean_prediction", subspace) for subspace in SINGLES]
-    if all(len(group) for group in small):
-        pairs = zip(SINGLES, means, small, strict=True)
-        learned = {s: ([m], [of_small]) for s, m, of_small in pairs if (m > CHANCE).all()}
+    of_small = [of("mean_prediction", subspace) for subspace in SINGLES]
+    if all(len(group) for group in of_small):
+        pairs = zip(SINGLES, means, of_small, strict=True)
+        learned = {space: ([m], [s]) for space, m, s in pairs if (m > CHANCE).all()}
         if learned:  # the paper speaks of supernets that generalise
-            found["medium-deviation"] = deviation_ratio_interval(
-                *zip(*learned.values(), strict=True)
-            )
+            medium, small = zip(*learned.values(), strict=True)
+            found["medium-deviation"] = deviation_ratio_interval(medium, small)
         if masks := [harm[s] for s in SINGLES[1:] if s in learned and s in harm]:
             number, surely, possibly, n = count_positive(masks)
             found["medium-harmful"] = Interval(number / n, surely / n, possibly / n, n)
