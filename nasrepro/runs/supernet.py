@@ -87,7 +87,8 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
     part = load_split(images_of(config.data.name), config.data, config.net, device)
     initialise_on(net, rng.weights, device)
     # A GPU wants few large kernels; paths with separate statistics cannot be stacked.
-    stacks = device != "cpu" and config.evaluate.batch_norm != "calibrated"
+    on_cpu = torch.device(device).type == "cpu"
+    stacks = not on_cpu and config.evaluate.batch_norm != "calibrated"
     evaluated = Evaluations(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     watch = Stopwatch(device)
     with deterministic_convolutions():
