@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -209,6 +210,9 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "authors-floor": lambda page: appraisal.spaces_above_floor(page.frames, "authors"),
     "published-supernets": lambda page: published_full(page)["n"].sum(),
     "published-spearman": lambda page: least_to_most(published_full(page)["mean"]),
+    "published-ours": lambda page: interval_text(
+        page.frame("summary", subspace=full_201(), size="S", metric="spearman").iloc[0]
+    ),
     "published-floor": lambda page: f"{published_floor(page)['spearman']:.2f}",
     "published-top": lambda page: least_to_most(
         published_full(page, metric="tau_top_tenth")["mean"]
@@ -351,43 +355,51 @@ PUBLISHED = {  # columns of a table: metric and cells of the published supernets
 
 def published(page: Inputs) -> pd.DataFrame:
     """Published supernets, the parameter count and ours in the full space, a row each."""
-    texts: dict[str, dict[str, str]] = {}
-    floors = {cells: published_floor(page, cells) for cells in ("all", "connected")}
+    columns = {head: ranked(page, *of) for head, of in PUBLISHED.items()}
+    counts = {f"published, {row.setting}": str(row.n) for row in published_full(page).itertuples()}
+    counts |= {f"ours, {row.size}": str(row.n) for row in ours_full(page, "spearman").itertuples()}
+    return grid_of({**columns, "n": counts}, list(columns["Spearman"]), "ranking")
+
+
+def ranked(page: Inputs, metric: str, cells: str, own: str | None) -> dict[str, str]:
+    """A column of `published`: texts by who ranks the cells; arguments as in `PUBLISHED`."""
+    others, floor = published_full(page, metric, cells), published_floor(page, cells)
+    texts = {
+        f"published, {row['setting']}": interval_text(row) for row in others.to_dict("records")
+    }
+    texts |= {"parameter count": f"{floor[metric]:.2f}"} if metric in floor else {}
+    ours = ours_full(page, own).to_dict("records")
+    return texts | {f"ours, {row['size']}": interval_text(row) for row in ours}
+
+
+def ours_full(page: Inputs, metric: str | None) -> pd.DataFrame:
+    """A metric of our supernets over the whole space, one row a size; none without such runs."""
     summary = page.frames["summary"]
-    summary = summary[summary["subspace"] == full_201()]
-    for head, (metric, cells, own) in PUBLISHED.items():
-        for row in published_full(page, metric, cells).to_dict("records"):
-            cell = texts.setdefault(f"published, {row['setting']}", {})
-            cell |= {head: interval_text(row), "n": str(row["n"])}
-        if metric in floors[cells]:
-            cell = texts.setdefault("parameter count", {})
-            cell |= {head: f"{floors[cells][metric]:.2f}"}
-        for row in summary[summary["metric"] == own].to_dict("records"):
-            cell = texts.setdefault(f"ours, {row['size']}", {})
-            cell |= {head: interval_text(row), "n": str(row["n"])}
-    return grid_of(texts, "ranking", [*PUBLISHED, "n"])
+    return summary[(summary["subspace"] == full_201()) & (summary["metric"] == metric)]
 
 
 def published_masks(page: Inputs) -> pd.DataFrame:
     """Spearman's correlation in every subspace: published, parameter count, ours, noise ceiling."""
-    needs = [few_shot_supernets.NAME]
-    known = page.frame("published", needs, metric="spearman", cells="all")
-    floor = page.frame("published_parameters", needs, metric="spearman", cells="all")
+    chosen = {"metric": "spearman", "cells": "all"}
+    known = page.frame("published", [few_shot_supernets.NAME], **chosen)
+    floor = page.frame("published_parameters", [few_shot_supernets.NAME], **chosen)
+    ceiling = page.frame(
+        "ceilings", [nb201_seeds.NAME], benchmark="NAS-Bench-201", what="ceiling of one run"
+    )
     ours = page.frames["baseline"].query("size == 'S'")
-    ceilings = page.frame("ceilings", [nb201_seeds.NAME], benchmark="NAS-Bench-201")
-    ceilings = ceilings[ceilings["what"] == "ceiling of one run"]
-    texts: dict[str, dict[str, str]] = {str(subspace): {} for subspace in known["subspace"]}
-    for row in known[known["setting"].isin(SHOWN)].to_dict("records"):
-        head = f"published, {row['setting']} (n = {row['n']})"
-        texts[row["subspace"]] |= {head: interval_text(row)}
-    single = {"parameter count": floor, "ceiling": ceilings.rename(columns={"cells": "subspace"})}
-    for row in ours.to_dict("records"):
-        texts.get(row["subspace"], {}).update({"ours, S": interval_text(row)})
-    for head, rows in single.items():
-        for subspace, value in rows[["subspace", "value"]].itertuples(index=False):
-            texts.get(subspace, {}).update({head: f"{value:.2f}"})
-    heads = list(dict.fromkeys(head for cells in texts.values() for head in cells))
-    return grid_of(texts, "subspace", heads)
+    shown = known[known["setting"].isin(SHOWN)].groupby(["setting", "n"], sort=False)
+    columns = {
+        **{f"published, {setting} (n = {n})": by_subspace(rows) for (setting, n), rows in shown},
+        "ours, S": by_subspace(ours),
+        "parameter count": {row.subspace: f"{row.value:.2f}" for row in floor.itertuples()},
+        "ceiling": {row.cells: f"{row.value:.3f}" for row in ceiling.itertuples()},
+    }
+    return grid_of(columns, known["subspace"].unique(), "subspace")
+
+
+def by_subspace(rows: pd.DataFrame) -> dict[str, str]:
+    """Mean and interval of rows, as text by subspace."""
+    return {row["subspace"]: interval_text(row) for row in rows.to_dict("records")}
 
 
 SHOWN = ("5-64-250", "16-128-1000", "5-128-1000")  # the shortest training, the widest, the most
@@ -409,19 +421,22 @@ def ceilings_table(page: Inputs) -> pd.DataFrame:
     return texts[heads].rename_axis(columns=None).reset_index().astype(str)
 
 
-def interval_text(row: Mapping[str, float]) -> str:
+def interval_text(row: Mapping[str, Any]) -> str:
     """Mean and interval of a row, as text."""
     return with_interval(row["mean"], row["ci_low"], row["ci_high"])
 
 
-def grid_of(texts: Mapping[str, Mapping[str, str]], first: str, heads: list[str]) -> pd.DataFrame:
-    """A row for each entry, named in the first column, with a dash where it has no text."""
-    return pd.DataFrame(
-        [
-            {first: name, **{head: cells.get(head, "–") for head in heads}}
-            for name, cells in texts.items()
-        ]
-    )
+def grid_of(
+    columns: Mapping[str, Mapping[str, str]], rows: Iterable[str], first: str
+) -> pd.DataFrame:
+    """Columns of texts side by side, with a dash where one is missing.
+
+    >>> columns = {"x": {"a": "1"}, "y": {"b": "2", "c": "3"}}
+    >>> grid_of(columns, ["b", "a"], "name").to_numpy().tolist()
+    [['b', '–', '2'], ['a', '1', '–']]
+    """
+    grid = pd.DataFrame({head: pd.Series(texts, dtype=object) for head, texts in columns.items()})
+    return grid.reindex(list(rows)).fillna("–").rename_axis(first).reset_index()
 
 
 def wanted_101(page: Inputs) -> list[SupernetConfig]:

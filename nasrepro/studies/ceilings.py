@@ -7,7 +7,9 @@ exact for linear correlations and noise of one variance; of ranks they are an ap
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,12 +36,18 @@ def statistics(subspaces: Iterable[Subspace]) -> dict[str, pd.DataFrame]:
         ceilings: benchmark, accuracy (validation or test), cells, what, value, n (cells): for each
         group of cells the entries of `reliability`. Nothing without such a file.
     """
-    rows = []
-    if locate(SOURCES[nb201_seeds.NAME]):
-        rows += nb201_ceilings(nb201_seeds.load(), subspaces)
-    if locate(SOURCES[nb101.NAME]):
-        rows += nb101_ceilings(nb101.read_sample(fetch(SOURCES[nb101.NAME])))
-    return {"ceilings": pd.DataFrame(rows, columns=COLUMNS)} if rows else {}
+    files = [locate(SOURCES[name]) for name in (nb201_seeds.NAME, nb101.NAME)]
+    return {"ceilings": _of_files(*files, tuple(subspaces))} if any(files) else {}
+
+
+@cache  # the same whatever the profile, and it takes seconds
+def _of_files(
+    seeds: Path | None, sample: Path | None, subspaces: tuple[Subspace, ...]
+) -> pd.DataFrame:
+    """`statistics` of the files that are here; their paths stand for them."""
+    rows = nb201_ceilings(nb201_seeds.load(), subspaces) if seeds else []
+    rows += nb101_ceilings(nb101.read_sample(fetch(SOURCES[nb101.NAME]))) if sample else []
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def spearman_brown(r: float, k: int) -> float:

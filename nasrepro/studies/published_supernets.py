@@ -5,6 +5,8 @@ of NAS-Bench-201, so that a subspace is a part of its ranking, not a supernet of
 """
 
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,8 +34,14 @@ def statistics(subspaces: Iterable[Subspace]) -> dict[str, pd.DataFrame]:
         published_parameters: subspace, cells, metric, value, n (cells), of the parameter count.
         Nothing without the files.
     """
-    if TABLE not in available_tables() or not locate(SOURCES[few_shot_supernets.NAME]):
-        return {}
+    path = locate(SOURCES[few_shot_supernets.NAME])
+    known = path is not None and TABLE in available_tables()
+    return dict(_of_file(path, tuple(subspaces))) if known else {}
+
+
+@cache  # the same whatever the profile, and it takes seconds
+def _of_file(path: Path, subspaces: tuple[Subspace, ...]) -> dict[str, pd.DataFrame]:
+    """`statistics` of a file that is here; its path stands for it."""
     return measure(few_shot_supernets.load(), load_table(TABLE), subspaces)
 
 
