@@ -15,6 +15,7 @@ from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.studies import appraisal, comparison, correlations, regret, results
 from nasrepro.studies.comparison import Protocol
+from nasrepro.studies.design import in_order
 
 TRAININGS = comparison.paper_trainings(Subspace().size)  # the last number that a claim asks for
 
@@ -110,16 +111,16 @@ def test_expectations_of_supernets_do_not_know_the_seed(authors):
 def test_whether_our_own_truth_ranks_better_does_not_hang_on_the_bootstrap(monkeypatch):
     """The sign that each interval over cells leaves, for every subspace and size."""
 
-    def decided(gains: pd.DataFrame) -> list[float]:
-        bounds = gains[["ci_low", "ci_high"]]
-        return (np.sign(bounds).sum(axis=1) / 2).tolist()
+    def decided(gains: pd.DataFrame) -> dict[tuple[str, str], float]:
+        bounds = gains.set_index(["subspace", "size"])[["ci_low", "ci_high"]]
+        return (np.sign(bounds).sum(axis=1) / 2).to_dict()
 
     wanted = correlations.nb201_design("cpu")
-    records = [r for r in store_of(SUPERNET).records() if r.config in wanted]
+    records = in_order(store_of(SUPERNET).records(), wanted)
     table, own = (benchmarks.load_table(n) for n in (correlations.TABLE, correlations.OWN.name))
     observed = correlations.observe(records, wanted, table, correlations.COLUMN)
     expected = decided(results.stored_statistics("correlations", "cpu")["own_gain"])
-    assert {0.0, 1.0} == set(expected)
+    assert {0.0, 1.0} == set(expected.values())
     drawn, make = [], np.random.default_rng
     for seed in range(1, 6):
         with monkeypatch.context() as patch:
