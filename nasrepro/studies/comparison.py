@@ -69,7 +69,7 @@ class Protocol:
     runs: int = 100  # of each search without weight sharing, to its end
     draws: int = 20_000  # of random search without it, for as long as a one-shot search takes
     evaluations: int = EVALUATIONS  # of each of them; by proxy, of those that can ask for any cell
-    guided: int = 5  # drawn searches with each supernet, of which each has a fifth of its cells
+    guided: int = 5  # drawn searches with each supernet; those of a sample share it out
     whole: Subspace = field(default_factory=Subspace)  # where supernets evaluate every cell
     macro: MacroSubspace = field(default_factory=MacroSubspace)  # and every network
     points: int = 40  # of a curve
