@@ -328,10 +328,9 @@ def _standard_error(groups: Sequence[np.ndarray], strata: int = 1) -> tuple[floa
     return math.sqrt(errors.sum()), float(1 / (shares**2 / freedoms).sum())
 
 
-def _squares(values: np.ndarray, axis: int = -1) -> np.ndarray:
+def _squares(values: np.ndarray) -> float:
     """Sum of squared deviations from the mean; 0 of values that differ by rounding alone."""
-    squares = values.var(axis=axis) * values.shape[axis]
-    return np.where(varies(values, axis), squares, 0.0)
+    return float(values.var() * values.size) if varies(values) else 0.0
 
 
 MOST_RESAMPLED = 8  # runs of which all resamples are made: 6,435
@@ -583,7 +582,7 @@ def pooled_deviation(a: ArrayLike, b: ArrayLike) -> float:
     True
     """
     x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    return float(_pooled(x, y))
+    return math.sqrt((_squares(x) + _squares(y)) / (len(x) + len(y) - 2))
 
 
 def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
@@ -602,19 +601,9 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
     >>> round(cohens_d([5, 7], [1, 3]), 4)
     2.8284
     """
+    deviation = pooled_deviation(a, b)
     x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    return float(_effect(x, y)) if _pooled(x, y) > 0 else math.nan
-
-
-def _pooled(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    squares = _squares(x, axis) + _squares(y, axis)
-    return np.sqrt(squares / (x.shape[axis] + y.shape[axis] - 2))
-
-
-def _effect(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Cohen's d along an axis; infinite or NaN without any spread."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (mean_of(x, axis) - mean_of(y, axis)) / _pooled(x, y, axis)
+    return float(mean_of(x) - mean_of(y)) / deviation if deviation else math.nan
 
 
 def p_of_effect(d: float, na: int, nb: int) -> float:

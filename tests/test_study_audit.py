@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from nasrepro import claims
-from nasrepro.stats import Interval, p_of_effect
-from nasrepro.studies import audit
+from nasrepro.stats import Interval, p_of_effect, superiority
+from nasrepro.studies import audit, comparison
 from nasrepro.studies.appraisal import published
 
 
@@ -35,6 +35,7 @@ def test_every_printed_p_but_one_follows_from_its_effect(effects):
     assert (odd.space, odd.column, odd.p) == ("A_FULL", "RS_bs - RS_ws", 0.06)
     assert p_of_effect(odd.d, 100, 25) == pytest.approx(0.0513, abs=1e-4)
     assert odd.p_high < 0.055
+    assert f"{p_of_effect(odd.d, 100, 24):.2f}" == "0.06", "24 searches would give it"
 
 
 def test_significance_and_interval_of_an_effect_agree(effects):
@@ -82,6 +83,12 @@ def test_only_one_printed_probability_of_superiority_follows_from_its_effect():
     middle = (found["percent_low"] + found["percent_high"]) / 2
     assert middle.round(1).to_dict() == {"A_FULL": 62.2, "A_1": 78.0, "A_4": 27.4}
     assert found["agrees"].to_dict() == {"A_FULL": False, "A_1": True, "A_4": False}
+    assert f"{superiority(0.4):.0%}" == "61%", "as the text has it around d = 0.44"
+
+
+def test_effects_are_pooled_with_the_weights_of_the_runs_that_the_paper_has():
+    (plan,) = published("design").itertuples()
+    assert comparison.RUNS == (plan.baseline, plan.guided) == (100, 25)
 
 
 def test_25_runs_do_not_find_every_medium_effect():
