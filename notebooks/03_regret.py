@@ -102,12 +102,12 @@ page = pages.prepare("regret", profile, workers, device)
 #
 # **Costs.** By the account that is called *as in the paper*, a supernet costs
 # {glue:md}`regret-supernet-cost` average stand-alone trainings of its space, and a proxy accuracy
-# {glue:md}`regret-forward-cost` of a training. The paper's words are fewer. It takes the average
-# training time of a space's architectures for that of a supernet (4.3); that these train for 432
-# epochs in place of 108 is in 4.2, and the factor of four from it is ours: 4.3 can be read without
-# it. An evaluation takes it about four seconds; that a forward pass over the validation images is a
-# third of a training step is our estimate. It does not search with AVG-3: that a step of three paths
-# costs three is ours, too. For our own supernets on NAS-Bench-201 and
+# {glue:md}`regret-forward-cost` of a training. Some of it we infer. The paper takes the average
+# training time of a space's architectures for that of a supernet (4.3), which can be read without
+# the factor of four; that a supernet trains for 432 epochs and an architecture for 108 is in 4.2. Of
+# an evaluation it says that it takes about four seconds (4.3); that a forward pass over the validation
+# images costs a third of a training step is our estimate. It does not search with AVG-3; we charge a
+# step of three paths as three. For our own supernets on NAS-Bench-201 and
 # NAS-Bench-Macro there is a second account, by the number of images they saw. It counts images and
 # not their size: ours had {glue:md}`regret-pixels` pixels a side, the benchmarks' 32, and on
 # NAS-Bench-201 the supernets {glue:md}`regret-cells-a-stage` cell(s) a stage, the benchmark's
@@ -123,8 +123,8 @@ page = pages.prepare("regret", profile, workers, device)
 #
 # The paper speaks of "around 25 WS training for each search space" (section 1) and of "around 25 runs
 # of the WS-based approach" (4.3): 25 supernets of one search each, or 25 searches that share fewer.
-# Five a space are published, for each of six methods. {numref}`fig-effects` sets their effect sizes beside the printed ones,
-# {numref}`tab-effects-101` has them in the form of the paper's table 4.
+# Five a space are published, for each of six methods. {numref}`fig-effects` sets their effect sizes
+# beside the printed ones, {numref}`tab-effects-101` has them in the form of the paper's table 4.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-effects", "caption": "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the noncentral t distribution for 25 and 100 runs. Recomputed: from n published supernets, with Welch's interval of the difference, over supernets, divided by the pooled deviation."}, "image": {"alt": "Points with bars for seven spaces, printed and recomputed effect sizes", "width": "700px"}}
 page.figure("effects")
@@ -269,8 +269,8 @@ page.figure("curves-macro")
 # :format: myst
 # ```
 #
-# With 24 searches in place of 25 it would follow. Of {glue:md}`regret-wins`
-# probabilities in the text, those of A_FULL and A_1 are said to belong to a d; beside A_4's there is
+# With 24 searches in place of 25 this p would follow. Of {glue:md}`regret-wins` probabilities in the
+# text, those of A_FULL and A_1 are said to belong to a d; beside A_4's there is
 # none, and the table has that of table 4. All but {glue:md}`regret-odd-wins` follow to the digit.
 # "Around 61%" is close: it is what d = 0.4 gives. A_4's is not:
 #
