@@ -59,6 +59,8 @@ class Claim:
     quantity: str  # what we compute
     region: Region
     counted: bool = False  # in complete tables, without any training: exact
+    added: str = "before"  # our results were seen, or "after"
+    corrected: bool = False  # after they were seen; a comment in the file says from what, and why
     untestable: str = ""  # why our runs cannot test it, if so; then there is no other verdict
 
 
@@ -70,7 +72,12 @@ def read_claims(paper: str) -> dict[str, Claim]:
         region = Region(**entry.pop("region"))
         if entry["id"] in claims:
             raise ConfigError(f"{paper}.toml has two claims with the id {entry['id']!r}")
-        claims[entry["id"]] = Claim(region=region, **entry)
+        claim = claims[entry["id"]] = Claim(region=region, **entry)
+        if claim.added not in ("before", "after"):
+            raise ConfigError(
+                f"{paper}.toml: claim {claim.id!r} was added before or after results were seen, "
+                f"found {claim.added!r}"
+            )
     return claims
 
 
@@ -119,6 +126,8 @@ def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]
                 "holds if": str(claim.region),
                 **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
                 "counted": claim.counted,
+                "added": claim.added,
+                "corrected": claim.corrected,
                 "verdict": _verdict(claim, found),
                 "reason": claim.untestable,
             }

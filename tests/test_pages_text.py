@@ -59,6 +59,16 @@ def test_why_a_claim_cannot_be_tested_stands_beside_its_verdict():
     assert verdicts.set_axis(judged["claim"])["mask-zero-tau"] == "supported"
 
 
+def test_what_was_added_or_corrected_after_results_were_seen_is_marked():
+    judged = pd.DataFrame(judge("laube", {}))
+    shown = claims_table(judged, "ours")["claim"].set_axis(judged["claim"])
+    assert shown["mask-zero-skip"].endswith("(4.1, figure 4; added after results)")
+    assert shown["mask-both"].endswith("(4.1, figure 4; corrected after results)")
+    both = "(4.1, figure 2; added after results; corrected after results)"
+    assert shown["tau-rises"].endswith(both)
+    assert shown["mask-zero-tau"].endswith("space. (4.1, figure 2)")
+
+
 def test_a_table_is_numbered_and_keeps_its_texts():
     table = numbered_table(pd.DataFrame({"n": ["007"], "x": ["> 0"]}), "What.", "tab-x")
     lines = table.splitlines()

@@ -204,6 +204,8 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "floor-below": lambda page: floor(page)["below"],
     "floor-open": lambda page: floor(page)["open"],
     "small-settings": lambda page: sum(floor(page).values()),
+    "claims-added": lambda page: (claims(page.frames)["added"] == "after").sum(),
+    "claims-corrected": lambda page: claims(page.frames)["corrected"].sum(),
     "conv3-edges": lambda page: f"{claim_of(page, 'conv3-half')['ours']:.2f}",
     "conv3-caption": lambda page: f"{conv3_by_caption(page):.2f}",
     "conv3-caption-verdict": conv3_caption_verdict,

@@ -73,8 +73,10 @@ def _verdicts(claims: pd.DataFrame) -> list[str]:
 
 def _stated(claims: pd.DataFrame) -> dict[str, pd.Series]:
     """The columns of a claims table that are the same whatever was found."""
+    later = claims["added"].map({"before": "", "after": "; added after results"})
+    later += claims["corrected"].map({False: "", True: "; corrected after results"})
     return {
-        "claim": claims["statement"] + " (" + claims["where"] + ")",
+        "claim": claims["statement"] + " (" + claims["where"] + later + ")",
         "paper": claims["reported"],
         "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
     }
