@@ -103,7 +103,8 @@ page.figure("scatter")
 # %% [markdown]
 # ## Within the true top N
 #
-# {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those of figure 7.
+# {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those of figure 7
+# without the three pairs of masks that leave both Zero and Pool, of which there are no runs.
 # The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
 # sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
 # others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
@@ -268,6 +269,12 @@ page.figure("spaces")
 # corrected, because their quantity was not what the paper claims. The tables mark them;
 # `nasrepro/published/laube.toml` and `pourchot_ranking.toml` say what was before, and why.
 #
+# The setting of the supernets on NAS-Bench-201 was chosen by the full space ({numref}`tab-tried`). That is
+# no fair ground for what masks do, least of all for whether masking Zero improves the rank
+# correlation: of the {glue:md}`correlations-zero-tried` rejected settings that were run with and without
+# Zero, without it the correlation is higher, as in the paper, in
+# {glue:md}`correlations-zero-tried-higher` (most by one supernet each).
+#
 # ```{glue:md} claims
 # :format: myst
 # ```
@@ -288,8 +295,9 @@ page.figure("spaces")
 #   The wide networks of figure 11 are part of the `paper` profile only.
 # - **Sums.** In the paper a node averages its inputs (3.2); here it adds them up, as in the
 #   benchmark's own code.
-# - **Truth.** The paper uses the accuracy on half of the training images held out (CIFAR-10-valid);
-#   ours is the test accuracy of networks trained on all of them.
+# - **Truth.** The paper averages test results over all seeds and the last three epochs, of networks
+#   trained on half of the training images (CIFAR-10-Valid, 3.2); ours is the test accuracy after the
+#   last epoch of networks trained on all of them.
 # - **Batch normalisation.** The paper does not say which statistics it evaluates with; ours are
 #   those of the validation batch.
 # - **Convolutions of nothing.** An edge that leaves a node which nothing reaches is left out, as in
@@ -298,8 +306,9 @@ page.figure("spaces")
 #   are part of the random sample.
 # - **NAS-Bench-101** is at the same reduced scale, with one cell a stage (the paper has three), and
 #   with SGD and clipped gradients instead of RMSprop. AVG-3 makes as many updates as the other
-#   methods and sees three times as many images, as in the paper. NO FT and BNS-FT of a seed are one
-#   supernet evaluated in two ways, so they are compared supernet by supernet.
+#   methods, each with a batch for each of its three cells. So it sees three times as many images, which
+#   the paper does not say of its own: what it gains here can be due to either. NO FT and BNS-FT of a
+#   seed are one supernet evaluated in two ways, so they are compared supernet by supernet.
 #
 # ## Run it yourself
 #

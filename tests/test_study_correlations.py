@@ -232,6 +232,23 @@ def test_the_most_harmful_mask_is_worse_than_each_other():
     assert found["mask-skip-tau_a"].mean == 0 and np.isnan(found["mask-skip-tau_a"].low)
 
 
+def test_masking_zero_is_compared_setting_by_setting_outside_the_grid():
+    rows = [
+        ("all operations", 64, False, 0.4),
+        ("no Zero", 64, False, 0.5),
+        ("all operations", 96, False, 0.4),
+        ("no Zero", 96, False, 0.1),
+        ("all operations", 128, True, 0.6),  # the grid's
+        ("no Zero", 128, True, 0.9),
+        ("all operations", 256, False, 0.1),  # not run without Zero
+    ]
+    tried = pd.DataFrame(rows, columns=["subspace", "batch_size", "in_grid", "mean"]).assign(
+        sampler="uniform", learning_rate=0.1, weight_decay=0.0, epochs=9
+    )
+    assert correlations.mask_zero_elsewhere(tried) == {"tried": 2, "higher": 1}
+    assert correlations.mask_zero_elsewhere(tried[tried["in_grid"]]) == {"tried": 0, "higher": 0}
+
+
 def test_two_masks_together_must_beat_both():
     both = Subspace.without("none", "avg_pool_3x3")
     taus = {

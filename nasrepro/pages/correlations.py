@@ -206,6 +206,10 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "small-settings": lambda page: sum(floor(page).values()),
     "claims-added": lambda page: (claims(page.frames)["added"] == "after").sum(),
     "claims-corrected": lambda page: claims(page.frames)["corrected"].sum(),
+    "zero-tried": lambda page: correlations.mask_zero_elsewhere(page.frame("tried"))["tried"],
+    "zero-tried-higher": lambda page: correlations.mask_zero_elsewhere(page.frame("tried"))[
+        "higher"
+    ],
     "conv3-edges": lambda page: f"{claim_of(page, 'conv3-half')['ours']:.2f}",
     "conv3-caption": lambda page: f"{conv3_by_caption(page):.2f}",
     "conv3-caption-verdict": conv3_caption_verdict,

@@ -1,7 +1,7 @@
 """One network trained on its own: from a config to a record, as `run` does for a supernet.
 
 The network is a supernet of a single path, trained by the supernets' own loop, so mapping and
-protocol can be the same in both (Yu 2020, section 3.2: f_proxy = f_ws).
+protocol can be the same in both (Yu 2020, section 3: f_proxy and f_ws as close as possible).
 """
 
 import math
