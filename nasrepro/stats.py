@@ -344,7 +344,8 @@ def statistic_interval(runs: ArrayLike, statistic: Statistic, confidence: float 
     few runs the percentile interval is too narrow, so its tails are those of Student's interval,
     Phi(-t sqrt(n / (n - 1))) with t of n - 1 degrees of freedom (Hesterberg 2015, "What teachers
     should know about the bootstrap", 3.3). It reaches no further than the runs do: of three, all
-    are on one side of what they estimate a quarter of the time.
+    are on one side of what they estimate a quarter of the time. For a statistic that jumps or is
+    biased in few runs it is rough.
 
     Args:
         runs: one row a run, shape (n, points), at most `MOST_RESAMPLED`.

@@ -731,9 +731,9 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
         found["tau-rises"] = smallest([mean_interval(b - a) for a, b in pairwise(taus)])
     if len(above := above_sample(of, NO_SKIP)):
         found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
-    curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
-    if all(len(group) for curve in curves for group in curve):
-        intervals = [[mean_interval(group) for group in curve] for curve in curves]
+    tops = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
+    if all(len(group) for curve in tops for group in curve):
+        intervals = [[mean_interval(group) for group in curve] for curve in tops]
         found["tau-within-top"] = count_positive([*map(smallest, intervals)])
     return found
 
