@@ -264,8 +264,8 @@ page.figure("spaces")
 # Where the paper argues with Laube's tau_a, so does the quantity; by the other metrics of
 # {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own: where
 # a quantity lies at the edge of its region, the rule itself errs in 2 to 3% of cases on each side, so
-# of so many verdicts one or the other may be chance. For Laube's tau_a it can err more often: it counts
-# pairs, and a bootstrap over so few seeds is rough for what jumps. After results had been seen,
+# of so many verdicts one or the other may be chance. For Laube's tau_a the error is not known so well:
+# it counts pairs, and a bootstrap over so few seeds is rough for what jumps. After results had been seen,
 # {glue:md}`correlations-claims-added` claims were added and {glue:md}`correlations-claims-corrected`
 # corrected, because their quantity was not what the paper claims. The tables mark them;
 # `nasrepro/published/laube.toml` and `pourchot_ranking.toml` say what was before, and why.
