@@ -285,14 +285,17 @@ def study_run(
 @study.command("collect")
 def study_collect(
     name: Annotated[
-        str | None, typer.Argument(metavar="STUDY", help="Name of a study; none: all.")
+        str | None,
+        typer.Argument(metavar="STUDY", help="Name of a study; none: all that have stored runs."),
     ] = None,
     profile: Profile = "cpu",
 ) -> None:
     """Store the statistics of the runs there are; studies share runs, so better of all studies."""
-    from nasrepro.studies.results import compute_statistics, save_statistics
+    from nasrepro.studies import study as find
+    from nasrepro.studies.results import compute_statistics, plan, save_statistics
 
-    for study_name in NAMES if name is None else [name]:
+    begun = [n for n in NAMES if profile in find(n).PROFILES and plan(n, profile).stored]
+    for study_name in begun if name is None else [name]:
         save_statistics(study_name, profile, compute_statistics(study_name, profile))
 
 

@@ -195,21 +195,16 @@ def test_what_happens_sometimes_happens_in_one_supernet_and_is_never_ruled_out(
 
 def test_disconnected_cells_do_not_make_the_best_cells_better_than_random_ones():
     """By hand: the best are below the connected cells, above the sample with a disconnected one."""
-    observations = pd.DataFrame(
-        [
-            ("s", "M", 0, 50.0, False, True),
-            ("s", "M", 0, 60.0, True, True),
-            ("s", "M", 0, 64.0, True, True),
-            ("s", "M", 0, 10.0, True, False),
-            ("s", "M", 1, 70.0, True, True),
-        ],
-        columns=["subspace", "size", "seed", "proxy", "random", "connected"],
+    run = pd.DataFrame(
+        {
+            "proxy": [50.0, *[60.0, 64.0] * 5, *[10.0] * 5],
+            "truth": [99.0, *range(60, 70), *[10.0] * 5],
+            "random": [False, *[True] * 15],
+            "connected": [*[True] * 11, *[False] * 5],
+        }
     )
-    rows = correlations.connected_means(observations)
-    assert rows[["seed", "metric", "value"]].to_numpy().tolist() == [
-        [0, "mean_connected", 62.0],
-        [1, "mean_connected", 70.0],
-    ]
+    assert run_metrics(run, ())["mean_connected"] == 62.0
+    assert run_metrics(run, ())["mean_prediction"] < 50.0
     runs = pd.concat(
         runs_of(
             s, "M", mean_prediction=[46.0] * 2, mean_connected=[62.0, 62.1], mean_top_10=[50.0] * 2

@@ -261,7 +261,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
-            only that it did; with `connected_means`.
+            only that it did.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell);
             no rows if the table has a part of the space only.
@@ -285,10 +285,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         **ceilings.statistics(SINGLES + DOUBLES),
         **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
-        "runs": pd.concat(
-            [measure_runs(records, wanted, observations, TOP_NS), connected_means(observations)],
-            ignore_index=True,
-        ),
+        "runs": measure_runs(records, wanted, observations, TOP_NS),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations, LABELS),
         "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
@@ -299,18 +296,6 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
             ignore_index=True,
         ),
     }
-
-
-def connected_means(observations: pd.DataFrame) -> pd.DataFrame:
-    """The mean prediction of the random sample's connected cells, as rows of `measure_runs`.
-
-    Disconnected ones are at chance whatever a supernet has learned: with them, a sample is lower
-    than any supernet's good cells.
-    """
-    counted = observations["random"].astype(bool) & observations["connected"].astype(bool)
-    means = observations[counted].groupby([*LABELS, "seed"], sort=False)["proxy"].mean()
-    rows = means.rename("value").reset_index().assign(metric="mean_connected")
-    return rows[[*LABELS, "seed", "metric", "value"]]
 
 
 def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
@@ -731,9 +716,9 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
         found["tau-rises"] = smallest([mean_interval(b - a) for a, b in pairwise(taus)])
     if len(above := above_sample(of, NO_SKIP)):
         found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
-    tops = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
-    if all(len(group) for curve in tops for group in curve):
-        intervals = [[mean_interval(group) for group in curve] for curve in tops]
+    curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
+    if all(len(group) for curve in curves for group in curve):
+        intervals = [[mean_interval(group) for group in curve] for curve in curves]
         found["tau-within-top"] = count_positive([*map(smallest, intervals)])
     return found
 

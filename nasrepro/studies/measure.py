@@ -108,8 +108,8 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
 
     The rank metrics are over the random sample, or its connected cells. `tau_top_N` (Kendall's
     tau-a) and `mean_top_N` are over the true top N of the subspace; `tau_a` is Laube's, of this run
-    alone. `tau_rise` is tau-a over the sample less that within the smallest top N,
-    `top_above_sample` the mean prediction of that top N less the sample's.
+    alone. `mean_connected` is the mean prediction of the sample's connected cells, for disconnected
+    ones are at chance whatever a supernet has learned.
 
     Args:
         run: the rows of `observe` of one run.
@@ -127,6 +127,7 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
         "pearson": metrics.pearson(proxy, truth),
         "top_10_accuracy": metrics.top_k_accuracy(proxy, truth, k=10),
         "mean_prediction": float(mean_of(proxy)),
+        "mean_connected": float(proxy[connected].mean()) if connected.any() else np.nan,
         "std_prediction": float(proxy.std(ddof=1)),
         "share_wrongly_at_chance": float(((proxy <= CHANCE) & (truth > CHANCE)).mean()),
         "spearman_connected": metrics.spearman(proxy[connected], truth[connected]),
@@ -138,11 +139,7 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
     values |= {f"tau_top_{n}": float(tau) for n, tau in zip(top_ns, curve.tau, strict=True)}
     means = zip(top_ns, curve.mean_prediction, strict=True)
     values |= {f"mean_top_{n}": float(mean) for n, mean in means}
-    return values | {
-        "tau_a": metrics.tau_a(top_ns, curve.mean_prediction),
-        "tau_rise": values["kendall_tau_a"] - values[f"tau_top_{top_ns[0]}"],
-        "top_above_sample": values[f"mean_top_{top_ns[0]}"] - values["mean_prediction"],
-    }
+    return values | {"tau_a": metrics.tau_a(top_ns, curve.mean_prediction)}
 
 
 def is_correlation(metric: str) -> bool:
