@@ -205,9 +205,7 @@ def train(
                 with autocast(device, config.precision):
                     logits = net(x, cell)
                 logits = logits.float()
-                loss = target = F.cross_entropy(
-                    logits, y
-                )  # the loss that is noted is never smoothed
+                loss = target = F.cross_entropy(logits, y)  # noted as it is, never smoothed
                 if config.label_smoothing:
                     target = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
                 (share * target).backward()

@@ -17,6 +17,7 @@ from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results, study
+from nasrepro.studies.design import in_order
 from nasrepro.studies.results import Plan
 
 NOTHING = "–"  # a number that cannot be had
@@ -39,8 +40,7 @@ class Inputs:
 
     def records(self, configs: Iterable[SupernetConfig]) -> list[Record]:
         """The stored records of some runs, in the order of the configs."""
-        by_config = {record.config: record for record in self.plan.stored}
-        return [by_config[config] for config in configs if config in by_config]
+        return in_order(self.plan.stored, configs)
 
     def frame(self, name: str, needs: Iterable[str] = (), **equal: object) -> pd.DataFrame:
         """Some rows of one of the study's tables, at least one.

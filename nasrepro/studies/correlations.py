@@ -16,7 +16,6 @@ import pandas as pd
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101, selfmade
 from nasrepro.claims import count_positive, exact, smallest
-from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import count_parameters
@@ -38,7 +37,7 @@ from nasrepro.stats import (
     statistic_interval,
 )
 from nasrepro.studies import appraisal, ceilings, published_supernets
-from nasrepro.studies.design import Design, in_order, labelled, merged
+from nasrepro.studies.design import Design, check_asked, in_order, labelled, merged
 from nasrepro.studies.measure import (
     CHANCE,
     agreement_of_seeds,
@@ -183,10 +182,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
     Raises:
         ConfigError: if there is no such profile, or fewer than one seed is asked for.
     """
-    if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+    check_asked(profile, PROFILES, seeds)
     return merged(
         nb201=nb201_design(profile, seeds),
         precision=precision_design(profile, seeds),
@@ -756,10 +752,6 @@ def mask_quantities(of: Values) -> dict[str, Interval]:
     harm = tau_a_differences(others)
     if len(harm) == len(others):
         found["mask-skip-tau_a"] = smallest(list(harm.values()))
-    chance = [of("share_wrongly_at_chance", subspace) for subspace in (FULL, NO_ZERO)]
-    if "mask-zero-chance" in found and not np.concatenate(chance).any():
-        # Nothing is wrongly predicted in either: where there is no such cell, none can be fewer.
-        found["mask-zero-chance"] = found["mask-zero-chance"]._replace(low=np.nan, high=np.nan)
     with_pool = tau_a_differences(
         {
             other: (means_of_tops(of, Subspace.without("avg_pool_3x3", other)), pool)

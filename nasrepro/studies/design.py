@@ -32,6 +32,23 @@ class Factor:
         return changed(config, self.change)
 
 
+def check_asked(profile: str, known: Iterable[str], seeds: int | None) -> None:
+    """Check what a design is asked for.
+
+    Args:
+        profile: a name.
+        known: the names of the study's profiles.
+        seeds: at most so many of each setting; None for the profile's own.
+
+    Raises:
+        ConfigError: if there is no such profile, or fewer than one seed is asked for.
+    """
+    if profile not in known:
+        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(known)}")
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+
+
 def labelled(runs: Iterable[tuple[Any, Labels]]) -> Design:
     """A design of some configs and their labels.
 

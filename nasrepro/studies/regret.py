@@ -23,16 +23,14 @@ import pandas as pd
 from nasrepro import claims
 from nasrepro.benchmarks import Table, available_tables, load_table, macro, nb101, nb101_official
 from nasrepro.data.sources import SOURCES, fetch
-from nasrepro.errors import ConfigError
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import ChainNetConfig
 from nasrepro.nets.macro import count_flops as macro_flops
-from nasrepro.runs.families import FAMILIES
+from nasrepro.runs.families import FAMILIES, family_of
 from nasrepro.runs.parts import CellsConfig, DrawnCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT, SupernetConfig
 from nasrepro.search import greedy_search, neighbourhood, random_search
-from nasrepro.spaces import name_of
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
@@ -61,7 +59,7 @@ from nasrepro.studies.comparison import (
     sharing_out,
     without_sharing,
 )
-from nasrepro.studies.design import Design, in_order, labelled, merged
+from nasrepro.studies.design import Design, check_asked, in_order, labelled, merged
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 TEST = nb101.COLUMNS[1]
@@ -173,8 +171,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
 
     See `correlations.design`, `whole_design`, `macro_design`.
     """
-    if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    check_asked(profile, PROFILES, seeds)
     return merged(
         nb201=small_design(profile, seeds),
         nb101=appraisal.design(profile, seeds, methods=(BASELINE,)),
@@ -301,7 +298,7 @@ def evaluations_of(records: Iterable[Record], wanted: Design) -> pd.DataFrame:
     frames = []
     for record in trained:
         config, proxies = record.config, measure.proxies(record)
-        sample = FAMILIES[name_of(config.subspace)].sample(config.subspace, config.cells)
+        sample = family_of(config.subspace).sample(config.subspace, config.cells)
         drawn = proxies["code"].isin([cell.code for cell in sample])
         frames.append(proxies[drawn].assign(space=wanted[config]["space"], seed=config.seed))
     evaluations = pd.concat(frames, ignore_index=True)[EVALUATED]

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nasrepro.benchmarks import Table
-from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.studies.design import Design, Factor, in_order, labelled
+from nasrepro.studies.design import Design, Factor, check_asked, in_order, labelled
 from nasrepro.studies.measure import effects, is_correlation, measure_runs, observe, summarise
 from nasrepro.train import TrainConfig
 
@@ -83,10 +82,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
     Raises:
         ConfigError: if there is no such profile, or a factor does not fit its networks.
     """
-    if profile not in PROFILES:
-        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
+    check_asked(profile, PROFILES, seeds)
     chosen = PROFILES[profile]
     settings = {BASELINE: chosen.base} | {f.name: f.of(chosen.base) for f in FACTORS}
     counts = dict.fromkeys(settings, chosen.seeds) | {BASELINE: chosen.baseline_seeds}
