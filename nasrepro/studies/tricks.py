@@ -16,23 +16,68 @@ from nasrepro.runs.config import changed
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.studies.design import Design, Factor, check_asked, in_order, labelled
+from nasrepro.studies.design import (
+    Design,
+    Factor,
+    Times,
+    check_asked,
+    in_order,
+    labelled,
+    settings_of,
+)
 from nasrepro.studies.measure import effects, is_correlation, measure_runs, observe, summarise
 from nasrepro.train import TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
-BASELINE = "baseline"
 TABLES = ("runs", "settings", "factors")
 TEXTS = ("setting", "metric", "paper", "space")
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 SPACE = "NAS-Bench-201"
 
+# Laube samples strictly fairly, Yu and Zhang uniformly; every other factor changes one of the two.
+FAIR, UNIFORM = "strictly fair", "uniform"
+BASELINES = {FAIR: "Laube", UNIFORM: "Yu, Zhang"}
+
+
+TRACKED = {"net.tracked_statistics": True, "evaluate.batch_norm": "tracked"}
+PORTIONS = (0.25, 0.5, 0.75)  # of the training images
+RATES = (0.2, 2, 4, 8)  # Yu's grid has 0.005 to 0.2
 FACTORS = (
-    Factor("sampler uniform", "Laube 4.3", {"sampler": "uniform"}),
-    Factor("warm-up", "Laube 4.3", {"train.warmup_epochs": 1}),
-    Factor("gradient clipping", "Laube 4.3", {"train.gradient_clip": 5.0}),
-    Factor("label smoothing", "Laube 4.3", {"train.label_smoothing": 0.1}),
-    Factor("affine off", "Yu 4.1", {"net.affine": False}),
+    Factor(UNIFORM, FAIR, "Laube 4.3", {"sampler": "uniform"}),
+    # An epoch is 5% of the training; five of the paper's 250 are 2%.
+    Factor("warm-up", FAIR, "Laube 4.3", {"train.warmup_epochs": 1}),
+    Factor("gradient clipping", FAIR, "Laube 4.3", {"train.gradient_clip": 5.0}),
+    Factor("label smoothing", FAIR, "Laube 4.3", {"train.label_smoothing": 0.1}),
+    Factor("affine off", UNIFORM, "Yu 4.1", {"net.affine": False}),
+    Factor("tracked statistics", UNIFORM, "Yu 4.1", TRACKED),
+    Factor("affine off, tracked statistics", "affine off", "Yu 4.1", TRACKED),
+    *(
+        Factor(f"learning rate x{n:g}", UNIFORM, "Yu 4.1", {"train.learning_rate": Times(n)})
+        for n in RATES
+    ),
+    *(
+        Factor(f"weight decay {value:g}", UNIFORM, "Yu C.1", {"train.weight_decay": value})
+        for value in (0.0, 1e-4, 5e-4)
+    ),
+    *(
+        Factor(f"epochs x{n:g}", UNIFORM, "Yu C.1, Zhang 2", {"train.epochs": Times(n)})
+        for n in (0.25, 0.5, 2, 4)
+    ),
+    Factor("batch /2", UNIFORM, "Yu 4.3", {"train.batch_size": Times(1 / 2)}),
+    Factor("batch /4", UNIFORM, "Yu 4.3", {"train.batch_size": Times(1 / 4)}),
+    Factor("channels /2", UNIFORM, "Yu 4.3", {"net.channels": Times(1 / 2)}),
+    Factor("channels /4", UNIFORM, "Yu 4.3", {"net.channels": Times(1 / 4)}),
+    Factor("cells a stage 2", UNIFORM, "Yu 4.3", {"net.cells_per_stage": 2}),
+    *(
+        Factor(f"train portion {share:g}", UNIFORM, "Yu 4.3", {"data.train_images": Times(share)})
+        for share in PORTIONS
+    ),
+    Factor(
+        "learning rate x0.5, weight decay x3",
+        UNIFORM,
+        "Zhang C",
+        {"train.learning_rate": Times(0.5), "train.weight_decay": Times(3)},
+    ),
 )
 
 
@@ -40,7 +85,7 @@ FACTORS = (
 class Profile:
     """How large the study runs: numbers only."""
 
-    base: SupernetConfig
+    base: SupernetConfig  # sampled strictly fairly
     seeds: int  # of a factor
     baseline_seeds: int
 
@@ -50,7 +95,7 @@ PROFILES = {
         base=SupernetConfig(
             data=DataConfig("digits", train_images=300, validation_images=100, size=8),
             net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
-            train=TrainConfig(epochs=2, batch_size=30, crop_padding=1),
+            train=TrainConfig(epochs=4, batch_size=30, crop_padding=1),
             evaluate=EvaluateConfig("batch", batch_size=100),
             cells=CellsConfig(random=20, connected=True),
         ),
@@ -61,7 +106,7 @@ PROFILES = {
     "cpu": Profile(
         base=SupernetConfig(
             data=DataConfig("cifar10", train_images=20_000, validation_images=1_000, size=16),
-            net=NetConfig(channels=16, cells_per_stage=1, tracked_statistics=False),
+            net=NetConfig(channels=8, cells_per_stage=1, tracked_statistics=False),
             train=TrainConfig(epochs=20, batch_size=128, crop_padding=2),
             evaluate=EvaluateConfig("batch", batch_size=250),
             cells=CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN, connected=True),
@@ -84,8 +129,8 @@ def design(profile: str, seeds: int | None = None) -> Design:
     """
     check_asked(profile, PROFILES, seeds)
     chosen = PROFILES[profile]
-    settings = {BASELINE: chosen.base} | {f.name: f.of(chosen.base) for f in FACTORS}
-    counts = dict.fromkeys(settings, chosen.seeds) | {BASELINE: chosen.baseline_seeds}
+    settings = settings_of(FAIR, chosen.base, FACTORS)
+    counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys(BASELINES, chosen.baseline_seeds)
     return labelled(
         (changed(config, {"seed": seed}), {"setting": name})
         for seed in range(max(counts.values()))
@@ -124,8 +169,9 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
     """The effect of each factor, with what it changes and where it comes from."""
-    found = effects(runs, BASELINE).rename(columns={"setting": "factor"})
     by_name = {factor.name: factor for factor in known}
+    found = effects(runs, {factor.name: factor.baseline for factor in known})
+    found = found.rename(columns={"setting": "factor"})
     about = pd.DataFrame(
         {
             "setting": [_setting(by_name[name]) for name in found["factor"]],
@@ -138,4 +184,7 @@ def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
 
 
 def _setting(factor: Factor) -> str:
-    return ", ".join(f"{path}={value}" for path, value in factor.change.items())
+    return ", ".join(
+        f"{path} {value}" if isinstance(value, Times) else f"{path}={value}"
+        for path, value in factor.change.items()
+    )
