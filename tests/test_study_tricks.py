@@ -13,7 +13,7 @@ from nasrepro.runs.config import to_dict
 from nasrepro.studies import tricks
 from nasrepro.studies.design import Factor, settings_of
 from nasrepro.studies.measure import effects
-from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, PROFILES, UNIFORM, design
+from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, PROFILES, design
 
 
 def flat(values: dict, path: str = "") -> dict:
@@ -45,7 +45,7 @@ def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
 
 
 def test_a_factor_that_is_another_ones_is_refused(monkeypatch):
-    same = Factor("twice", UNIFORM, "here", dict(FACTORS[-1].change))
+    same = Factor("twice", FACTORS[-1].baseline, "here", dict(FACTORS[-1].change))
     monkeypatch.setattr(tricks, "FACTORS", (*FACTORS, same))
     with pytest.raises(ConfigError, match="in a design twice"):
         design("smoke")
