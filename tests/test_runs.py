@@ -809,12 +809,11 @@ def test_what_does_not_fit_together_is_refused_before_it_is_trained(values, mess
         changed(TINY, values)
 
 
-def test_training_draws_from_the_cells_that_it_is_given(monkeypatch):
-    """Only their operations learn: of two cells, four of the thirty on the edges' operations."""
+def test_training_draws_from_the_cells_that_it_is_given():
     few = CellsConfig(random=2, seed=1, connected=True)
     config = changed(TINY, {"sampler": "uniform", "drawn_from": few})
     sampler = sampler_of(config, supernet(config.net))
-    drawn = {cell for _ in range(50) for cell in sampler.draw(np.random.default_rng(_))}
+    drawn = {sampler.draw(np.random.default_rng(seed))[0] for seed in range(50)}
     assert drawn == set(random_cells(config.subspace, few))
     assert run(config).history != run(changed(TINY, {"sampler": "uniform"})).history
     by_truth = CellsConfig(random=0, top=5, table="nb201-200epochs", column="cifar10-test-200")
@@ -822,7 +821,8 @@ def test_training_draws_from_the_cells_that_it_is_given(monkeypatch):
 
 
 def test_a_topology_that_is_not_shared_draws_a_cell_for_each_position():
-    config = changed(TINY, {"topology": "per position", "net.cells_per_stage": 2})
+    values = {"sampler": "strictly-fair", "topology": "per position", "net.cells_per_stage": 2}
+    config = changed(TINY, values)
     (path, *others) = sampler_of(config, supernet(config.net)).draw(np.random.default_rng(0))
     assert len(others) == 4 and len(path.cells) == 6 and len(set(path.cells)) > 1
     for edge in range(len(EDGES)):  # strictly fair at every position
