@@ -103,8 +103,8 @@ page.figure("scatter")
 # %% [markdown]
 # ## Within the true top N
 #
-# {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those of figure 7
-# without the three pairs of masks that leave both Zero and Pool, of which there are no runs.
+# {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those that figure 7
+# adds: together, all ten pairs of masks.
 # The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
 # sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
 # others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
@@ -113,7 +113,7 @@ page.figure("scatter")
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn", "caption": "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. Left: single masks; middle: Zero masked with another operation; right: Pool with another."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
 page.figure("topn")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-more", "caption": "The same with the 1x1 convolution (middle) and Skip (right) masked together with Zero or Pool."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-more", "caption": "The same with the 1x1 convolution (middle) and Skip (right) masked together with another operation."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
 page.figure("topn-more")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-medium", "caption": "Single masks with supernets of size M."}, "image": {"alt": "Lines of tau and mean accuracy against N for supernets of size M", "width": "400px"}}

@@ -17,7 +17,7 @@ from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
 from nasrepro.studies import appraisal, correlations
-from nasrepro.studies.appraisal import METHODS, SPACES, variants
+from nasrepro.studies.appraisal import EQUAL_IMAGES, METHODS, SPACES, variants
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,14 @@ def ranks_of(values):
 
 
 def test_the_cpu_grid_has_every_cell_of_table_3_with_at_least_three_seeds():
-    design = appraisal.design("cpu")
+    design = appraisal.design("cpu", methods=METHODS)
     assert len(design) == len(set(design)) == 7 * 6 * 3
     assert {tuple(labels.values()) for labels in design.values()} == {
         (space, method) for space in SPACES for method in METHODS
     }
-    assert set(design) < set(correlations.design("cpu"))
+    equal = appraisal.design("cpu", methods=[EQUAL_IMAGES])
+    assert {(c.seed, labels["space"]) for c, labels in equal.items()} == {(0, s) for s in SPACES}
+    assert set(design) | set(equal) < set(correlations.design("cpu"))
     assert appraisal.design("digits") == {}
 
 
@@ -54,7 +56,7 @@ def test_methods_differ_from_the_baseline_in_what_they_are_named_after(profile):
     base = chosen.base
     found = {method: changed(base, change) for method, change in variants(base).items()}
     assert found["BNS-FT"] == base
-    assert len(set(found.values())) == 6
+    assert len(set(found.values())) == 7
     assert base.evaluate.batch_norm == "calibrated" and base.evaluate.calibration_batches == 1
     assert found["NO FT"].evaluate.batch_norm == "tracked"
     assert replace(found["NO FT"], evaluate=base.evaluate) == base
@@ -65,6 +67,9 @@ def test_methods_differ_from_the_baseline_in_what_they_are_named_after(profile):
     assert average.gradients == "mean"
     assert found["AVG-3"].sampler == "uniform-3"
     assert average.epochs == 3 * base.train.epochs, "as many updates as the others"
+    equal = found[EQUAL_IMAGES]
+    assert equal.train == replace(average, epochs=base.train.epochs), "as many images"
+    assert replace(equal, train=average) == found["AVG-3"]
 
 
 def test_the_paper_profile_is_section_4_2():

@@ -51,23 +51,23 @@ OPTIONAL = {
 }  # of NAS-Bench-201, where something is at hand
 
 
-def test_the_thirteen_subspaces_are_all_distinct():
+def test_the_sixteen_subspaces_are_all_distinct():
     assert [subspace.size for subspace in SINGLES] == [5**6] + [4**6] * 5
-    assert [subspace.size for subspace in DOUBLES] == [3**6] * 7
-    assert len({str(subspace) for subspace in SINGLES + DOUBLES}) == 13
+    assert [subspace.size for subspace in DOUBLES] == [3**6] * 10
+    assert len({str(subspace) for subspace in SINGLES + DOUBLES}) == 16
 
 
 def test_the_cpu_grid_has_the_runs_the_study_promises():
     design = correlations.nb201_design("cpu")
     grid = list(design)
     small = [c for c, labels in design.items() if labels["size"] == "S"]
-    assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 7 * 3 + 6 * 3
-    assert len(small) == 6 * 5 + 7 * 3
+    assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 10 * 3 + 6 * 3
+    assert len(small) == 6 * 5 + 10 * 3
     assert list(correlations.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
     precise = correlations.precision_design("cpu")
     assert list(correlations.design("cpu")) == [*grid, *precise, *appraisal.design("cpu")]
     keys = {config.key for config in correlations.design("cpu")}
-    assert len(keys) == len(grid) + 6 + 7 * 6 * 3
+    assert len(keys) == len(grid) + 6 + 7 * (6 * 3 + 1)
 
 
 def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():

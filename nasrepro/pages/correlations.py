@@ -618,8 +618,7 @@ def top_n(page: Inputs, masked: Mapping[str, str], size: str = "S") -> Figure:
 def with_mask(page: Inputs, operation: str) -> list[str]:
     """The full space, the subspace without an operation, and those without it and another."""
     without = [Subspace.without(*{operation, other}) for other in (operation, *OPERATIONS)]
-    known = correlations.SINGLES + correlations.DOUBLES
-    return [full(page), *dict.fromkeys(str(space) for space in without if space in known)]
+    return [full(page), *dict.fromkeys(map(str, without))]
 
 
 def rank_methods(page: Inputs) -> Figure:

@@ -42,6 +42,8 @@ from nasrepro.train import RMSprop, TrainConfig
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
 BASELINE = "BNS-FT"  # what the other methods are compared with
 METHODS = tuple(nb101.METHODS.values())
+# Not of table 3: AVG-3 with as many images as the others, so with a third of its updates.
+EQUAL_IMAGES = "AVG-3, equal images"
 TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
 SUPERNET_KEYS = ["space", "method", "seed"]
@@ -53,7 +55,7 @@ class Profile:
     """How large the part runs: numbers only."""
 
     base: SupernetConfig  # a run of BNS-FT
-    seeds: int
+    seeds: int  # of each method but `EQUAL_IMAGES`, which has one
     spaces: tuple[str, ...] = SPACES
 
 
@@ -119,13 +121,15 @@ PROFILES = {
 # ---- runs
 
 
-def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METHODS) -> Design:
+def design(
+    profile: str, seeds: int | None = None, methods: Sequence[str] = (*METHODS, EQUAL_IMAGES)
+) -> Design:
     """The runs of a profile, labelled by space and method, in the order in which they matter.
 
     Args:
         profile: a name in `PROFILES`, or another: then there is no run.
         seeds: at most so many seeds; None for the profile's own.
-        methods: only these columns of table 3.
+        methods: only these columns of table 3, or `EQUAL_IMAGES`.
     """
     chosen = PROFILES.get(profile)
     if chosen is None:
@@ -137,7 +141,7 @@ def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METH
         )
         for seed in range(chosen.seeds if seeds is None else min(seeds, chosen.seeds))
         for method, changes in variants(chosen.base).items()
-        if method in methods
+        if method in methods and (seed == 0 or method != EQUAL_IMAGES)
         for space in chosen.spaces
     )
 
@@ -146,6 +150,7 @@ def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METH
 def variants(base: SupernetConfig) -> dict[str, dict[str, Any]]:
     """What each method changes in a run of `BASELINE`, as `changed` takes it."""
     single, pro_rata = {"net.kernels": "single"}, {"sampler": "pro-rata"}
+    average = {"sampler": "uniform-3", "train.gradients": "mean"}
     return {
         BASELINE: {},
         "NO FT": {"evaluate.batch_norm": "tracked", "evaluate.calibration_batches": 0},
@@ -153,11 +158,8 @@ def variants(base: SupernetConfig) -> dict[str, dict[str, Any]]:
         "SINGLE-K": single,
         "S-K + P-R": single | pro_rata,
         # As many updates as the others, each with three paths and a batch for each.
-        "AVG-3": {
-            "sampler": "uniform-3",
-            "train.gradients": "mean",
-            "train.epochs": 3 * base.train.epochs,
-        },
+        "AVG-3": average | {"train.epochs": 3 * base.train.epochs},
+        EQUAL_IMAGES: average,
     }
 
 
