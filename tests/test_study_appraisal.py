@@ -9,7 +9,7 @@ import pytest
 from records import arrays, codes, counts
 
 from nasrepro.benchmarks import available_tables, load_table, nb101
-from nasrepro.claims import read_claims
+from nasrepro.claims import interval_of, read_claims
 from nasrepro.runs.config import changed
 from nasrepro.runs.nb101 import select_cells
 from nasrepro.runs.parts import DataConfig, DrawnCells
@@ -33,6 +33,12 @@ def ranks_of(values):
         (*key, seed, value) for key, group in values.items() for seed, value in enumerate(group)
     ]
     return pd.DataFrame(rows, columns=["space", "method", "seed", "spearman"])
+
+
+def intervals(ranks):
+    """The intervals of the claims' quantities."""
+    found = appraisal.rank_quantities(ranks)
+    return {claim: interval_of(quantity) for claim, quantity in found.items()}
 
 
 # ---- runs
@@ -185,7 +191,7 @@ def test_quantities_of_the_claims_worked_by_hand():
             for method in METHODS
         }
     )
-    found = appraisal.rank_quantities(ranks)
+    found = intervals(ranks)
     assert found["fine-tuning"][:3] == pytest.approx((0.4, 0.4, 0.4))  # of every supernet
     for trick in appraisal.TRICKS:
         assert found[f"improves-{trick}"].mean == pytest.approx(0.1)
@@ -203,12 +209,12 @@ def test_fine_tuning_is_compared_supernet_by_supernet():
         {(space, "BNS-FT"): [0.6, 0.7, 0.9] for space in SPACES}
         | {(space, "NO FT"): [0.3, 0.2, math.nan] for space in SPACES}
     )
-    found = appraisal.rank_quantities(ranks)["fine-tuning"]
+    found = intervals(ranks)["fine-tuning"]
     assert (found.mean, found.n) == (pytest.approx(0.4), 14)
     # Seven variances of 0.02 in pairs: the error is sqrt(7 * 0.01) / 7, t of 7 degrees 2.364624.
     assert found.high - found.mean == pytest.approx(2.364624 * math.sqrt(0.07) / 7, abs=1e-6)
     one_space = ranks[ranks["space"] != SPACES[0]]
-    assert "fine-tuning" not in appraisal.rank_quantities(one_space)
+    assert "fine-tuning" not in intervals(one_space)
 
 
 def test_methods_are_held_against_the_parameter_count_by_their_best():
@@ -226,7 +232,7 @@ def test_methods_are_held_against_the_parameter_count_by_their_best():
 
 def test_claims_need_all_spaces_and_methods():
     ranks = ranks_of({(space, "BNS-FT"): [0.5, 0.6] for space in SPACES[:6]})
-    found = appraisal.rank_quantities(ranks)
+    found = intervals(ranks)
     assert set(found) == {"outputs-matter", "same-level"}
 
 

@@ -13,8 +13,11 @@ from nasrepro.claims import exact, judge, read_claims, verdict
 from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
+    DECIDES,
+    P_VALUES,
     claims_of_both,
     claims_table,
+    decides_table,
     interval_grid,
     plus_minus,
     table3_grid,
@@ -500,7 +503,8 @@ TABLES = {
         "it must, contradicted if none of it does, else undecided. n counts cells where the "
         "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
         "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        "of both groups' seeds: no verdict depends on a draw.",
+        f"of both groups' seeds: no verdict depends on a draw. {P_VALUES} Of a bootstrap, p is no "
+        "smaller than its rarest resample tells.",
         lambda page: claims_table(judged(page.frames, "claims"), "ours"),
     ),
     "own": Table(
@@ -562,8 +566,15 @@ TABLES = {
         "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
         "the authors' supernets give is a check of what the paper says: it was known when the "
         "rules were written. The last two claims are about the benchmark, whoever's cells are "
-        "counted.",
+        f"counted. {P_VALUES}",
         claims_101,
+    ),
+    "decides": Table(
+        f"{DECIDES} NAS-Bench-201.", lambda page: decides_table(page.frame("decides"))
+    ),
+    "decides-101": Table(
+        f"{DECIDES} Our supernets of NAS-Bench-101.",
+        lambda page: decides_table(page.frame("ours_decides", NEEDS["ours"])),
     ),
 }
 

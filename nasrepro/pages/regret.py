@@ -13,7 +13,11 @@ from nasrepro.claims import judge
 from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
 from nasrepro.pages.settings import describe_cells, describe_runs, machine
 from nasrepro.pages.text import (
+    DECIDES,
+    P_VALUES,
     claims_table,
+    decides_table,
+    p_text,
     recomputed_table,
     table3_grid,
     with_count,
@@ -377,19 +381,13 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
             "d, over supernets": with_interval(row.d, row.d_low, row.d_high),
             "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
             "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
-            "p, Welch": _p_value(row.p_welch),
-            "p, Student": _p_value(row.p_student),
+            "p, Welch": p_text(row.p_welch),
+            "p, Student": p_text(row.p_student),
             "P": f"{row.superiority:.2f}",
         }
         for row in rows.itertuples()
     ]
     return pd.DataFrame(cells)
-
-
-def _p_value(p: float) -> str:
-    if math.isnan(p):
-        return "–"
-    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def greedy_table(searches: pd.DataFrame) -> pd.DataFrame:
@@ -659,10 +657,14 @@ TABLES = {
         "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
         "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
         "of greedy search, or spaces. Intervals are over these, that of d divided by the pooled "
-        "deviation; that of the correlation is Fisher's.",
+        f"deviation; that of the correlation is Fisher's. {P_VALUES}",
         lambda page: claims_table(
             claims(page.frames), "the authors' supernets, or searches of complete tables"
         ),
+    ),
+    "regret-decides": Table(
+        DECIDES,
+        lambda page: decides_table(page.frame("decides", NEEDS["nb101"])),
     ),
     "precision": Table(
         "Claims that something is small. Half width: of the interval in the table above, of the "

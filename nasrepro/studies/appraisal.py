@@ -27,13 +27,13 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb101 import SUBSPACES, Cell
 from nasrepro.stats import (
     Interval,
-    deviation_ratio_interval,
-    difference_interval,
-    fisher_interval,
-    mean_interval,
-    share_interval,
-    stratified_difference_interval,
-    stratified_mean_interval,
+    Share,
+    Student,
+    deviation_ratio,
+    fisher_correlation,
+    stratified_difference,
+    stratified_mean,
+    student_of,
 )
 from nasrepro.studies import measure
 from nasrepro.studies.design import Design, labelled
@@ -46,6 +46,7 @@ METHODS = tuple(nb101.METHODS.values())
 EQUAL_IMAGES = "AVG-3, equal images"
 TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
+CLAIMS = "pourchot_ranking"  # the file of the claims about rankings
 SUPERNET_KEYS = ["space", "method", "seed"]
 EVALUATED = [*SUPERNET_KEYS, "code", "proxy", "validation"]
 
@@ -260,20 +261,24 @@ def parameter_baseline(evaluations: pd.DataFrame) -> pd.DataFrame:
 
 
 def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n."""
+    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n, df.
+
+    Degrees of freedom are those of Student's distribution; a share of cells has none.
+    """
     chosen = evaluations[evaluations["method"] == BASELINE]
-    found = {}
+    found: dict[str, Student | Share] = {}
     for claim, (space, feature) in FEATURES.items():
         if excess := biases(chosen[chosen["space"] == space], feature):
-            found[claim] = mean_interval(excess)
+            found[claim] = stratified_mean([excess])
     ones = evaluations[evaluations["space"] == "A_1"].drop_duplicates("code")
     if len(ones):
         residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
+        with_it, without = accuracy[residual], accuracy[~residual]
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
-        found["residual-better"] = difference_interval(accuracy[residual], accuracy[~residual])
-        found["residual-best"] = share_interval(int(residual[best].sum()), len(best))
-    rows = [(claim, *interval) for claim, interval in found.items()]
-    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
+        found["residual-better"] = stratified_difference([with_it], [without])
+        found["residual-best"] = Share(int(residual[best].sum()), len(best))
+    rows = [(claim, *of.interval(), getattr(of, "df", np.nan)) for claim, of in found.items()]
+    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n", "df"])
 
 
 def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray]) -> list[float]:
@@ -370,20 +375,23 @@ def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> s
     return f"{int((best > floor[best.index]).sum())} of {len(best)}"
 
 
-def judge(ranks: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The claims of Pourchot's sections 5.1 and 5.3 about rankings, with their verdicts.
+def quantities(ranks: pd.DataFrame, found: pd.DataFrame) -> dict[str, claims.Quantity]:
+    """The quantities of the claims of Pourchot's sections 5.1 and 5.3 about rankings.
 
     Args:
         ranks: columns space, method, seed, spearman.
-        found: the patterns, columns claim, mean, ci_low, ci_high, n.
+        found: what `patterns` gives.
     """
-    intervals = {
-        row.claim: Interval(row.mean, row.ci_low, row.ci_high, row.n) for row in found.itertuples()
+    estimates = {
+        row.claim: Share(round(row.mean * row.n), row.n)
+        if np.isnan(row.df)
+        else student_of(Interval(row.mean, row.ci_low, row.ci_high, row.n), row.df)
+        for row in found.itertuples()
     }
-    return pd.DataFrame(claims.judge("pourchot_ranking", rank_quantities(ranks) | intervals))
+    return rank_quantities(ranks) | estimates
 
 
-def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
+def rank_quantities(ranks: pd.DataFrame) -> dict[str, claims.Quantity]:
     """The quantities made of rank correlations, as far as there are supernets for them."""
     groups = ranks.dropna().groupby(["space", "method"])["spearman"]
     values = {key: group.to_numpy() for key, group in groups}
@@ -392,8 +400,8 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         "residual-ranks": ("A_FULL^RES", "A_FULL^NRES"),
         "same-level": ("A_2", "A_3"),
     }
-    found = {
-        claim: difference_interval(*(values[space, BASELINE] for space in spaces))
+    found: dict[str, claims.Quantity] = {
+        claim: stratified_difference(*([values[space, BASELINE]] for space in spaces))
         for claim, spaces in pairs.items()
         if all((space, BASELINE) in values for space in spaces)
     }
@@ -404,17 +412,18 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         if all((space, method) in values for space in SPACES)
     }
     if gains := fine_tuning_gains(ranks):
-        found["fine-tuning"] = stratified_mean_interval(gains)
+        found["fine-tuning"] = stratified_mean(gains)
     for claim, (better, worse) in improvements.items():
         if better in complete and worse in complete:
-            found[claim] = stratified_difference_interval(complete[better], complete[worse])
+            found[claim] = stratified_difference(complete[better], complete[worse])
     if len(complete) == len(METHODS):
         tricks = list(zip(*(complete[trick] for trick in TRICKS), strict=True))  # space by space
         baseline = [[group] for group in complete[BASELINE]]
-        found["less-variance"] = deviation_ratio_interval(tricks, baseline)
+        found["less-variance"] = deviation_ratio(tricks, baseline)
     if BASELINE in complete:
         means = [group.mean() for group in complete[BASELINE]]
-        found["size-hint"] = fisher_interval([SUBSPACES[space].size for space in SPACES], means)
+        sizes = [SUBSPACES[space].size for space in SPACES]
+        found["size-hint"] = fisher_correlation(sizes, means)
     return found
 
 

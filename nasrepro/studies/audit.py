@@ -16,7 +16,7 @@ from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import (
     detectable_effect,
     effect_interval,
-    fisher_interval,
+    fisher_correlation,
     p_of_effect,
     power,
     runs_needed,
@@ -144,7 +144,9 @@ def precision(judged: pd.DataFrame) -> pd.DataFrame:
         half = (row.ci_high - row.ci_low) / 2
         if row.claim == "no-link":
             places = np.arange(row.n) - (row.n - 1) / 2
-            half = fisher_interval(places, np.abs(places)).high  # falls as much as it rises
+            half = (
+                fisher_correlation(places, np.abs(places)).interval().high
+            )  # falls as much as it rises
         room = min(region.high, -region.low) - half
         rows.append((row.quantity, str(region), row.n, half, room))
     return pd.DataFrame(rows, columns=["quantity", "holds if", "n", "half", "room"])

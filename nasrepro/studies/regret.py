@@ -34,7 +34,7 @@ from nasrepro.search import greedy_search, neighbourhood, random_search
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import Interval, fisher_interval
+from nasrepro.stats import Interval, Student, fisher_correlation, student_of
 from nasrepro.studies import appraisal, audit, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
@@ -70,7 +70,7 @@ AUDITS = {
     "printed_design": audit.design,
     "printed_text": audit.texts,
 }
-TABLES = (*KINDS, "whole", "table4", "claims", *AUDITS)
+TABLES = (*KINDS, "whole", "table4", "claims", "decides", *AUDITS)
 
 TEXTS = ("space", "method", "benchmark")
 
@@ -659,15 +659,16 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     Returns:
         The kinds of `statistics`, all benchmarks in one table; whole: how our supernets rank all
         cells of a space, see `beside_size`; table4: the paper's beside ours; claims: one row
-        a claim of the paper, with a verdict; and what the paper prints, computed again
-        (`studies.audit`).
+        a claim of the paper, with a verdict; decides: what the design can decide of them, see
+        `claims.decides`; and what the paper prints, computed again (`studies.audit`).
     """
     frames = {kind: gather(statistics, kind) for kind in KINDS}
-    judged = pd.DataFrame(claims.judge("pourchot_search", quantities(frames)))
+    found = quantities(frames)
     own = {
         "whole": beside_size(frames["ranks"], frames["size"]),
         "table4": beside_table4(frames["comparisons"]),
-        "claims": judged,
+        "claims": pd.DataFrame(claims.judge("pourchot_search", found)),
+        "decides": pd.DataFrame(claims.decides("pourchot_search", found)),
     }
     return frames | own | {name: make() for name, make in AUDITS.items()}
 
@@ -679,9 +680,9 @@ def gather(statistics: dict[str, pd.DataFrame], kind: str) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
+def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, claims.Quantity]:
     """The quantities of the claims, as far as there is something to compute them from."""
-    found: dict[str, Interval] = {}
+    found: dict[str, claims.Quantity] = {}
     comparisons, searches, ranks = (frames[kind] for kind in ("comparisons", "searches", "ranks"))
     if len(searches):
         found |= greedy_quantities(searches)
@@ -689,26 +690,27 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
         found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"].dropna())
         for row in chosen.itertuples():
-            found[f"oneshot-{row.space}"] = Interval(
-                row.difference, row.ci_low, row.ci_high, row.supernets
-            )
-            found[f"effect-{row.space}"] = Interval(row.d, row.d_low, row.d_high, row.supernets)
+            difference = (row.difference, row.ci_low, row.ci_high)
+            effect = (row.d, row.d_low, row.d_high)
+            for name, bounds in (("oneshot", difference), ("effect", effect)):
+                interval = Interval(*bounds, row.supernets)
+                found[f"{name}-{row.space}"] = student_of(interval, row.df)
     return found
 
 
-def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
+def greedy_quantities(searches: pd.DataFrame) -> dict[str, Student]:
     """Random less greedy search, one-shot and late, on the complete benchmarks."""
-    found = {}
+    found: dict[str, Student] = {}
     for ((benchmark, space), size), when in product(WHOLE.items(), ("first", "last")):
         rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
         wanted = ONE_SHOT if when == "first" else paper_trainings(size)
         for row in rows[rows["trainings"] == wanted].itertuples():
-            bounds = (row.difference, row.ci_low, row.ci_high, row.runs)
-            found[f"greedy-{when}-{benchmark}"] = Interval(*bounds)
+            interval = Interval(row.difference, row.ci_low, row.ci_high, row.runs)
+            found[f"greedy-{when}-{benchmark}"] = student_of(interval, row.runs - 1)
     return found
 
 
-def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
+def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Student:
     """Whether spaces that the authors' supernets rank better are searched better, too.
 
     Args:
@@ -717,7 +719,7 @@ def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
     """
     chosen = ranks[(ranks["method"] == BASELINE) & ranks["space"].isin(differences.index)]
     means = chosen.dropna().groupby("space")["spearman"].mean()
-    return fisher_interval(means, differences[means.index])
+    return fisher_correlation(means, differences[means.index])
 
 
 def beside_size(ranks: pd.DataFrame, size: pd.DataFrame) -> pd.DataFrame:
