@@ -308,8 +308,14 @@ page.figure("spaces")
 # - **NAS-Bench-101** is at the same reduced scale, with one cell a stage (the paper has three), and
 #   with SGD and clipped gradients instead of RMSprop. AVG-3 makes as many updates as the other
 #   methods, each with a batch for each of its three cells. So it sees three times as many images, which
-#   the paper does not say of its own: what it gains here can be due to either. NO FT and BNS-FT of a
+#   the paper does not say of its own: what it gains here can be due to either
+#   ({numref}`tab-equal-images`). NO FT and BNS-FT of a
 #   seed are one supernet evaluated in two ways, so they are compared supernet by supernet.
+# - **RMSprop.** The paper names the benchmark's settings (4.2), as the `paper` profile has them. The
+#   authors' published code has an RMSprop of its own: it leaves epsilon in the running mean square at
+#   every step, so that steps are about ten times shorter at the same rate, has a decay of 0.99, and
+#   decays all weights. The setting `nasrepro.train.POURCHOT` is that one. Neither was run here: our
+#   supernets are trained with SGD.
 #
 # ## Run it yourself
 #

@@ -290,7 +290,7 @@ page.figure("curves-macro")
 # ```
 #
 # Of {glue:md}`regret-texts` other numbers of the text, {glue:md}`regret-texts-agree` follow from the
-# paper's table 3 and the sizes of the spaces, {glue:md}`regret-texts-reading` in one of two readings,
+# paper's tables and the sizes of the spaces, {glue:md}`regret-texts-reading` in one of two readings,
 # and {glue:md}`regret-texts-odd` in none:
 #
 # ```{glue:md} text

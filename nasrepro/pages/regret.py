@@ -640,7 +640,7 @@ TABLES = {
         ),
     ),
     "text": Table(
-        "Numbers of the text, computed from its table 3 and the sizes of the spaces.",
+        "Numbers of the text, computed from its tables and the sizes of the spaces.",
         lambda page: recomputed_table(
             printed("printed_text"),
             {

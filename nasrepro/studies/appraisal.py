@@ -46,6 +46,7 @@ METHODS = tuple(nb101.METHODS.values())
 EQUAL_IMAGES = "AVG-3, equal images"
 TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
+POOR = 0.4  # Pourchot calls 0.34 a poor rank correlation, and 0.46 not
 CLAIMS = "pourchot_ranking"  # the file of the claims about rankings
 SUPERNET_KEYS = ["space", "method", "seed"]
 EVALUATED = [*SUPERNET_KEYS, "code", "proxy", "validation"]
@@ -277,6 +278,10 @@ def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
         found["residual-better"] = stratified_difference([with_it], [without])
         found["residual-best"] = Share(int(residual[best].sum()), len(best))
+    fours = evaluations[evaluations["space"] == "A_4"].drop_duplicates("code")
+    if len(fours):
+        rated, accuracy = begins_with_conv3(fours["code"].to_numpy(np.int64)), fours["validation"]
+        found["cluster-poor"] = stratified_difference([accuracy[rated]], [accuracy[~rated]])
     rows = [(claim, *of.interval(), getattr(of, "df", np.nan)) for claim, of in found.items()]
     return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n", "df"])
 
@@ -405,6 +410,10 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, claims.Quantity]:
         for claim, spaces in pairs.items()
         if all((space, BASELINE) in values for space in spaces)
     }
+    untuned = [values[space, "NO FT"] for space in SPACES if (space, "NO FT") in values]
+    if len(untuned) == len(SPACES):
+        below = (stratified_mean([POOR - group]) for group in untuned)
+        found["no-tuning-poor"] = claims.Smallest(tuple(below))
     improvements = {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
     complete = {
         method: [values[space, method] for space in SPACES]

@@ -24,13 +24,14 @@ from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace
+from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace, uses_only
 from nasrepro.stats import (
     Interval,
     Resampled,
     Share,
     Student,
     deviation_ratio,
+    fisher_correlation,
     mean_correlation,
     mean_interval,
     resampled,
@@ -59,7 +60,7 @@ TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 FIGURE2 = ("tau_top_50", "tau_top_250", "kendall_tau_a")  # the columns of Laube's figure 2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims", "decides"),
-    *("runs", "seeds", "usage", "parameters", "settings"),
+    *("runs", "seeds", "usage", "best", "parameters", "settings"),
     *("own", "own_gain", "own_truth"),
     *("precision", "half_precision"),
     *("published", "published_runs", "published_parameters", "ceilings"),
@@ -79,6 +80,7 @@ FULL, NO_ZERO, NO_SKIP, NO_POOL = (
 SINGLES = (FULL, *(Subspace.without(operation) for operation in OPERATIONS))
 # Its other columns and figure 7's: two operations masked together.
 DOUBLES = tuple(Subspace.without(*pair) for pair in combinations(OPERATIONS, 2))
+NEITHER = Subspace.without("none", "avg_pool_3x3")
 DIGITS = BENCHES["nb201-digits"]
 OWN = BENCHES[selfmade.NAME]
 GROUPS = {
@@ -260,6 +262,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell);
             no rows if the table has a part of the space only.
+        best: subspace, what, value: see `best_cells`; no rows as of `usage`.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
         own, own_gain: see `beside_own`, if our own benchmark is here.
@@ -283,9 +286,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         "runs": measure_runs(records, wanted, observations, TOP_NS),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations, LABELS),
-        "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
-        if len(table) == NUM_CELLS
-        else pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
+        **counted(table),
         "parameters": pd.concat(
             [parameter_baseline(table, s, records[0].config.cells, column) for s in subspaces],
             ignore_index=True,
@@ -411,6 +412,36 @@ def beside_single_precision(records: Iterable[Record], profile: str, table: Tabl
                 }
             )
     return pd.DataFrame(rows, columns=["images", "seed", "n", "agreement", "half", "single"])
+
+
+def counted(table: Table) -> dict[str, pd.DataFrame]:
+    """`usage` of every single mask and `best_cells`, of a complete table; else no rows."""
+    if len(table) < NUM_CELLS:
+        return {
+            "usage": pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
+            "best": pd.DataFrame(columns=["subspace", "what", "value"]),
+        }
+    return {
+        name: pd.concat([count(table, subspace) for subspace in SINGLES], ignore_index=True)
+        for name, count in (("usage", usage), ("best", best_cells))
+    }
+
+
+def best_cells(table: Table, subspace: Subspace) -> pd.DataFrame:
+    """Of the best cells of a subspace, how close they are, and how many have neither Zero nor Pool.
+
+    Returns:
+        Columns subspace, what, value: "gap" is the accuracy of the best cell less that of the
+        tenth, in percent; "kept N" the share of the true top N without these two operations.
+    """
+    codes = table.subset(subspace.operations)
+    accuracy = table.accuracy(codes, COLUMN)
+    order = np.argsort(-accuracy, kind="stable")
+    kept = uses_only(codes[order], NEITHER.operations)
+    values = {"gap": accuracy[order[0]] - accuracy[order[9]]}
+    values |= {f"kept {n}": kept[:n].mean() for n in TOP_NS}
+    rows = [(str(subspace), what, float(value)) for what, value in values.items()]
+    return pd.DataFrame(rows, columns=["subspace", "what", "value"])
 
 
 def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
@@ -648,7 +679,9 @@ def mask_zero_elsewhere(tried: pd.DataFrame) -> dict[str, int]:
 def quantities(statistics: dict[str, pd.DataFrame]) -> dict[str, Quantity]:
     """The quantities of the claims of Laube's section 4.1 that we can compute."""
     found = run_quantities(statistics["runs"])
-    return found | usage_quantities(statistics["usage"]) if len(statistics["usage"]) else found
+    if len(statistics["usage"]):
+        found |= usage_quantities(statistics["usage"]) | best_quantities(statistics["best"])
+    return found
 
 
 def usage_quantities(usage: pd.DataFrame) -> dict[str, Quantity]:
@@ -667,6 +700,19 @@ def usage_quantities(usage: pd.DataFrame) -> dict[str, Quantity]:
         "usage-order": exact(-np.diff([use[full, op] for op in order]).max(), 500),
         "pool-for-skip": exact(use[no_skip, "avg_pool_3x3"] - use[full, "avg_pool_3x3"], 500),
         "substitutes-for-conv3": exact(min(rises), 500),
+        "conv1-for-conv3": exact(rises[1] - rises[0], 500),
+    }
+
+
+def best_quantities(best: pd.DataFrame) -> dict[str, Quantity]:
+    """The quantities of the claims about how close the best cells are, and which remain."""
+    value = best.set_index(["subspace", "what"])["value"]
+    full, no_skip = value[str(FULL), "gap"], value[str(NO_SKIP), "gap"]
+    return {
+        "best-gap": exact(full, 10),
+        "best-gap-no-skip": exact(no_skip, 10),
+        "best-gap-rises": exact(no_skip - full, 10),
+        "top-kept": exact(value[str(FULL), "kept 500"], 500),
     }
 
 
@@ -718,6 +764,19 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Quantity]:
         found["tau-within-top"] = count_positive(
             Smallest(tuple(stratified_mean([group]) for group in curve)) for curve in curves
         )
+    tops = [means_of_tops(of, subspace) for subspace in SINGLES]
+    if all(map(len, tops)):
+        found["best-highest"] = count_positive(
+            Smallest(tuple(stratified_mean([top[:, 0] - other]) for other in top.T[1:]))
+            for top in tops
+        )
+    full, no_skip = curves[SINGLES.index(FULL)], curves[SINGLES.index(NO_SKIP)]
+    gains = differences(dict(enumerate(zip(no_skip, full, strict=True))))
+    if len(gains) == len(TOP_NS):
+        found["mask-skip-tau"] = count_positive(gains.values())
+    means = {s: taus.mean() for s in SINGLES + DOUBLES if len(taus := of("kendall_tau_a", s))}
+    if len(means) == len(SINGLES + DOUBLES):
+        found["size-tau"] = fisher_correlation([s.size for s in means], list(means.values()))
     return found
 
 
@@ -745,7 +804,7 @@ def mask_quantities(of: Values) -> dict[str, Quantity]:
     found |= differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
     full, pool = means_of_tops(of, FULL), means_of_tops(of, NO_POOL)
     found |= tau_a_differences({c: (means_of_tops(of, s), full) for c, s in masked.items()})
-    both = of(tau, Subspace.without("none", "avg_pool_3x3"))
+    both = of(tau, NEITHER)
     gains = differences({alone: (both, of(tau, alone)) for alone in (NO_ZERO, NO_POOL)})
     if len(gains) == 2:
         found["mask-both"] = Smallest(tuple(gains.values()))
@@ -778,6 +837,9 @@ def medium_quantities(of: Values) -> dict[str, Quantity]:
     above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
         found["medium-below-random"] = count_positive(stratified_mean([-group]) for group in above)
+    taus = differences({s: (of("kendall_tau_a", s, "M"), of("kendall_tau_a", s)) for s in SINGLES})
+    if len(taus) == len(SINGLES):
+        found["medium-tau"] = count_positive(taus.values())
     of_small = [of("mean_prediction", subspace) for subspace in SINGLES]
     if all(len(group) for group in of_small):
         pairs = zip(SINGLES, means, of_small, strict=True)

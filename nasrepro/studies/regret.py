@@ -34,7 +34,13 @@ from nasrepro.search import greedy_search, neighbourhood, random_search
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import Interval, Student, fisher_correlation, student_of
+from nasrepro.stats import (
+    Interval,
+    Student,
+    fisher_correlation,
+    mean_of_estimates,
+    student_of,
+)
 from nasrepro.studies import appraisal, audit, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
@@ -689,12 +695,15 @@ def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, claims.Quantity]:
     if len(ranks) and (ranks["benchmark"] == "nb101").any():
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
         found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"].dropna())
+        differences = []
         for row in chosen.itertuples():
-            difference = (row.difference, row.ci_low, row.ci_high)
-            effect = (row.d, row.d_low, row.d_high)
-            for name, bounds in (("oneshot", difference), ("effect", effect)):
-                interval = Interval(*bounds, row.supernets)
-                found[f"{name}-{row.space}"] = student_of(interval, row.df)
+            difference = Interval(row.difference, row.ci_low, row.ci_high, row.supernets)
+            effect = Interval(row.d, row.d_low, row.d_high, row.supernets)
+            differences.append(student_of(difference, row.df))
+            found[f"oneshot-{row.space}"] = differences[-1]
+            found[f"effect-{row.space}"] = student_of(effect, row.df)
+        if len(differences) == len(SUBSPACES):
+            found["oneshot-average"] = mean_of_estimates(differences)
     return found
 
 
