@@ -239,6 +239,14 @@ page.figure("floor")
 # :format: myst
 # ```
 #
+# Our AVG-3 sees three times as many images as the other methods, so what it gains over BNS-FT can be
+# due to either. With equal images, one supernet a space was trained
+# ({numref}`tab-equal-images`).
+#
+# ```{glue:md} equal-images
+# :format: myst
+# ```
+#
 # ```{glue:md} setting-101
 # :format: myst
 # ```

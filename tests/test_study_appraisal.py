@@ -9,7 +9,7 @@ import pytest
 from records import arrays, codes, counts
 
 from nasrepro.benchmarks import available_tables, load_table, nb101
-from nasrepro.claims import interval_of, read_claims
+from nasrepro.claims import interval_of, judge, read_claims
 from nasrepro.runs.config import changed
 from nasrepro.runs.nb101 import select_cells
 from nasrepro.runs.parts import DataConfig, DrawnCells
@@ -203,6 +203,25 @@ def test_quantities_of_the_claims_worked_by_hand():
     assert found["size-hint"].mean == pytest.approx(1 - 6 * (16 + 16 + 1 + 9 + 4 + 25 + 25) / 336)
 
 
+def test_equal_images_are_compared_space_by_space_with_the_same_seed():
+    """By hand: 0.2 and 0.4 more than BNS-FT of seed 0; the third space has no such run yet."""
+    ranks = ranks_of(
+        {
+            **{(space, "BNS-FT"): [0.3, 0.9] for space in SPACES[:3]},
+            **{(space, "AVG-3"): [0.6, 0.1] for space in SPACES[:3]},
+            (SPACES[0], EQUAL_IMAGES): [0.5],
+            (SPACES[1], EQUAL_IMAGES): [0.7],
+        }
+    )
+    rows = appraisal.equal_images(ranks).set_index(["more", "less"])
+    assert rows["mean"]["AVG-3", "BNS-FT"] == pytest.approx(0.3)
+    equal = rows.loc[(EQUAL_IMAGES, "BNS-FT")]
+    assert (equal["mean"], equal["n"]) == (pytest.approx(0.3), 2)
+    assert equal["ci_high"] == pytest.approx(0.3 + 12.7062 * 0.1, abs=1e-4)
+    assert rows["mean"]["AVG-3", EQUAL_IMAGES] == pytest.approx(0.0)
+    assert appraisal.equal_images(ranks[ranks["method"] != EQUAL_IMAGES]).empty
+
+
 def test_fine_tuning_is_compared_supernet_by_supernet():
     """In each space the gains are 0.3 and 0.5; a failed supernet takes its twin with it."""
     ranks = ranks_of(
@@ -240,7 +259,8 @@ def test_every_claim_is_judged_on_the_authors_supernets():
     if missing := appraisal.missing_files():
         pytest.skip(f"{', '.join(missing)} not on this machine; set NASREPRO_DATA")
     frames = appraisal.statistics(nb101.load_supernets(), "authors")
-    judged = appraisal.judge(frames["authors"], frames["authors_patterns"])
+    found = appraisal.quantities(frames["authors"], frames["authors_patterns"])
+    judged = pd.DataFrame(judge(appraisal.CLAIMS, found))
     assert set(judged["claim"]) == set(read_claims("pourchot_ranking"))
     assert "not run" not in set(judged["verdict"])
     by_claim = judged.set_index("claim")

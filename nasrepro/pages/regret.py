@@ -27,7 +27,7 @@ from nasrepro.runs.record import Record
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import detectable_effect, effect_interval
-from nasrepro.studies import appraisal, audit, comparison, correlations, regret
+from nasrepro.studies import appraisal, audit, ceilings, comparison, correlations, regret
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.correlations import Profile
 
@@ -442,6 +442,12 @@ EFFECTS = (
     "Welch's p is of runs and the expected regrets of supernets. P: how often a search with weight "
     "sharing has the smaller regret."
 )
+IDEAL = (
+    "the best correlation that a predictor without noise could reach: of NAS-Bench-201 against the "
+    "validation accuracy of one training, of NAS-Bench-101 against the test accuracy that is the "
+    "mean of three (study 1 has them all); NAS-Bench-Macro's table has a single accuracy a network, "
+    "so there it is not known."
+)
 SEARCHED = {"space": "evaluated", "with": "search"}  # where supernets evaluated every cell
 
 
@@ -492,10 +498,32 @@ def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
     return effects_table(rows).rename(columns=SEARCHED)
 
 
+CEILING = "its noise ceiling"  # head of a column
+# Of what is reported; of NAS-Bench-201 only validation accuracies of single runs are at hand.
+CEILINGS = {
+    "nb101": {"accuracy": "test", "what": "ceiling of a mean of three"},
+    "nb201": {"accuracy": "validation", "what": "ceiling of one run"},
+}
+
+
+def ceilings_beside(page: Inputs, rows: pd.DataFrame) -> list[str]:
+    """The best possible Spearman correlation in each row's space; a dash where it is not known.
+
+    Args:
+        page: with the tables.
+        rows: columns benchmark, space.
+    """
+    frame = page.frames.get("ceilings", pd.DataFrame())
+    frame = frame if len(frame) else pd.DataFrame(columns=ceilings.COLUMNS)
+    known = {key: ceilings.by_cells(frame, NAMES[key], **of) for key, of in CEILINGS.items()}
+    return [known.get(row.benchmark, {}).get(row.space, "–") for row in rows.itertuples()]
+
+
 def whole(page: Inputs) -> pd.DataFrame:
     """How supernets that evaluated every cell rank them."""
     rows = page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]})
-    return whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
+    shown = whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
+    return shown.assign(**{CEILING: ceilings_beside(page, rows)})
 
 
 def largest(page: Inputs) -> pd.DataFrame:
@@ -503,7 +531,8 @@ def largest(page: Inputs) -> pd.DataFrame:
     rows = page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]})
     heads = {"regret": "test regret", "parameters": "Spearman of the count"}
     columns = {name: name for name in ("benchmark", "space", "cells")} | heads
-    return recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
+    shown = recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
+    return shown.assign(**{CEILING: ceilings_beside(page, rows)})
 
 
 def precision(page: Inputs) -> pd.DataFrame:
@@ -588,7 +617,7 @@ TABLES = {
         "How all cells of a space are ranked: Spearman correlation of proxy accuracy (mean and "
         "Student's 95% interval over n supernets), and of the number of parameters and of "
         "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
-        f"searches report. {FAILED}",
+        f"searches report; and {IDEAL} {FAILED}",
         whole,
     ),
     **searched_whole(regret.NB201_WHOLE),
@@ -596,7 +625,8 @@ TABLES = {
     "largest": Table(
         "Test regret, percent, of the cell with the most parameters in its space (of several, the "
         "mean), trained alone; and how the parameter count ranks all cells of the space. Test "
-        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample.",
+        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample. "
+        f"Last, {IDEAL}",
         largest,
     ),
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},

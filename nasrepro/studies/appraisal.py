@@ -31,6 +31,7 @@ from nasrepro.stats import (
     Student,
     deviation_ratio,
     fisher_correlation,
+    mean_interval,
     stratified_difference,
     stratified_mean,
     student_of,
@@ -364,6 +365,31 @@ def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
         correlation, which are left out.
     """
     return measure.summarise(ranks, ["space", "method"], value="spearman")
+
+
+def equal_images(ranks: pd.DataFrame) -> pd.DataFrame:
+    """AVG-3 as it was run and with equal images, and BNS-FT: differences of rank correlations.
+
+    All of one seed, compared space by space.
+
+    Args:
+        ranks: columns space, method, seed, spearman; of the seed of `EQUAL_IMAGES`.
+
+    Returns:
+        Columns more and less (methods), mean, ci_low, ci_high (Student's, over spaces), n (spaces
+        in which neither failed); no rows without such runs.
+    """
+    seeds = ranks.loc[ranks["method"] == EQUAL_IMAGES, "seed"]
+    same = ranks[ranks["seed"].isin(seeds)].pivot(
+        index="space", columns="method", values="spearman"
+    )
+    pairs = (("AVG-3", BASELINE), (EQUAL_IMAGES, BASELINE), ("AVG-3", EQUAL_IMAGES))
+    rows = [
+        (more, less, *mean_interval(difference))
+        for more, less in pairs
+        if {more, less} <= set(same) and len(difference := (same[more] - same[less]).dropna())
+    ]
+    return pd.DataFrame(rows, columns=["more", "less", "mean", "ci_low", "ci_high", "n"])
 
 
 def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> str:

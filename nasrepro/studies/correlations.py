@@ -67,6 +67,7 @@ TABLES = (
     *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
     *(f"{source}_{what}" for source in TABLE3 for what in ("claims", "decides")),
     *TABLE3.values(),
+    "ours_equal_images",
 )
 OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
 LABELS = ["subspace", "size"]  # of a run on NAS-Bench-201
@@ -531,9 +532,14 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def nb101_tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Table 3 and the claims about it, from the supernets of all whose statistics are known."""
+    """Table 3 and the claims about it, from the supernets of all whose statistics are known.
+
+    Of ours, `appraisal.equal_images` too.
+    """
     by_source = {"authors": appraisal.table3, "ours": appraisal.summarise}
     found = {}
+    if "ours" in statistics:
+        found["ours_equal_images"] = appraisal.equal_images(statistics["ours"])
     for source in by_source.keys() & statistics.keys():
         ranks = statistics[source]
         found[TABLE3[source]] = by_source[source](ranks)
@@ -764,19 +770,20 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Quantity]:
         found["tau-within-top"] = count_positive(
             Smallest(tuple(stratified_mean([group]) for group in curve)) for curve in curves
         )
-    tops = [means_of_tops(of, subspace) for subspace in SINGLES]
-    if all(map(len, tops)):
+    all_tops = [means_of_tops(of, subspace) for subspace in SINGLES]
+    if all(map(len, all_tops)):
         found["best-highest"] = count_positive(
-            Smallest(tuple(stratified_mean([top[:, 0] - other]) for other in top.T[1:]))
-            for top in tops
+            Smallest(tuple(stratified_mean([means[:, 0] - other]) for other in means.T[1:]))
+            for means in all_tops
         )
-    full, no_skip = curves[SINGLES.index(FULL)], curves[SINGLES.index(NO_SKIP)]
-    gains = differences(dict(enumerate(zip(no_skip, full, strict=True))))
+    pairs = zip(curves[SINGLES.index(NO_SKIP)], curves[SINGLES.index(FULL)], strict=True)
+    gains = differences(dict(enumerate(pairs)))
     if len(gains) == len(TOP_NS):
         found["mask-skip-tau"] = count_positive(gains.values())
-    means = {s: taus.mean() for s in SINGLES + DOUBLES if len(taus := of("kendall_tau_a", s))}
-    if len(means) == len(SINGLES + DOUBLES):
-        found["size-tau"] = fisher_correlation([s.size for s in means], list(means.values()))
+    by_space = {s: of("kendall_tau_a", s) for s in SINGLES + DOUBLES}
+    if all(map(len, by_space.values())):
+        taus = [group.mean() for group in by_space.values()]
+        found["size-tau"] = fisher_correlation([s.size for s in by_space], taus)
     return found
 
 

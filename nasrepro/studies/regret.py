@@ -41,7 +41,7 @@ from nasrepro.stats import (
     mean_of_estimates,
     student_of,
 )
-from nasrepro.studies import appraisal, audit, correlations, measure
+from nasrepro.studies import appraisal, audit, ceilings, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
     AT,
@@ -69,7 +69,7 @@ from nasrepro.studies.design import Design, check_asked, in_order, labelled, mer
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 TEST = nb101.COLUMNS[1]
-KINDS = ("comparisons", "searches", "curves", "ranks", "size")
+KINDS = ("comparisons", "searches", "curves", "ranks", "size", "ceilings")
 AUDITS = {
     "printed_effects": audit.effects,
     "printed_superiority": audit.superiorities,
@@ -259,9 +259,11 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ranks: benchmark, space, method, seed, spearman: of proxy accuracies, of each supernet of
             the authors, and of ours that evaluated every cell, with the accuracy that selects.
         size: what a search without a search finds; see `by_size`.
+        ceilings: see `ceilings.statistics`; for all benchmarks together.
     """
     protocol = PROFILES[profile]
     frames = nb201_statistics(records, profile, table, protocol)
+    frames |= ceilings.statistics(correlations.SINGLES + correlations.DOUBLES)
     if macro.NAME in available_tables():
         frames |= macro_statistics(records, profile, load_table(macro.NAME), protocol)
     if not missing_files():
