@@ -108,7 +108,8 @@ page.figure("scatter")
 # The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
 # sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
 # others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
-# have one seed.
+# have one seed. How well anything could rank within a top N is not known; two trainings of the cells
+# above 90% agree by {glue:md}`correlations-ceiling-high` (Spearman).
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn", "caption": "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. Left: single masks; middle: Zero masked with another operation; right: Pool with another."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
 page.figure("topn")
@@ -128,7 +129,8 @@ page.figure("topn-medium")
 # rank them last, and Pearson's correlation is mostly theirs, so {numref}`tab-metrics` also has the
 # connected cells alone. Laube's tau_a is of the mean over seeds; beside it, {numref}`tab-metrics-top`
 # has the mean of each run's own. Claims are judged by his. An interval that would reach beyond ±1
-# ends there.
+# ends there. The truth has noise of its own, so that no ranking reaches 1: Spearman's noise ceilings
+# of the subspaces are {glue:md}`correlations-ceiling-masks` ({numref}`tab-ceilings`).
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-metrics", "caption": "Rank and linear correlations over the random sample, small supernets, with 95% intervals over the seeds counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is that of the disconnected cells."}, "image": {"alt": "Points with bars, four correlations for each subspace", "width": "700px"}}
 page.figure("metrics")
@@ -147,7 +149,7 @@ page.figure("metrics")
 # The number of weights of a cell's own network is a ranking that costs nothing: a floor. Two
 # supernets that differ in their seed alone agree only so far: their agreement
 # ({glue:md}`correlations-spearman-seeds` with {glue:md}`correlations-full`) shows how much of a
-# ranking is the seed's.
+# ranking is the seed's. The noise ceilings, {glue:md}`correlations-ceiling-masks`, are far above both.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-floor", "caption": "Spearman correlation with the truth of small supernets (dots, 95% interval over seeds) and of the parameter count (crosses), and between supernets of different seeds (bars; mean over pairs)."}, "image": {"alt": "Points per subspace: supernet, parameter count, agreement of seeds", "width": "700px"}}
 page.figure("floor")
@@ -235,6 +237,9 @@ page.figure("floor")
 # The setting was chosen by a few short tries on A_FULL and A_1, which are not stored: batch size and
 # clipping with a look at rank correlations, the rest by training accuracy alone.
 #
+# Noise ceilings of the seven spaces are {glue:md}`correlations-ceiling-101`, for a predictor without
+# noise against the mean of three validation accuracies.
+#
 # ```{glue:md} ours
 # :format: myst
 # ```
@@ -270,10 +275,13 @@ page.figure("spaces")
 # ## Claim by claim
 #
 # Where the paper argues with Laube's tau_a, so does the quantity; by the other metrics of
-# {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own: where
-# a quantity lies at the edge of its region, the rule itself errs in 2 to 3% of cases on each side, so
-# of so many verdicts one or the other may be chance. For Laube's tau_a the error is not known so well:
-# it counts pairs, and a bootstrap over so few seeds is rough for what jumps. After results had been seen,
+# {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own, so of
+# so many verdicts one or the other may be chance ({doc}`what the rule errs <../definitions>`). Of
+# {glue:md}`correlations-decided-with-p` that are supported or contradicted by an interval,
+# {glue:md}`correlations-decided-by-holm` remain by Holm's method over the claims of the same file. For
+# Laube's tau_a the error is not known so well: it counts pairs, and a bootstrap over so few seeds is
+# rough for what jumps. {numref}`tab-decides` and {numref}`tab-decides-101` say which claims this design
+# could decide at all. After results had been seen,
 # {glue:md}`correlations-claims-added` claims were added and {glue:md}`correlations-claims-corrected`
 # corrected, because their quantity was not what the paper claims. The tables mark them;
 # `nasrepro/published/laube.toml` and `pourchot_ranking.toml` say what was before, and why.
@@ -291,6 +299,20 @@ page.figure("spaces")
 # ```{glue:md} claims-101
 # :format: myst
 # ```
+#
+# ```{glue:md} decides
+# :format: myst
+# ```
+#
+# ```{glue:md} decides-101
+# :format: myst
+# ```
+#
+# Three claims about the benchmark's table hang on a choice. Without Zero and Pool
+# {glue:md}`correlations-kept-10` of the 10 best cells and {glue:md}`correlations-kept-50` of the 50 best
+# remain, but {glue:md}`correlations-kept-500` of the 500 by which it is judged. The best cell and the
+# tenth are {glue:md}`correlations-gap` points apart where the paper says 0.013%: it averages other
+# trainings, and it may be a matter of units.
 #
 # ## What differs, and why
 #

@@ -311,6 +311,14 @@ page.figure("curves-macro")
 # its printed effects in these spaces would be undecided in {glue:md}`regret-small-d-undecided` of
 # {glue:md}`regret-small-d`.
 #
+# Each verdict is at 95% on its own ({doc}`what the rule errs <../definitions>`). Of
+# {glue:md}`regret-decided-with-p` that are supported or contradicted, {glue:md}`regret-decided-by-holm`
+# remain by Holm's method over all claims of this page. {numref}`tab-regret-decides` says which claims these supernets could decide.
+#
+# ```{glue:md} regret-decides
+# :format: myst
+# ```
+#
 # ```{glue:md} precision
 # :format: myst
 # ```

@@ -95,8 +95,8 @@ def test_a_claim_that_cannot_be_tested_has_no_verdict_whatever_is_found():
 
 def test_every_published_claim_says_all_a_reader_needs():
     claims = read_claims("laube")
-    assert len(claims) == 24
-    assert sum(claim.counted for claim in claims.values()) == 5  # those about the table alone
+    assert len(claims) == 33
+    assert sum(claim.counted for claim in claims.values()) == 10  # those about the table alone
     for name, claim in claims.items():
         assert claim.id == name
         for part in (claim.statement, claim.where, claim.reported, claim.quantity):
@@ -220,6 +220,7 @@ def test_supernets_that_all_rank_alike_support_no_claim(value, few, many):
     )
     none = pd.DataFrame(columns=["claim", "mean", "ci_low", "ci_high", "n", "df"])
     judged = pd.DataFrame(judge(appraisal.CLAIMS, appraisal.quantities(ranks, none)))
-    judged = judged.query("n > 0")
+    # All but the one about the level, not about differences.
+    judged = judged.query("n > 0 and claim != 'no-tuning-poor'")
     assert {"fine-tuning", "same-level", "less-variance", "size-hint"} <= set(judged["claim"])
     assert not (judged["verdict"] == "supported").any()

@@ -128,6 +128,11 @@ def claim_of(page: Inputs, claim: str) -> pd.Series:
     return page.frame("claims", claim=claim).iloc[0]
 
 
+def of_best(page: Inputs, what: str) -> float:
+    """A number of `correlations.best_cells` of the full space."""
+    return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
+
+
 def conv3_by_caption(page: Inputs) -> float:
     """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
     return correlations.conv3_by_caption(page.frame("usage"))
@@ -235,6 +240,8 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         published_full(page, metric="tau_top_tenth")["mean"]
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
+    **{f"kept-{n}": lambda page, n=n: f"{of_best(page, f'kept {n}'):.0%}" for n in (10, 50, 500)},
+    "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
     "ceiling-masks": lambda page: range_of(
         {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
         ceilings_of(page, "NAS-Bench-201"),
@@ -273,7 +280,7 @@ def beside_ceiling(grid: pd.DataFrame, known: Mapping[str, str], by: str) -> pd.
         known: what `ceilings_of` gives.
         by: name of that column.
     """
-    return grid.assign(**{"Spearman's noise ceiling": grid[by].map(known).fillna("–")})
+    return grid.assign(**{"Spearman's noise ceiling": [known.get(of, "–") for of in grid[by]]})
 
 
 def settings_tried(page: Inputs) -> pd.DataFrame:

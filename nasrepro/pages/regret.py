@@ -445,8 +445,8 @@ EFFECTS = (
 IDEAL = (
     "the best correlation that a predictor without noise could reach: of NAS-Bench-201 against the "
     "validation accuracy of one training, of NAS-Bench-101 against the test accuracy that is the "
-    "mean of three (study 1 has them all); NAS-Bench-Macro's table has a single accuracy a network, "
-    "so there it is not known."
+    "mean of three (study 1 has them all). NAS-Bench-Macro's table has one accuracy a network: "
+    "there it is not known."
 )
 SEARCHED = {"space": "evaluated", "with": "search"}  # where supernets evaluated every cell
 
