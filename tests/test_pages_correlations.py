@@ -7,7 +7,7 @@ from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
 from nasrepro.pages.page import Absent, Inputs, how_to_get, is_here
-from nasrepro.studies import correlations, results
+from nasrepro.studies import ceilings, correlations, results
 
 
 def inputs(profile: str = "cpu", **frames: pd.DataFrame) -> Inputs:
@@ -111,13 +111,33 @@ def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():
         page.settings_tried(inputs(tried=tried[tried["in_grid"]]))
 
 
+def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of():
+    rows = [
+        ("NAS-Bench-201", "validation", "no Zero", "ceiling of one run", 0.98765, 9),
+        ("NAS-Bench-201", "validation", "no Zero", "between runs", 0.9, 9),
+        ("NAS-Bench-101", "validation", "A_1", "ceiling of a mean of three", 0.99, 9),
+        ("NAS-Bench-101", "test", "A_1", "ceiling of a mean of three", 0.5, 9),
+    ]
+    known = inputs(ceilings=pd.DataFrame(rows, columns=ceilings.COLUMNS))
+    grid = pd.DataFrame({"subspace": ["no Zero", "no Skip"]})
+    beside = page.beside_ceiling(grid, page.ceilings_of(known, "NAS-Bench-201"), "subspace")
+    assert beside["Spearman's noise ceiling"].tolist() == ["0.988", "–"]
+    assert number("ceiling-masks", known) == "0.99 to 0.99"
+    assert number("ceiling-101", known) == "0.99 to 0.99"
+    own = inputs("own", ceilings=known.frames["ceilings"])  # whose truth is another
+    assert page.ceilings_of(own, "NAS-Bench-201") == {}
+    with pytest.raises(Absent):
+        number("ceiling-masks", own)
+
+
 def test_a_column_of_panels_has_an_operation_masked_alone_and_with_others():
     assert page.with_mask(inputs(), "none") == [
         *("all operations", "no Zero", "no Zero, no Skip", "no Zero, no 1x1 Conv"),
         *("no Zero, no 3x3 Conv", "no Zero, no Pool"),
     ]
-    assert page.with_mask(inputs(), "skip_connect") == [  # pairs are with Zero or Pool
-        *("all operations", "no Skip", "no Zero, no Skip", "no Skip, no Pool"),
+    assert page.with_mask(inputs(), "skip_connect") == [
+        *("all operations", "no Skip", "no Zero, no Skip", "no Skip, no 1x1 Conv"),
+        *("no Skip, no 3x3 Conv", "no Skip, no Pool"),
     ]
 
 

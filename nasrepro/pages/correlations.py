@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_seeds
 from nasrepro.claims import exact, judge, read_claims, verdict
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.page import Absent, Inputs, Table, how_to_get, is_here, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
+    DECIDES,
+    P_VALUES,
     claims_of_both,
     claims_table,
+    decides_table,
     interval_grid,
     plus_minus,
     table3_grid,
@@ -24,7 +27,7 @@ from nasrepro.pages.text import (
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
-from nasrepro.studies import appraisal, correlations, published_supernets
+from nasrepro.studies import appraisal, ceilings, correlations, published_supernets
 from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
@@ -125,6 +128,11 @@ def claim_of(page: Inputs, claim: str) -> pd.Series:
     return page.frame("claims", claim=claim).iloc[0]
 
 
+def of_best(page: Inputs, what: str) -> float:
+    """A number of `correlations.best_cells` of the full space."""
+    return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
+
+
 def conv3_by_caption(page: Inputs) -> float:
     """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
     return correlations.conv3_by_caption(page.frame("usage"))
@@ -168,6 +176,14 @@ def least_to_most(values: pd.Series) -> str:
     '0.79 to 0.92'
     """
     return f"{values.min():.2f} to {values.max():.2f}"
+
+
+def range_of(cells: set[str], known: Mapping[str, str]) -> str:
+    """The smallest and largest of the ceilings of some groups of cells; Absent without any."""
+    found = sorted(float(text) for group, text in known.items() if group in cells)
+    if not found:
+        raise Absent(how_to_get([nb201_seeds.NAME, nb101.NAME]))
+    return f"{found[0]:.2f} to {found[-1]:.2f}"
 
 
 def where(page: Inputs, records: list[Record]) -> str:
@@ -224,6 +240,16 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         published_full(page, metric="tau_top_tenth")["mean"]
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
+    **{f"kept-{n}": lambda page, n=n: f"{of_best(page, f'kept {n}'):.0%}" for n in (10, 50, 500)},
+    "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
+    "ceiling-masks": lambda page: range_of(
+        {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
+        ceilings_of(page, "NAS-Bench-201"),
+    ),
+    "ceiling-101": lambda page: range_of(
+        set(appraisal.SPACES),
+        ceilings_of(page, "NAS-Bench-101", what="ceiling of a mean of three"),
+    ),
     "ceiling-all": lambda page: f"{between_runs(page, full_201())['value']:.3f}",
     "ceiling-high": lambda page: f"{between_runs(page, 'above 90%')['value']:.3f}",
     "ceiling-high-n": lambda page: between_runs(page, "above 90%")["n"],
@@ -234,13 +260,37 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
 # ---- tables
 
 
+def ceilings_of(page: Inputs, benchmark: str, **chosen: str) -> dict[str, str]:
+    """Noise ceilings of a benchmark by cells, as text; arguments as `ceilings.by_cells` has them.
+
+    None of NAS-Bench-201 where the truth of the profile is another.
+    """
+    others = benchmark == "NAS-Bench-201" and (
+        correlations.table_of(page.profile) != correlations.TABLE
+    )
+    rows = page.frames.get("ceilings", pd.DataFrame(columns=ceilings.COLUMNS))
+    return {} if others else ceilings.by_cells(rows, benchmark, **chosen)
+
+
+def beside_ceiling(grid: pd.DataFrame, known: Mapping[str, str], by: str) -> pd.DataFrame:
+    """A table of texts with the noise ceilings of Spearman's correlation as its last column.
+
+    Args:
+        grid: with a column of cells.
+        known: what `ceilings_of` gives.
+        by: name of that column.
+    """
+    return grid.assign(**{"Spearman's noise ceiling": [known.get(of, "–") for of in grid[by]]})
+
+
 def settings_tried(page: Inputs) -> pd.DataFrame:
     """Settings of the subspaces in which more than the grid's was run."""
     tried = page.frame("tried")
     varied = tried[~tried["in_grid"]]["subspace"]
     if varied.empty:
         raise Absent("Only the grid's setting is stored.")
-    return settings_table(tried[tried["subspace"].isin(varied)])
+    shown = settings_table(tried[tried["subspace"].isin(varied)])
+    return beside_ceiling(shown, ceilings_of(page, "NAS-Bench-201"), "subspace")
 
 
 def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
@@ -323,7 +373,8 @@ def metrics(page: Inputs) -> pd.DataFrame:
         "pearson": "Pearson",
         "pearson_connected": "Pearson, connected",
     }
-    return interval_grid(page.frame("summary"), heads)
+    grid = interval_grid(page.frame("summary"), heads)
+    return beside_ceiling(grid, ceilings_of(page, "NAS-Bench-201"), "subspace")
 
 
 def metrics_top(page: Inputs) -> pd.DataFrame:
@@ -364,6 +415,10 @@ def published(page: Inputs) -> pd.DataFrame:
     columns = {head: ranked(page, *of) for head, of in PUBLISHED.items()}
     counts = {f"published, {row.setting}": str(row.n) for row in published_full(page).itertuples()}
     counts |= {f"ours, {row.size}": str(row.n) for row in ours_full(page, "spearman").itertuples()}
+    known = ceilings_of(page, "NAS-Bench-201")
+    cells = {"Spearman": full_201(), "Spearman, connected": "connected"}
+    for head, group in cells.items():
+        columns[head] |= {"noise ceiling": known[group]} if group in known else {}
     return grid_of({**columns, "n": counts}, list(columns["Spearman"]), "ranking")
 
 
@@ -389,16 +444,13 @@ def published_masks(page: Inputs) -> pd.DataFrame:
     chosen = {"metric": "spearman", "cells": "all"}
     known = page.frame("published", [few_shot_supernets.NAME], **chosen)
     floor = page.frame("published_parameters", [few_shot_supernets.NAME], **chosen)
-    ceiling = page.frame(
-        "ceilings", [nb201_seeds.NAME], benchmark="NAS-Bench-201", what="ceiling of one run"
-    )
     ours = page.frames["baseline"].query("size == 'S'")
     shown = known[known["setting"].isin(SHOWN)].groupby(["setting", "n"], sort=False)
     columns = {
         **{f"published, {setting} (n = {n})": by_subspace(rows) for (setting, n), rows in shown},
         "ours, S": by_subspace(ours),
         "parameter count": {row.subspace: f"{row.value:.2f}" for row in floor.itertuples()},
-        "ceiling": {row.cells: f"{row.value:.3f}" for row in ceiling.itertuples()},
+        "noise ceiling": ceilings_of(page, "NAS-Bench-201"),
     }
     return grid_of(columns, known["subspace"].unique(), "subspace")
 
@@ -458,7 +510,21 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
         wanted_101(page)
     grid = table3_grid(page.frame(correlations.TABLE3[source], NEEDS[source]), cell)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
-    return grid.assign(**{"parameter count": [f"{counted[space]:.2f}" for space in grid["space"]]})
+    grid["parameter count"] = [f"{counted[space]:.2f}" for space in grid["space"]]
+    known = ceilings_of(page, "NAS-Bench-101", what="ceiling of a mean of three")
+    return beside_ceiling(grid, known, "space")
+
+
+def equal_images(page: Inputs) -> pd.DataFrame:
+    """What AVG-3 gains with three times the images, and with as many."""
+    rows = page.frame("ours_equal_images", NEEDS["ours"])
+    return pd.DataFrame(
+        {
+            "difference in Spearman": rows["more"] + " less " + rows["less"],
+            "mean": rows.apply(interval_text, axis=1),
+            "n": rows["n"].astype(str),
+        }
+    )
 
 
 def setting_101(page: Inputs) -> pd.DataFrame:
@@ -480,12 +546,12 @@ TABLES = {
     "tried": Table(
         "Settings tried with small supernets: Spearman correlation over the random sample, mean "
         "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
-        "subspaces that alone.",
+        "subspaces that alone. The noise ceiling is that of one run in the table of ceilings.",
         settings_tried,
     ),
     "metrics": Table(
         "Correlations over the random sample, by subspace and size: mean and 95% interval over n "
-        "seeds.",
+        "seeds. The noise ceiling is that of one run in the table of ceilings.",
         metrics,
     ),
     "metrics-top": Table(
@@ -500,7 +566,8 @@ TABLES = {
         "it must, contradicted if none of it does, else undecided. n counts cells where the "
         "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
         "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        "of both groups' seeds: no verdict depends on a draw.",
+        f"of both groups' seeds: no verdict depends on a draw. {P_VALUES} Of a bootstrap, p is no "
+        "smaller than its rarest resample tells.",
         lambda page: claims_table(judged(page.frames, "claims"), "ours"),
     ),
     "own": Table(
@@ -521,7 +588,7 @@ TABLES = {
     "published-masks": Table(
         "Spearman correlation by subspace: mean and 95% interval over supernets. The published "
         "ones were trained in the full space and rank all cells of each subspace; ours were "
-        "trained in the subspace and rank its random sample. The ceiling is that of one run "
+        "trained in the subspace and rank its random sample. The noise ceiling is that of one run "
         "of the next table.",
         published_masks,
     ),
@@ -543,8 +610,8 @@ TABLES = {
     "authors": Table(
         "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and "
         "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
-        "constant; it is left out. The last column is that of the parameter counts of all these "
-        "cells.",
+        "constant; it is left out. Beside them, the correlation of the parameter counts of all "
+        "these cells, and the best that a predictor without noise could reach against this truth.",
         lambda page: table3(page, "authors", plus_minus),
     ),
     "ours": Table(
@@ -552,6 +619,12 @@ TABLES = {
         "correlation and Student's 95% interval over n supernets, no further than ±1; and that of "
         "the cells' parameter counts.",
         lambda page: table3(page, "ours", with_count),
+    ),
+    "equal-images": Table(
+        "AVG-3 as it was run, with three times as many images as BNS-FT, and with as many (a third "
+        "of the updates), each of seed 0: mean difference in Spearman correlation over n spaces, "
+        "and Student's 95% interval over them.",
+        equal_images,
     ),
     "setting-101": Table(
         "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
@@ -562,8 +635,15 @@ TABLES = {
         "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
         "the authors' supernets give is a check of what the paper says: it was known when the "
         "rules were written. The last two claims are about the benchmark, whoever's cells are "
-        "counted.",
+        f"counted. {P_VALUES}",
         claims_101,
+    ),
+    "decides": Table(
+        f"{DECIDES} NAS-Bench-201.", lambda page: decides_table(page.frame("decides"))
+    ),
+    "decides-101": Table(
+        f"{DECIDES} Our supernets of NAS-Bench-101.",
+        lambda page: decides_table(page.frame("ours_decides", NEEDS["ours"])),
     ),
 }
 
@@ -618,8 +698,7 @@ def top_n(page: Inputs, masked: Mapping[str, str], size: str = "S") -> Figure:
 def with_mask(page: Inputs, operation: str) -> list[str]:
     """The full space, the subspace without an operation, and those without it and another."""
     without = [Subspace.without(*{operation, other}) for other in (operation, *OPERATIONS)]
-    known = correlations.SINGLES + correlations.DOUBLES
-    return [full(page), *dict.fromkeys(str(space) for space in without if space in known)]
+    return [full(page), *dict.fromkeys(map(str, without))]
 
 
 def rank_methods(page: Inputs) -> Figure:

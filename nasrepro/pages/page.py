@@ -197,8 +197,15 @@ def verdict_numbers(
     def count(verdict: str) -> Callable[[Inputs], int]:
         return lambda page: int((judged(page.frames)["verdict"] == verdict).sum())
 
+    def with_p(page: Inputs, verdict: str) -> int:
+        rows = judged(page.frames)
+        decided = rows[verdict].isin([claims.SUPPORTED, claims.CONTRADICTED])
+        return int((decided & rows["p"].notna()).sum())
+
     return {
         "claims": lambda page: len(judged(page.frames)),
+        "decided-with-p": lambda page: with_p(page, "verdict"),
+        "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in claims.VERDICTS},
     }
 

@@ -7,6 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+P_VALUES = (
+    "p: the smallest alpha for which an interval of 1 - alpha would decide, two-sided; by Holm: "
+    "over all claims of this file that have one. What is counted has none."
+)
+DECIDES = (
+    "What this design can decide: how often a claim would come out as supported / contradicted if "
+    "the truth were at the edge of its region, at zero (where that is not the edge), or as the "
+    "paper prints it (where it prints a number); with the spread that was found and the same n. "
+    "Only claims with Student's or Fisher's distribution: of bootstraps, counts and the smaller of "
+    "two numbers it is not known."
+)
+
 
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     """A mean and its interval.
@@ -23,6 +35,17 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     if math.isnan(low):
         return f"{mean:z.{digits}f} [no interval]"
     return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+
+
+def p_text(p: float) -> str:
+    """A p-value.
+
+    >>> p_text(0.0123), p_text(0.0004), p_text(float("nan"))
+    ('0.012', '< 0.001', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def numbered_table(frame: pd.DataFrame, caption: str, name: str) -> str:
@@ -49,6 +72,8 @@ def claims_table(claims: pd.DataFrame, whose: str) -> pd.DataFrame:
             **_stated(claims),
             f"{whose}, 95% interval": _found(claims),
             "n": claims["n"].astype(str),
+            "p": claims["p"].map(p_text),
+            "p, Holm": claims["p_holm"].map(p_text),
             "verdict": _verdicts(claims),
         }
     )
@@ -91,12 +116,45 @@ def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
     columns = _stated(next(iter(judged.values())))
     for source, claims in judged.items():
         columns[f"{source}: 95% interval, verdict"] = [
-            f"{found}, n = {n}: {verdict}" if n else verdict
-            for found, n, verdict in zip(
-                _found(claims), claims["n"], _verdicts(claims), strict=True
+            f"{found}, n = {row.n}{_tested(row)}: {verdict}" if row.n else verdict
+            for found, row, verdict in zip(
+                _found(claims), claims.itertuples(), _verdicts(claims), strict=True
             )
         ]
     return pd.DataFrame(columns)
+
+
+def _tested(row: Any) -> str:
+    """The p of a claim, and that by Holm's method; nothing, if it has none."""
+    known = not math.isnan(row.p)
+    return f", p = {p_text(row.p)} ({p_text(row.p_holm)} by Holm)" if known else ""
+
+
+def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How often a design would support or contradict claims, as text.
+
+    Args:
+        rows: what `claims.decides` gives.
+    """
+
+    def chances(truth: str) -> list[str]:
+        return [
+            "–" if math.isnan(at) else f"{100 * yes:.0f}% / {100 * no:.0f}% (at {at:.3g})"
+            for at, yes, no in rows[
+                [truth, f"{truth}_supported", f"{truth}_contradicted"]
+            ].to_numpy()
+        ]
+
+    return pd.DataFrame(
+        {
+            "claim": rows["statement"],
+            "holds if": rows["holds if"],
+            "n": rows["n"].astype(str),
+            "truth at the region's edge": chances("edge"),
+            "truth zero": chances("zero"),
+            "truth as printed": chances("printed"),
+        }
+    )
 
 
 def table3_grid(table: pd.DataFrame, cell: Callable[[Any], str]) -> pd.DataFrame:
