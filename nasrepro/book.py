@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from nasrepro import benchmarks, paths
 from nasrepro.data.sources import SOURCES, locate
-from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.errors import ConfigError, DataError, NasreproError, meant
 from nasrepro.files import whole_file
 from nasrepro.pages import generated
 from nasrepro.parameters import check_parameters, default_parameters
@@ -42,7 +42,8 @@ LOCK_FILE = paths.REPOSITORY / "requirements.lock"
 def build(report: Callable[[str], None] = print) -> Path:
     """Build the whole book from the stored records; nothing is trained.
 
-    Another build of this clone is waited for.
+    The records are those of the book's own store, unless another one is named: runs of one's own
+    do not change the book. Another build of this clone is waited for.
 
     Args:
         report: is told each step, in one line.
@@ -54,6 +55,7 @@ def build(report: Callable[[str], None] = print) -> Path:
         NasreproError: if the file of a table is damaged, a cell of a notebook fails, or a page has
             a warning.
     """
+    paths.use_book_results()
     with building(report):
         return _build(report)
 
@@ -104,6 +106,24 @@ def _build(report: Callable[[str], None]) -> Path:
     return lay_out(report)
 
 
+def notebooks() -> dict[str, tuple[str, dict[str, Any]]]:
+    """The book's notebooks by name: the title, and the parameters with their defaults."""
+    import jupytext
+
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("*.py")):
+        node = jupytext.read(path)
+        titles = (re.search(r"^# (.+)$", cell.source, re.MULTILINE) for cell in node.cells)
+        title = next((match[1] for match in titles if match), path.stem)
+        found[path.stem] = (title, default_parameters(node))
+    return found
+
+
+def notebook_of(study: str) -> str | None:
+    """The name of the notebook that shows a study, `NUMBER_STUDY`; None if there is none yet."""
+    return next((path.stem for path in NOTEBOOKS.glob(f"*_{study}.py")), None)
+
+
 def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
     """Execute one study with other parameters; the book is left as it is.
 
@@ -122,8 +142,11 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
 
     source = NOTEBOOKS / f"{notebook}.py"
     if not source.is_file():
-        names = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.py")))
-        raise ConfigError(f"unknown notebook {notebook!r}; the notebooks are {names or 'none'}")
+        names = sorted(path.stem for path in NOTEBOOKS.glob("*.py"))
+        raise ConfigError(
+            f"unknown notebook {notebook!r}{meant(notebook, names)}; "
+            f"the notebooks are {', '.join(names) or 'none'}"
+        )
     check_parameters(notebook, default_parameters(jupytext.read(source)), parameters)
     fetch_tables()
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")

@@ -18,7 +18,7 @@ def test_a_variable_that_names_nothing_counts_as_unset(monkeypatch, value):
         if value is not None:
             monkeypatch.setenv(name, value)
     paths.make_variables_absolute()
-    assert paths.results_dir() == paths.REPOSITORY / "results"
+    assert paths.results_dir() == paths.cache_dir() / "results"
     assert paths.cache_dir() == platformdirs.user_cache_path("nasrepro")
     assert paths.data_dir() is None
 

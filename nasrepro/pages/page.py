@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import benchmarks, claims, plots
-from nasrepro.benchmarks import nb101_official, official
+from nasrepro.benchmarks import OFFICIAL
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
 from nasrepro.pages.text import numbered_table
@@ -21,8 +21,6 @@ from nasrepro.studies.design import in_order
 from nasrepro.studies.results import Plan
 
 NOTHING = "–"  # a number that cannot be had
-# The files that a table is read from which only a user can get.
-OFFICIAL = {official.NAME: tuple(official.READERS), nb101_official.NAME: nb101_official.FILES}
 
 
 class Absent(NasreproError):
