@@ -4,7 +4,6 @@ import io
 import json
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -506,11 +505,12 @@ def book_run(
         list[str] | None, typer.Option("-p", help="name=value; may be given several times.")
     ] = None,
 ) -> None:
-    """Execute one notebook with your own parameters."""
-    from nasrepro.book import run
+    """Execute one notebook with your own parameters, and lay it out as a page."""
+    from nasrepro.book import publish, run
 
-    pairs = dict(_pair(text) for text in parameters or [])
-    print(f"wrote {Path(run(notebook, pairs))}")
+    executed = run(notebook, dict(_pair(text) for text in parameters or []))
+    page = publish(executed)
+    print(f"open {page}, or {executed} in Jupyter")
 
 
 def _print_data(text: str) -> None:
