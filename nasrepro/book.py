@@ -99,6 +99,7 @@ def _build(report: Callable[[str], None]) -> Path:
         if stored_key(output) == key:
             report(f"{notebook.stem}: nothing changed since it was executed")
             continue
+        report(f"{notebook.stem}: being executed, which takes a minute or more")
         start = time.perf_counter()
         execute_notebook(notebook, {}, output, key)
         report(f"{notebook.stem}: executed in {time.perf_counter() - start:.0f} s")
@@ -126,7 +127,9 @@ def notebook_of(study: str) -> str | None:
     return next((path.stem for path in NOTEBOOKS.glob(f"*_{study}.py")), None)
 
 
-def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
+def run(
+    notebook: str, parameters: Mapping[str, Any], report: Callable[[str], None] = print
+) -> Path:
     """Execute one study with other parameters; the book is left as it is.
 
     The runs that it asks for are computed before, and shown while they are.
@@ -134,6 +137,7 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
     Args:
         notebook: file name without suffix, e.g. "01_correlations".
         parameters: values for the names in the notebook's first code cell.
+        report: is told each step, in one line.
 
     Returns:
         The executed notebook, in `_build/runs/`, for `publish`.
@@ -153,8 +157,9 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
         )
     defaults = default_parameters(jupytext.read(source))
     check_parameters(notebook, defaults, parameters)
-    fetch_tables()
+    fetch_tables(report)
     _compute(notebook.partition("_")[2], defaults | dict(parameters))
+    report(f"executing {notebook}, which takes a minute or more")
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")
 
 
