@@ -72,6 +72,14 @@ def exists(path: Path) -> bool:
         return False
 
 
+def files(folder: Path, pattern: str) -> list[Path]:
+    """What in a folder has such a name, sorted, as far as the system lets us look."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def _named(variable: str) -> Path | None:
     """The absolute path of the folder that a variable names; None if it is unset or empty."""
     folder = os.environ.get(variable)

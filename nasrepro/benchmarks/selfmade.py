@@ -134,15 +134,15 @@ def location(name: str) -> Path:
     return paths.result(FOLDER, f"{name}.parquet")
 
 
-def files(suffix: str) -> list[str]:
+def names_of(suffix: str) -> list[str]:
     """Names of the benchmarks that have a file of a suffix, sorted."""
-    folders = [folder / FOLDER for folder in paths.results_dirs()]
-    return sorted({path.stem for folder in folders for path in folder.glob(f"*{suffix}")})
+    found = [paths.files(folder / FOLDER, f"*{suffix}") for folder in paths.results_dirs()]
+    return sorted({path.stem for files in found for path in files})
 
 
 def available() -> tuple[str, ...]:
     """Names of the packed benchmarks."""
-    return tuple(files(".parquet"))
+    return tuple(names_of(".parquet"))
 
 
 def to_bytes(packed: Packed) -> bytes:

@@ -241,7 +241,7 @@ def find(name: str) -> Bench:
 
 def names() -> list[str]:
     """Names of the library's benchmarks and of the user's."""
-    return [*BENCHES, *selfmade.files(".json")]
+    return [*BENCHES, *selfmade.names_of(".json")]
 
 
 def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:

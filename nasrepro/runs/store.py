@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nasrepro.errors import DataError
 from nasrepro.files import whole_file
-from nasrepro.paths import exists
+from nasrepro.paths import exists, files
 from nasrepro.runs.record import Kind, Record, from_bytes, to_bytes
 
 SUFFIXES = (".npz", ".json")  # as it is written now, as it was before
@@ -70,8 +70,8 @@ class Store:
 
     def stored_keys(self) -> list[str]:
         """Keys of all stored records, sorted."""
-        files = (folder.glob(f"*{suffix}") for folder in self.folders for suffix in SUFFIXES)
-        return sorted({path.stem for found in files for path in found})
+        found = [files(folder, f"*{suffix}") for folder in self.folders for suffix in SUFFIXES]
+        return sorted({path.stem for paths in found for path in paths})
 
     def records(self) -> list[Record]:
         """All stored records, in the order of their keys; DataError if one is damaged."""

@@ -253,7 +253,7 @@ def known_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
     if study(name).table_of(profile) not in available_tables():
         return stored_statistics(name, profile)
     computed = compute_statistics(name, profile)
-    stored = statistics_dir(name, profile).is_dir()
+    stored = exists(statistics_dir(name, profile))
     return (stored_statistics(name, profile) if stored else {}) | computed
 
 
