@@ -6,7 +6,7 @@ import pytest
 from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
-from nasrepro.pages.page import Absent, Inputs, how_to_get, is_here
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
 from nasrepro.studies import correlations, results
 
 
@@ -81,8 +81,8 @@ def test_numbers_are_of_small_supernets_of_the_full_space():
 
 
 def test_claims_count_with_our_supernets_and_never_the_authors():
-    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"]})
-    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"]})
+    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"], "counted": [True]})
+    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"], "counted": [False]})
     found = page.claims({"claims": supported, "authors_claims": contradicted})
     assert found["verdict"].tolist() == [
         "supported",
@@ -90,6 +90,7 @@ def test_claims_count_with_our_supernets_and_never_the_authors():
     ]
     found = page.claims({"claims": supported, "ours_claims": contradicted})
     assert found["verdict"].tolist() == ["supported", "contradicted"]
+    assert found["source"].tolist() == ["NAS-Bench-201", "ours"]
 
 
 def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():
@@ -124,7 +125,7 @@ def test_a_column_of_panels_has_an_operation_masked_alone_and_with_others():
 def test_what_a_profile_does_not_have_is_not_called_not_run():
     empty = pd.DataFrame()
     with pytest.raises(Absent, match="has no supernets of size M"):
-        page.FIGURES["topn-medium"](inputs("smoke", top_n=empty))
+        page.FIGURES["topn-medium"].draw(inputs("smoke", top_n=empty))
     with pytest.raises(Absent, match="profile own has no runs on NAS-Bench-101"):
         page.TABLES["ours"].rows(inputs("own", usage=empty))
     with pytest.raises(Absent, match="need all cells of the space; the table nb201-selfmade"):

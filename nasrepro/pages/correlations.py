@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_seeds
 from nasrepro.claims import exact, judge, read_claims, verdict
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.page import Drawing, Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
-    claims_of_both,
-    claims_table,
     interval_grid,
     plus_minus,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
@@ -67,8 +67,18 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Args:
         frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
     """
-    return pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    rows = pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    return rows.assign(source=np.where(rows["counted"], "NAS-Bench-201", "ours"))
+
+
+def others(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The claims of Pourchot judged by the authors' own supernets, if their statistics are here."""
+    known = "authors_claims" in frames
+    return {"the authors' supernets": frames["authors_claims"]} if known else {}
 
 
 def judged(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
@@ -248,6 +258,7 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "subspace": tried["subspace"],
+            "n": tried["n"].astype(str),
             "sampler": [
                 f"{row.sampler} (the grid's)" if row.in_grid else row.sampler
                 for row in tried.itertuples()
@@ -260,7 +271,6 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
                 with_interval(row.mean_, row.ci_low, row.ci_high)
                 for row in tried.rename(columns={"mean": "mean_"}).itertuples()
             ],
-            "n": tried["n"].astype(str),
         }
     )
 
@@ -364,7 +374,7 @@ def published(page: Inputs) -> pd.DataFrame:
     columns = {head: ranked(page, *of) for head, of in PUBLISHED.items()}
     counts = {f"published, {row.setting}": str(row.n) for row in published_full(page).itertuples()}
     counts |= {f"ours, {row.size}": str(row.n) for row in ours_full(page, "spearman").itertuples()}
-    return grid_of({**columns, "n": counts}, list(columns["Spearman"]), "ranking")
+    return grid_of({"n": counts, **columns}, list(columns["Spearman"]), "ranking")
 
 
 def ranked(page: Inputs, metric: str, cells: str, own: str | None) -> dict[str, str]:
@@ -456,7 +466,8 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
     """Table 3 from the supernets of a source, and the parameter count of the same cells."""
     if source == "ours":
         wanted_101(page)
-    grid = table3_grid(page.frame(correlations.TABLE3[source], NEEDS[source]), cell)
+    rows = page.frame(correlations.TABLE3[source], NEEDS[source])
+    grid = table3_grid(rows, cell, appraisal.SPACES, appraisal.METHODS)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
     return grid.assign(**{"parameter count": [f"{counted[space]:.2f}" for space in grid["space"]]})
 
@@ -466,67 +477,54 @@ def setting_101(page: Inputs) -> pd.DataFrame:
     return describe_runs(wanted_101(page), {"all runs": appraisal.PROFILES[page.profile].base.net})
 
 
-def claims_101(page: Inputs) -> pd.DataFrame:
-    """Claims about rankings, judged by the supernets of each source."""
-    sources = [source for source in correlations.TABLE3 if source in page.frames] or ["ours"]
-    return claims_of_both({source: judged(page.frames, f"{source}_claims") for source in sources})
-
-
 TABLES = {
     "setting": Table(
         "What all runs on NAS-Bench-201 share, read from their configs.",
         lambda page: describe_runs(runs_201(page), correlations.PROFILES[page.profile].nets),
     ),
     "tried": Table(
-        "Settings tried with small supernets: Spearman correlation over the random sample, mean "
+        "Settings tried with small supernets. Spearman correlation over the random sample, mean "
         "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
         "subspaces that alone.",
         settings_tried,
     ),
     "metrics": Table(
-        "Correlations over the random sample, by subspace and size: mean and 95% interval over n "
+        "Correlations over the random sample, by subspace and size. Mean and 95% interval over n "
         "seeds.",
         metrics,
     ),
     "metrics-top": Table(
-        "What the best cells get: mean and 95% interval over n seeds. *Best of predicted top 10* "
+        "What the best cells get. Mean and 95% interval over n seeds. *Best of predicted top 10* "
         "is the stand-alone accuracy of the best among the ten best predicted cells of the random "
         "sample. The last column is one number of all seeds; its interval is a bootstrap over "
         "all resamples of them. It ends where a single seed does, so with three it is too narrow.",
         metrics_top,
     ),
-    "claims": Table(
-        "The claims of Laube's section 4.1. A claim is supported if the whole interval lies where "
-        "it must, contradicted if none of it does, else undecided. n counts cells where the "
-        "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
-        "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        "of both groups' seeds: no verdict depends on a draw.",
-        lambda page: claims_table(judged(page.frames, "claims"), "ours"),
-    ),
     "own": Table(
-        "Spearman correlation of the supernets' proxy accuracy with both truths over the same "
-        "cells, those of the random sample that our own benchmark has: mean and 95% interval over "
+        "The same cells by both truths. Spearman correlation of the supernets' proxy accuracy over "
+        "those cells of the random sample that our own benchmark has: mean and 95% interval over "
         "n seeds, which says nothing about other cells. The difference of the two means has an "
         "interval over cells instead (bootstrap), which says nothing about other supernets.",
         own_truth,
     ),
     "published": Table(
-        "Supernets that others trained on all of NAS-Bench-201, by channels, batch size and epochs "
-        "(5 cells a stage, images of full size; balanced: drawing equally from three parts of the "
-        "cells), beside ours in the full space: mean and 95% interval over n supernets. The "
-        "published ones rank all 15,625 cells by accuracy on the 10,000 test images, as the "
-        "parameter count does; ours the random sample, by held-out training images.",
+        "Supernets that others trained on all of NAS-Bench-201, beside ours in the full space. "
+        "Theirs by channels, batch size and epochs (5 cells a stage, images of full size; "
+        "balanced: drawing equally from three parts of the cells). Mean and 95% interval over n "
+        "supernets. The published ones rank all 15,625 cells by accuracy on the 10,000 test "
+        "images, as the parameter count does; ours the random sample, by held-out training "
+        "images.",
         published,
     ),
     "published-masks": Table(
-        "Spearman correlation by subspace: mean and 95% interval over supernets. The published "
-        "ones were trained in the full space and rank all cells of each subspace; ours were "
-        "trained in the subspace and rank its random sample. The ceiling is that of one run "
-        "of the next table.",
+        "Spearman correlation by subspace, published supernets and ours. Mean and 95% interval "
+        "over supernets. The published ones were trained in the full space and rank all cells of "
+        "each subspace; ours were trained in the subspace and rank its random sample. The ceiling "
+        "is that of one run of the next table.",
         published_masks,
     ),
     "ceilings": Table(
-        "Noise ceilings: Spearman correlation between trainings of the same n cells (mean over "
+        "Noise ceilings. Spearman correlation between trainings of the same n cells (mean over "
         "pairs), that of means of three trainings by Spearman and Brown's formula, and the roots "
         "of both: the best that a predictor without noise can reach against one training, or "
         "against the mean of three. Of NAS-Bench-201 two trainings a cell, of NAS-Bench-101 three. "
@@ -535,36 +533,68 @@ TABLES = {
         ceilings_table,
     ),
     "half-precision": Table(
-        "The same small supernets of the full space, evaluated in two precisions: Spearman "
+        "The same small supernets of the full space, evaluated in two precisions. Spearman "
         "correlation between the two over random cells, and how much that with the truth changes. "
         "Mean and 95% interval over n supernets; images: held out, to evaluate on.",
         half_precision,
     ),
     "authors": Table(
-        "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and "
+        "Pourchot's table 3, computed from the authors' raw results. Mean Spearman correlation and "
         "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
         "constant; it is left out. The last column is that of the parameter counts of all these "
         "cells.",
         lambda page: table3(page, "authors", plus_minus),
     ),
     "ours": Table(
-        "The same from our supernets, all over the same cells of a subspace: mean Spearman "
-        "correlation and Student's 95% interval over n supernets, no further than ±1; and that of "
-        "the cells' parameter counts.",
-        lambda page: table3(page, "ours", with_count),
+        "Pourchot's table 3 from our supernets. All over the same cells of a subspace: mean "
+        "Spearman correlation and Student's 95% interval over n supernets, no further than ±1; "
+        "and that of the cells' parameter counts.",
+        lambda page: table3(page, "ours", with_failures),
     ),
     "setting-101": Table(
         "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
         setting_101,
     ),
-    "claims-101": Table(
-        "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces "
-        "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
-        "the authors' supernets give is a check of what the paper says: it was known when the "
-        "rules were written. The last two claims are about the benchmark, whoever's cells are "
-        "counted.",
-        claims_101,
+}
+
+
+PARTS = {  # of the design: the runs behind each table of statistics; others have none of ours
+    **dict.fromkeys(("summary", "top_n", "tau_a", "baseline", "tried"), ("nb201",)),
+    **dict.fromkeys(("runs", "seeds", "settings", "own", "own_truth", "own_gain"), ("nb201",)),
+    **dict.fromkeys(("precision", "half_precision"), ("nb201", "precision")),
+    **dict.fromkeys(
+        ("ours", "ours_patterns", "ours_claims", correlations.TABLE3["ours"]), ("nb101",)
     ),
+}
+
+
+def parts_of(name: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    return PARTS.get(name, ())
+
+
+RANKED = (
+    *("fine-tuning", "improves-SINGLE-K", "improves-PRO-RATA", "improves-AVG-3"),
+    *("improves-S-K + P-R", "less-variance", "outputs-matter", "residual-ranks"),
+    *("same-level", "size-hint"),
+)
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-usage": ("conv3-everywhere", "usage-order", "pool-for-skip"),
+    "fig-share": ("conv3-half", "substitutes-for-conv3"),
+    "fig-scatter": ("tau-rises", "mask-zero-tau", "mask-zero-chance"),
+    "fig-topn": (
+        *("baseline-tau_a", "mask-zero-tau_a", "mask-pool-tau_a", "mask-skip-tau_a"),
+        *("mask-skip-below-random", "mask-conv1-tau_a", "mask-conv3-tau_a", "mask-both"),
+        *("mask-zero-skip", "mask-pool-combinations", "tau-within-top"),
+    ),
+    "fig-topn-medium": (
+        *("medium-baseline", "medium-fails", "medium-harmful", "medium-below-random"),
+        "medium-deviation",
+    ),
+    "tab-tried": ("mask-zero-tau",),
+    "tab-authors": RANKED,
+    "tab-ours": RANKED,
+    "fig-bias": ("bias-residual", "bias-conv3", "residual-better", "residual-best"),
 }
 
 
@@ -678,20 +708,76 @@ CORRELATIONS = {  # metrics of one figure
     "spearman": "Spearman",
     "pearson": "Pearson",
 }
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
-    "usage": lambda page: usage(page, "usage"),
-    "share": lambda page: usage(page, "share"),
-    "scatter": scatter,
-    "topn": lambda page: top_n(
-        page, {"Zero and another": "none", "Pool and another": "avg_pool_3x3"}
+FIGURES = {
+    "usage": Drawing(
+        "Share of the true top N cells that use an operation at least once, in the full space"
+        " and with each operation masked. Exact counts, no interval.",
+        "Six panels of lines, usage of each operation against N",
+        lambda page: usage(page, "usage"),
     ),
-    "topn-more": lambda page: top_n(
-        page, {"1x1 Conv and another": "nor_conv_1x1", "Skip and another": "skip_connect"}
+    "share": Drawing(
+        "Share of all edges of the true top N cells that carry an operation. Exact counts, no"
+        " interval.",
+        "Six panels of lines, share of each operation against N",
+        lambda page: usage(page, "share"),
     ),
-    "topn-medium": lambda page: top_n(page, {}, "M"),
-    "metrics": lambda page: plots.metric_points(page.frame("summary", size="S"), CORRELATIONS, "S"),
-    "floor": lambda page: plots.floor_and_ceiling(page.frame("baseline", size="S"), "S"),
-    "methods": rank_methods,
-    "bias": bias,
-    "spaces": all_spaces,
+    "scatter": Drawing(
+        "Proxy accuracy of one small supernet (seed 0) against stand-alone accuracy, with all"
+        " operations and without Zero, as in Laube's figure 2.",
+        "Six scatter plots of proxy against stand-alone accuracy",
+        scatter,
+    ),
+    "topn": Drawing(
+        "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. "
+        "Left: single masks; middle: Zero masked with another operation; right: Pool with "
+        "another.",
+        "Lines of tau and mean accuracy against N in three columns of subspaces",
+        lambda page: top_n(page, {"Zero and another": "none", "Pool and another": "avg_pool_3x3"}),
+    ),
+    "topn-more": Drawing(
+        "The same with the 1x1 convolution (middle) and Skip (right) masked together with "
+        "Zero or Pool.",
+        "Lines of tau and mean accuracy against N in three columns of subspaces",
+        lambda page: top_n(
+            page, {"1x1 Conv and another": "nor_conv_1x1", "Skip and another": "skip_connect"}
+        ),
+    ),
+    "topn-medium": Drawing(
+        "Single masks with supernets of size M.",
+        "Lines of tau and mean accuracy against N for supernets of size M",
+        lambda page: top_n(page, {}, "M"),
+    ),
+    "metrics": Drawing(
+        "Rank and linear correlations over the random sample, small supernets, with 95% "
+        "intervals over the seeds counted in the table below (Laube's figure 11, left). "
+        "Pearson's correlation near 1 is that of the disconnected cells.",
+        "Points with bars, four correlations for each subspace",
+        lambda page: plots.metric_points(page.frame("summary", size="S"), CORRELATIONS, "S"),
+    ),
+    "floor": Drawing(
+        "Spearman correlation with the truth of small supernets (dots, 95% interval over "
+        "seeds) and of the parameter count (crosses), and between supernets of different "
+        "seeds (bars; mean over pairs).",
+        "Points per subspace: supernet, parameter count, agreement of seeds",
+        lambda page: plots.floor_and_ceiling(page.frame("baseline", size="S"), "S"),
+    ),
+    "methods": Drawing(
+        "Mean Spearman correlation by subspace and method with Student's 95% interval over "
+        "supernets, the authors' and ours; points without a bar have one supernet.",
+        "Points with bars for seven subspaces and six methods",
+        rank_methods,
+    ),
+    "bias": Drawing(
+        "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their "
+        "distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution "
+        "on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on "
+        "their own.",
+        "Scatter plots with histograms at their margins",
+        bias,
+    ),
+    "spaces": Drawing(
+        "The same for all seven subspaces (the paper's figure 3 and appendix B.1).",
+        "Scatter plots with histograms at their margins, one for each subspace",
+        all_spaces,
+    ),
 }

@@ -4,19 +4,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.page import Drawing, Table, verdict_numbers
 from nasrepro.pages.settings import describe_cells, describe_runs, machine
 from nasrepro.pages.text import (
-    claims_table,
     recomputed_table,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
@@ -106,8 +107,18 @@ def odd_effects() -> pd.DataFrame:
 
 
 def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The claims of this study, with verdicts, or "not run"; `frames` as in `Inputs`."""
-    return frames["claims"] if "claims" in frames else pd.DataFrame(judge("pourchot_search", {}))
+    """The claims of this study, with verdicts, or "not run".
+
+    Args:
+        frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
+    """
+    empty = pd.DataFrame(judge("pourchot_search", {}))
+    rows = frames.get("claims", empty)
+    searched = rows["claim"].str.startswith("greedy-")
+    return rows.assign(source=np.where(searched, "complete table", "the authors' supernets"))
 
 
 # ---- numbers
@@ -467,7 +478,8 @@ def oneshot_101_methods(page: Inputs) -> pd.DataFrame:
     others = rows[rows["method"] != appraisal.BASELINE]
     if others.empty:
         raise page.absent(NEEDS["nb101"])
-    return table3_grid(others.rename(columns={"difference": "mean", "supernets": "n"}), with_count)
+    rows = others.rename(columns={"difference": "mean", "supernets": "n"})
+    return table3_grid(rows, with_failures, appraisal.SPACES, appraisal.METHODS)
 
 
 def oneshot_by_account(rows: pd.DataFrame, *shown: str) -> pd.DataFrame:
@@ -494,15 +506,22 @@ def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
     return effects_table(rows).rename(columns=SEARCHED)
 
 
+def by_benchmark(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of `NAMES`."""
+    return rows.sort_values(
+        "benchmark", key=lambda names: names.map(list(NAMES).index), kind="stable"
+    )
+
+
 def whole(page: Inputs) -> pd.DataFrame:
     """How supernets that evaluated every cell rank them."""
-    rows = page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]})
+    rows = by_benchmark(page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]}))
     return whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
 
 
 def largest(page: Inputs) -> pd.DataFrame:
     """Regret of the cell with the most parameters of each space."""
-    rows = page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]})
+    rows = by_benchmark(page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]}))
     heads = {"regret": "test regret", "parameters": "Spearman of the count"}
     columns = {name: name for name in ("benchmark", "space", "cells")} | heads
     return recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
@@ -561,7 +580,8 @@ TABLES = {
     ),
     "oneshot-101-methods": Table(
         "NAS-Bench-101, the other methods of the paper's table 3, and our supernets as far as "
-        "study 1 has them: the difference of regrets as above, its interval, n supernets. "
+        "study 1 has them. The difference of regrets as above, with its interval; n supernets of a "
+        "method. "
         f"{FAILED}",
         oneshot_101_methods,
     ),
@@ -587,7 +607,7 @@ TABLES = {
         ),
     ),
     "whole": Table(
-        "How all cells of a space are ranked: Spearman correlation of proxy accuracy (mean and "
+        "How supernets rank all cells of a space. Spearman correlation of proxy accuracy (mean and "
         "Student's 95% interval over n supernets), and of the number of parameters and of "
         "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
         f"searches report. {FAILED}",
@@ -596,14 +616,15 @@ TABLES = {
     **searched_whole(regret.NB201_WHOLE),
     **searched_whole(regret.MACRO_WHOLE),
     "largest": Table(
-        "Test regret, percent, of the cell with the most parameters in its space (of several, the "
-        "mean), trained alone; and how the parameter count ranks all cells of the space. Test "
-        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample.",
+        "Training the largest cell, without any search. Test regret, percent, of the cell with "
+        "the most parameters in its space (of several, the mean), trained alone; and how the "
+        "parameter count ranks all cells of the space. Test accuracies as reported by the "
+        "searches; of NAS-Bench-101, of the cells in the sample.",
         largest,
     ),
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
     "superiority": Table(
-        "How probable it is that a run with weight sharing is the better one: as printed, and as "
+        "How probable it is that a run with weight sharing is the better one. As printed, and as "
         "the d of table 4 gives it, for every d that rounds to it. Beside A_4's the text has no d.",
         lambda page: recomputed_table(
             printed("printed_superiority"),
@@ -655,21 +676,48 @@ TABLES = {
             },
         ),
     ),
-    "regret-verdicts": Table(
-        "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
-        "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
-        "of greedy search, or spaces. Intervals are over these, that of d divided by the pooled "
-        "deviation; that of the correlation is Fisher's.",
-        lambda page: claims_table(
-            claims(page.frames), "the authors' supernets, or searches of complete tables"
-        ),
-    ),
     "precision": Table(
         "Claims that something is small. Half width: of the interval in the table above, of the "
         "correlation of that around zero. Room: how far from zero an estimate with such an "
         "interval may lie for the claim to be supported; below zero, it never is.",
         precision,
     ),
+}
+
+
+PARTS = {  # of the design: whose runs are compared on each benchmark
+    "nb101": "nb101",
+    "nb201": "nb201",
+    regret.NB201_WHOLE: "nb201_whole",
+    regret.MACRO_WHOLE: "macro",
+}
+WHOLE_PARTS = {"nb201": "nb201_whole", "macro": "macro"}  # where supernets evaluated every cell
+
+
+def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    if name in ("whole", "ranks"):
+        known = WHOLE_PARTS
+    elif name in ("comparisons", "curves"):
+        known = PARTS
+        theirs = (rows["benchmark"] == "nb101") & (rows.get("method") != regret.OURS)
+        rows = rows[~theirs]
+    else:
+        return []
+    return [known[benchmark] for benchmark in rows["benchmark"].unique() if benchmark in known]
+
+
+ONE_SHOT = ("oneshot-A_1", "oneshot-A_FULL^NRES", "oneshot-A_FULL^RES", "oneshot-A_4")
+SMALL = ("effect-A_3", "effect-A_2", "effect-A_FULL")
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-effects": (*ONE_SHOT, *SMALL),
+    "tab-oneshot-101": ONE_SHOT,
+    "tab-effects-101": SMALL,
+    "tab-precision": (*SMALL, "no-link"),
+    **{
+        f"tab-greedy-{benchmark}": (f"greedy-first-{benchmark}", f"greedy-last-{benchmark}")
+        for benchmark, _ in regret.WHOLE
+    },
 }
 
 
@@ -689,11 +737,51 @@ def curves(page: Inputs, benchmark: str, spaces: Sequence[str] = ()) -> Figure:
     return plots.regret_curves(rows, spaces or list(rows["space"].unique()), unit)
 
 
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
-    "effects": lambda page: plots.effect_sizes(table4(page)),
-    "curves-101": lambda page: curves(page, "nb101"),
-    "curves-201": lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
-    "curves-nb201-whole": lambda page: curves(page, regret.NB201_WHOLE),
-    "curves-macro-whole": lambda page: curves(page, regret.MACRO_WHOLE),
-    "curves-macro": lambda page: curves(page, "macro", [str(MacroSubspace())]),
+FIGURES = {
+    "effects": Drawing(
+        "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; "
+        "test accuracy after 108 epochs, mean of three runs. Printed: table 4, with the "
+        "interval by the noncentral t distribution for 25 and 100 runs. Recomputed: from n "
+        "published supernets, with Welch's interval of the difference, over supernets, "
+        "divided by the pooled deviation.",
+        "Points with bars for seven spaces, printed and recomputed effect sizes",
+        lambda page: plots.effect_sizes(table4(page)),
+    ),
+    "curves-101": Drawing(
+        "Test regret over search time on NAS-Bench-101 (test accuracy after 108 epochs, mean "
+        "of three runs): mean over the runs without weight sharing, over supernets with it "
+        "(BNS-FT). Bands are 95% intervals of these means, Student's.",
+        "Seven panels of falling curves, regret against time",
+        lambda page: curves(page, "nb101"),
+    ),
+    "curves-201": Drawing(
+        "Test regret over search time on NAS-Bench-201 (CIFAR-10 test accuracy after 200 "
+        "epochs), the full space and single masks; supernets charged as in the paper. Mean "
+        "over runs, and over supernets where weight sharing is used, with their 95% intervals"
+        " (Student's); no band with one supernet.",
+        "Six panels of falling curves, regret against trainings",
+        lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
+    ),
+    "curves-nb201-whole": Drawing(
+        "Test regret over search time on NAS-Bench-201 (CIFAR-10 test accuracy after 200 "
+        "epochs), with supernets that evaluated every cell, charged as in the paper. Mean "
+        "over runs, and over supernets where weight sharing is used, with their 95% intervals"
+        " (Student's).",
+        "Panels of four falling curves, regret against trainings",
+        lambda page: curves(page, regret.NB201_WHOLE),
+    ),
+    "curves-macro-whole": Drawing(
+        "Test regret over search time on NAS-Bench-Macro (test accuracy after 50 epochs), "
+        "with supernets that evaluated every network, charged as in the paper. Mean over "
+        "runs, and over supernets where weight sharing is used, with their 95% intervals "
+        "(Student's).",
+        "Panels of four falling curves, regret against trainings",
+        lambda page: curves(page, regret.MACRO_WHOLE),
+    ),
+    "curves-macro": Drawing(
+        "Test regret over search time on NAS-Bench-Macro (test accuracy after 50 epochs), "
+        "without weight sharing: mean over runs with its 95% interval (Student's).",
+        "Two falling curves, regret against trainings",
+        lambda page: curves(page, "macro", [str(MacroSubspace())]),
+    ),
 }
