@@ -17,7 +17,8 @@
 # **Question.** A supernet is trained once and then ranks architectures it never trained on their
 # own. In which parts of a search space can its ranking be trusted?
 #
-# **What the paper did.** Laube {cite:p}`laube2020` trained single-path supernets on subspaces of
+# **What the papers did.** Laube {cite:p}`laube2020` (its title page is anonymous, for review; we name
+# it after its first author) trained single-path supernets on subspaces of
 # NAS-Bench-201 {cite:p}`dong2020`, made by masking one or two of its five operations, and
 # compared their predictions with the benchmark's accuracies. They looked at Kendall's tau within
 # the true top N and at whether the mean prediction falls as N grows (their tau_a, best at -1; not
@@ -47,7 +48,11 @@ page = pages.prepare("correlations", profile, workers, device)
 # supernets are small and briefly trained, and their setting was chosen in the full space: supernets
 # that others trained on GPUs reach {glue:md}`correlations-published-spearman` there
 # ({numref}`tab-published`).
-#
+
+# %%
+page.primer()
+
+# %% [markdown]
 # ## Claims
 #
 # Of {glue:md}`correlations-claims` claims, {glue:md}`correlations-supported` are supported here,
@@ -64,13 +69,14 @@ page.claims()
 # On NAS-Bench-201 (for NAS-Bench-101 see [below](#seven-subspaces)), profile
 # {glue:md}`correlations-profile`: {glue:md}`correlations-runs-stored` of
 # {glue:md}`correlations-runs-total` runs stored, {glue:md}`correlations-diverged` of them diverged.
-# {glue:md}`correlations-machine`.
+# {glue:md}`correlations-machine`
+# ({doc}`all records <../records>`).
 #
 # In every figure and table of this part, *true* and *stand-alone* mean one accuracy:
 # {glue:md}`correlations-truth`. *Proxy accuracy* and *prediction* are the supernet's, on the same
 # {glue:md}`correlations-validation-images` held-out training images in every run. The *random
-# sample* of a subspace is the same in every run, and all of a subspace that is no larger. S and M
-# are the sizes of the networks. n counts supernets, each of a seed of its own.
+# sample* of a subspace is the same in every run, and all of a subspace that is no larger. Supernets
+# are small (S) or medium (M), as the paper calls them. n counts supernets, each of a seed of its own.
 
 # %%
 page.table("setting")

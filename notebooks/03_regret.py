@@ -38,7 +38,7 @@ page = pages.prepare("regret", profile, workers, device)
 # the paper prints in {glue:md}`regret-same-sign` of {glue:md}`regret-spaces` spaces, and its interval
 # lies clear of zero in {glue:md}`regret-clear` of them ({numref}`fig-effects`); five supernets a space
 # are few. Whether our own supernets on NAS-Bench-201 beat random search hangs on what they are charged:
-# by the images they saw, they are better in {glue:md}`regret-better-run` of
+# by the images they saw, which is nearer to what they cost, they are better in {glue:md}`regret-better-run` of
 # {glue:md}`regret-spaces-201` subspaces and worse in {glue:md}`regret-worse-run`; by the paper's ratio,
 # better in {glue:md}`regret-better-paper` and worse in {glue:md}`regret-worse-paper`
 # ({numref}`tab-oneshot-201`). Training the cell with the most parameters, without any search, beats the
@@ -46,7 +46,11 @@ page = pages.prepare("regret", profile, workers, device)
 # {glue:md}`regret-largest-201` of NAS-Bench-201, without an interval ({numref}`tab-largest`). What the
 # paper prints follows from its own numbers but for {glue:md}`regret-odd-p` of
 # {glue:md}`regret-printed` p-values and one probability, of A_4 ({numref}`tab-superiority`).
-#
+
+# %%
+page.primer()
+
+# %% [markdown]
 # ## Claims
 #
 # Of {glue:md}`regret-claims` claims, {glue:md}`regret-supported` are supported here,
@@ -81,8 +85,8 @@ page.claims()
 # the test accuracy that they report.
 #
 # The tables: {glue:md}`regret-source`. Our supernets of NAS-Bench-101 and NAS-Bench-201 are those of
-# {doc}`study 1 <01_correlations>`, where their settings stand. {glue:md}`regret-machine`
-# {glue:md}`regret-nb101-machine` {glue:md}`regret-macro-machine`
+# {doc}`study 1 <01_correlations>`, where their settings stand: {glue:md}`regret-machine`
+# ({doc}`all records <../records>`).
 #
 # Without weight sharing, {glue:md}`regret-runs` runs of each search train up to
 # {glue:md}`regret-evaluations` cells, or all there are; what random search has found when a one-shot
@@ -106,13 +110,15 @@ page.claims()
 # NAS-Bench-Macro there is a second account, by the number of images they saw. It counts images and
 # not their size: ours had {glue:md}`regret-pixels` pixels a side, the benchmarks' 32, and on
 # NAS-Bench-201 the supernets {glue:md}`regret-cells-a-stage` cell(s) a stage, the benchmark's
-# networks five, so that ours are still charged too much.
+# networks five. So both accounts charge ours too much, this one by less: where the two disagree, it is
+# the one to believe of ours, and the paper's the one to believe of supernets as large as the paper's.
 #
 # **Methods**, as the paper calls them: *NO FT* evaluates a cell with the batch-normalisation
 # statistics of the supernet, all others with those of one mini-batch passed through the cell itself
 # (*BNS-FT*, which is the paper's search). *AVG-3* averages the gradients of three cells in each
 # update; *PRO-RATA* draws cells in proportion to their parameters; *SINGLE-K* cuts the 1x1 kernels
-# out of the 3x3 ones; *S-K + P-R* does both of the last two.
+# out of the 3x3 ones; *S-K + P-R* does both of the last two. In tables, *RS* is random search, *GS*
+# greedy search, and *ws* marks a search with weight sharing.
 #
 # ## The authors' supernets
 #
@@ -209,8 +215,8 @@ page.figure("curves-macro-whole")
 # Whoever trains the network with the most parameters needs neither a supernet nor a search.
 # {numref}`tab-largest` has the regret of that. It is lower than the mean regret of what supernets pick
 # in {glue:md}`regret-largest-101` spaces of NAS-Bench-101 (the authors' supernets, BNS-FT) and in
-# {glue:md}`regret-largest-201` of NAS-Bench-201 (ours, of those that evaluated a sample): bare means,
-# with no interval for their difference.
+# {glue:md}`regret-largest-201` of NAS-Bench-201 (ours, of those that evaluated a sample), by means
+# alone: their difference has no interval.
 
 # %%
 page.table("largest")
@@ -245,8 +251,8 @@ page.figure("curves-macro")
 # ## What the paper prints, computed again
 #
 # Of {glue:md}`regret-printed` effects in tables 4 and 5, {glue:md}`regret-d-agrees` are their mean over
-# their deviation. Of as many p-values, all but {glue:md}`regret-odd-p` follow from d and the numbers of
-# runs:
+# their deviation. Of as many p-values, those below do not follow from d and the numbers of runs
+# ({glue:md}`regret-odd-p`):
 
 # %%
 page.table("odd")
@@ -254,7 +260,7 @@ page.table("odd")
 # %% [markdown]
 # With 24 searches in place of 25 this p would follow. Of {glue:md}`regret-wins` probabilities in the
 # text, those of A_FULL and A_1 are said to belong to a d; beside A_4's there is
-# none, and the table has that of table 4. All but {glue:md}`regret-odd-wins` follow to the digit.
+# none, and the table has that of table 4. {glue:md}`regret-wins-agree` of them follow to the digit.
 # "Around 61%" is close: it is what d = 0.4 gives. A_4's is not: weight sharing is said to win as rarely
 # as {glue:md}`regret-printed-a4` of the time, and table 4 makes it {glue:md}`regret-computed-a4`.
 

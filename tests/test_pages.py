@@ -139,7 +139,7 @@ def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
 def test_every_part_is_placed_once_and_claims_come_first(notebook):
     assert sorted(notebook.placed("table")) == sorted(notebook.module.TABLES)
     assert notebook.placed("figure") == list(notebook.module.FIGURES)
-    assert notebook.code[2] == "page.claims()"
+    assert notebook.code[2:4] == ["page.primer()", "page.claims()"]
 
 
 def test_a_part_names_claims_and_parts_of_the_design_that_there_are(notebook):

@@ -52,8 +52,8 @@ def test_two_truths_and_their_difference_in_one_row():
     )
     row, other = own_truth_grid(rows, gains).to_dict("records")
     assert (row["size"], other["size"]) == ("S", "M")
-    assert row["with our own benchmark"] == "0.70 [0.60, 0.80]"
-    assert row["with the published table"] == "0.50 [0.40, 0.60]"
+    assert row["by our benchmark"] == "0.70 [0.60, 0.80]"
+    assert row["by the published table"] == "0.50 [0.40, 0.60]"
     assert row["difference, interval over cells"] == "0.20 [0.10, 0.30]"
 
 
@@ -129,7 +129,7 @@ def test_what_a_profile_does_not_have_is_not_called_not_run():
     with pytest.raises(Absent, match="profile own has no runs on NAS-Bench-101"):
         page.TABLES["ours"].rows(inputs("own", usage=empty))
     with pytest.raises(Absent, match="need all cells of the space; the table nb201-selfmade"):
-        page.FIGURES["usage"](inputs("own", usage=empty))
+        page.FIGURES["usage"].draw(inputs("own", usage=empty))
     with pytest.raises(Absent, match="in both precisions"):
         page.TABLES["half-precision"].rows(inputs("smoke", usage=empty))
 

@@ -36,7 +36,16 @@ function unfoldPrint() {
   addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
 }
 
+// Results of a search show words; formulas would be shown as TeX.
+function hideFormulas() {
+  if (typeof Search === "undefined") return;
+  const plain = Search.htmlToText;
+  const formula = /\\\[[\s\S]*?\\\]|\\\([\s\S]*?\\\)/g;
+  Search.htmlToText = (html, ...rest) => plain(html.replace(formula, "…"), ...rest);
+}
+
 addEventListener("DOMContentLoaded", () => {
+  hideFormulas();
   document.querySelectorAll("form.claim-filter").forEach(startFilter);
   unfoldPrint();
   showTarget();

@@ -289,7 +289,7 @@ def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
         rows: the table own_truth of study 1.
         gains: its table own_gain.
     """
-    heads = {"own": "with our own benchmark", "table": "with the published table"}
+    heads = {"own": "by our benchmark", "table": "by the published table"}
     texts = rows.assign(
         text=[with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()],
         truth=rows["truth"].map(heads),

@@ -13,6 +13,7 @@ from nasrepro.canonical import to_csv
 from nasrepro.claims import VERDICTS
 from nasrepro.pages.cards import cards
 from nasrepro.pages.inputs import Absent, Inputs, Read
+from nasrepro.pages.picture import primer
 from nasrepro.pages.registry import placed
 from nasrepro.pages.text import SVG, as_svg, numbered_figure, numbered_table
 from nasrepro.pages.under import under
@@ -63,6 +64,10 @@ class Page:
         rows = placed(self.inputs.study, self.module.claims(self.inputs.frames))
         others = getattr(self.module, "others", lambda frames: {})(self.inputs.frames)
         return Placed(cards(rows, others, self.shown))
+
+    def primer(self) -> Placed:
+        """A paragraph and a picture for readers who meet supernets for the first time."""
+        return Placed(primer())
 
     @property
     def shown(self) -> dict[str, list[str]]:

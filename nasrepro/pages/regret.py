@@ -133,9 +133,12 @@ def source(page: Inputs) -> str:
     return "everything below was computed from them when this page was made"
 
 
-def where(benchmark: str, records: list[Record]) -> str:
-    """On which machines runs were computed, as a sentence; none without runs."""
-    return f"{benchmark}: {machine(records)}." if records else ""
+def where(page: Inputs) -> str:
+    """On which machines our runs were computed; Absent without runs."""
+    records = [*records_201(page), *records_whole(page), *records_101(page), *records_macro(page)]
+    if not records:
+        raise page.absent()
+    return machine(records)
 
 
 def candidates(page: Inputs) -> str:
@@ -282,9 +285,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "whole-space": lambda page: protocol(page).whole,
     "whole-size": lambda page: f"{protocol(page).whole.size:,}",
     "whole-share": lambda page: f"{comparison.paper_trainings(protocol(page).whole.size):,}",
-    "machine": lambda page: where("NAS-Bench-201", records_201(page) + records_whole(page)),
-    "macro-machine": lambda page: where("NAS-Bench-Macro", records_macro(page)),
-    "nb101-machine": lambda page: where("NAS-Bench-101", records_101(page)),
+    "machine": where,
     **verdict_numbers(claims),
     "same-sign": same_sign,
     "spaces": lambda page: len(table4(page)),
@@ -295,7 +296,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "odd-p": lambda page: len(odd_effects()),
     "printed": lambda page: len(printed("printed_effects")),
     "wins": lambda page: len(printed("printed_superiority")),
-    "odd-wins": lambda page: (~printed("printed_superiority")["agrees"]).sum(),
+    "wins-agree": lambda page: printed("printed_superiority")["agrees"].sum(),
     "texts": lambda page: len(readings(page)),
     "texts-agree": lambda page: readings(page)["all"].sum(),
     "texts-reading": lambda page: (readings(page)["any"] & ~readings(page)["all"]).sum(),
