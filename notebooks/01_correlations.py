@@ -88,16 +88,16 @@ page = pages.prepare("correlations", profile, workers, device)
 # text says; by the caption's definition its share is {glue:md}`correlations-conv3-caption`, and the
 # claim would be {glue:md}`correlations-conv3-caption-verdict`.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-usage", "caption": "Share of the true top N cells that use an operation at least once, in the full space and with each operation masked. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, usage of each operation against N", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("usage")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-share", "caption": "Share of all edges of the true top N cells that carry an operation. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, share of each operation against N", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("share")
 
 # %% [markdown]
 # ## Predictions against the truth
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-scatter", "caption": "Proxy accuracy of one small supernet (seed 0) against stand-alone accuracy, with all operations and without Zero, as in Laube's figure 2."}, "image": {"alt": "Six scatter plots of proxy against stand-alone accuracy", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("scatter")
 
 # %% [markdown]
@@ -110,13 +110,13 @@ page.figure("scatter")
 # others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
 # have one seed.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn", "caption": "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. Left: single masks; middle: Zero masked with another operation; right: Pool with another."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("topn")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-more", "caption": "The same with the 1x1 convolution (middle) and Skip (right) masked together with Zero or Pool."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("topn-more")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-medium", "caption": "Single masks with supernets of size M."}, "image": {"alt": "Lines of tau and mean accuracy against N for supernets of size M", "width": "400px"}}
+# %% tags=["hide-input"]
 page.figure("topn-medium")
 
 # %% [markdown]
@@ -130,7 +130,7 @@ page.figure("topn-medium")
 # has the mean of each run's own. Claims are judged by his. An interval that would reach beyond ±1
 # ends there.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-metrics", "caption": "Rank and linear correlations over the random sample, small supernets, with 95% intervals over the seeds counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is that of the disconnected cells."}, "image": {"alt": "Points with bars, four correlations for each subspace", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("metrics")
 
 # %% [markdown]
@@ -149,7 +149,7 @@ page.figure("metrics")
 # ({glue:md}`correlations-spearman-seeds` with {glue:md}`correlations-full`) shows how much of a
 # ranking is the seed's.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-floor", "caption": "Spearman correlation with the truth of small supernets (dots, 95% interval over seeds) and of the parameter count (crosses), and between supernets of different seeds (bars; mean over pairs)."}, "image": {"alt": "Points per subspace: supernet, parameter count, agreement of seeds", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("floor")
 
 # %% [markdown]
@@ -243,7 +243,7 @@ page.figure("floor")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-methods", "caption": "Mean Spearman correlation by subspace and method with Student's 95% interval over supernets, the authors' and ours; points without a bar have one supernet."}, "image": {"alt": "Points with bars for seven subspaces and six methods", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("methods")
 
 # %% [markdown]
@@ -252,10 +252,10 @@ page.figure("methods")
 # {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` all
 # subspaces.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bias", "caption": "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on their own."}, "image": {"alt": "Scatter plots with histograms at their margins", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("bias")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-spaces", "caption": "The same for all seven subspaces (the paper's figure 3 and appendix B.1)."}, "image": {"alt": "Scatter plots with histograms at their margins, one for each subspace", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("spaces")
 
 # %% [markdown]

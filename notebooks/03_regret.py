@@ -126,7 +126,7 @@ page = pages.prepare("regret", profile, workers, device)
 # Five a space are published, for each of six methods. {numref}`fig-effects` sets their effect sizes
 # beside the printed ones, {numref}`tab-effects-101` has them in the form of the paper's table 4.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-effects", "caption": "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the noncentral t distribution for 25 and 100 runs. Recomputed: from n published supernets, with Welch's interval of the difference, over supernets, divided by the pooled deviation."}, "image": {"alt": "Points with bars for seven spaces, printed and recomputed effect sizes", "width": "700px"}}
+# %% tags=["hide-input"]
 page.figure("effects")
 
 # %% [markdown]
@@ -138,7 +138,7 @@ page.figure("effects")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-101", "caption": "Test regret over search time on NAS-Bench-101 (test accuracy after 108 epochs, mean of three runs): mean over the runs without weight sharing, over supernets with it (BNS-FT). Bands are 95% intervals of these means, Student's."}, "image": {"alt": "Seven panels of falling curves, regret against time", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("curves-101")
 
 # %% [markdown]
@@ -169,7 +169,7 @@ page.figure("curves-101")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-201", "caption": "Test regret over search time on NAS-Bench-201 (CIFAR-10 test accuracy after 200 epochs), the full space and single masks; supernets charged as in the paper. Mean over runs, and over supernets where weight sharing is used, with their 95% intervals (Student's); no band with one supernet."}, "image": {"alt": "Six panels of falling curves, regret against trainings", "width": "800px"}}
+# %% tags=["hide-input"]
 page.figure("curves-201")
 
 # %% [markdown]
@@ -198,7 +198,7 @@ page.figure("curves-201")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-nb201-whole", "caption": "Test regret over search time on NAS-Bench-201 (CIFAR-10 test accuracy after 200 epochs), with supernets that evaluated every cell, charged as in the paper. Mean over runs, and over supernets where weight sharing is used, with their 95% intervals (Student's)."}, "image": {"alt": "Panels of four falling curves, regret against trainings", "width": "600px"}}
+# %% tags=["hide-input"]
 page.figure("curves-nb201-whole")
 
 # %% [markdown]
@@ -214,7 +214,7 @@ page.figure("curves-nb201-whole")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-macro-whole", "caption": "Test regret over search time on NAS-Bench-Macro (test accuracy after 50 epochs), with supernets that evaluated every network, charged as in the paper. Mean over runs, and over supernets where weight sharing is used, with their 95% intervals (Student's)."}, "image": {"alt": "Panels of four falling curves, regret against trainings", "width": "600px"}}
+# %% tags=["hide-input"]
 page.figure("curves-macro-whole")
 
 # %% [markdown]
@@ -255,7 +255,7 @@ page.figure("curves-macro-whole")
 # :format: myst
 # ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-curves-macro", "caption": "Test regret over search time on NAS-Bench-Macro (test accuracy after 50 epochs), without weight sharing: mean over runs with its 95% interval (Student's)."}, "image": {"alt": "Two falling curves, regret against trainings", "width": "400px"}}
+# %% tags=["hide-input"]
 page.figure("curves-macro")
 
 # %% [markdown]

@@ -13,12 +13,14 @@ from types import ModuleType, SimpleNamespace
 import jupytext
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from records import arrays
 
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.pages import generated, of_study, scoreboard
+from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.page import NOTHING, Absent, Inputs, Table, compose, how_to_get, read_inputs
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.record import Measurement, Record
@@ -50,10 +52,9 @@ class Notebook:
         return "\n\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
 
     @property
-    def figures(self) -> list[tuple[str, str]]:
-        """Label and code of every figure."""
-        cells = [cell for cell in self.cells if "mystnb" in cell.metadata]
-        return [(cell.metadata["mystnb"]["figure"]["name"], cell.source) for cell in cells]
+    def figures(self) -> list[str]:
+        """Name of every figure."""
+        return re.findall(r'^page\.figure\("([\w-]+)"\)$', "\n".join(self.code), re.MULTILINE)
 
     @property
     def module(self) -> ModuleType:
@@ -127,7 +128,8 @@ def test_a_notebook_only_places(notebook):
 
 def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
     named = re.findall(r"\{glue:md\}`([\w-]+)`", notebook.prose)
-    captions = [table.caption for table in notebook.module.TABLES.values()]
+    parts = (notebook.module.TABLES | notebook.module.FIGURES).values()
+    captions = [part.caption for part in parts]
     in_captions = re.findall(r"\{([\w-]+)\}", " ".join(captions))
     known = {f"{notebook.study}-{name}" for name in notebook.module.NUMBERS}
     assert set(named) <= known
@@ -141,14 +143,16 @@ def test_every_table_and_figure_is_placed_once(notebook):
     assert len(re.findall(r"\{glue:", notebook.prose)) == len(tables) + len(
         re.findall(r"\{glue:md\}`", notebook.prose)
     )
-    assert notebook.figures == [
-        (f"fig-{name}", f'page.figure("{name}")') for name in notebook.module.FIGURES
-    ]
+    assert notebook.figures == list(notebook.module.FIGURES)
+
+
+def test_at_most_seven_figures_of_a_page_are_unfolded(notebook):
+    assert 0 < sum(drawing.shown for drawing in notebook.module.FIGURES.values()) <= 7
 
 
 def test_references_lead_to_labels_that_are_always_there():
     notebooks = [Notebook(path) for path in NOTEBOOKS]
-    labels = [label for each in notebooks for label, _ in each.figures]
+    labels = [f"fig-{name}" for each in notebooks for name in each.figures]
     labels += [f"tab-{name}" for each in notebooks for name in each.module.TABLES]
     assert [label for label, count in Counter(labels).items() if count > 1] == []
     prose = [each.prose for each in notebooks]
@@ -183,13 +187,14 @@ def name(request) -> str:
 
 
 def drawn(page) -> dict[str, str | None]:
-    """The text of each placeholder among a page's figures, None of a real one."""
+    """What is missing of each of a page's figures, None of one that is there."""
     texts = {}
     for figure_name in page.figures:
-        figure = page.figure(figure_name)
-        assert figure.axes, "a figure without axes is not shown"
-        (text,) = figure.axes[0].texts[:1] or (None,)
-        texts[figure_name] = text and " ".join(text.get_text().split())
+        text = page.figure(figure_name).text
+        assert f"{{inline-figure}} fig-{figure_name}\n<" in text
+        missing = re.search(r'<p class="absent">(.*)</p>', text)
+        assert (missing is None) == ("<svg" in text)
+        texts[figure_name] = missing and re.sub("</?code>", "`", missing[1])
     return texts
 
 
@@ -239,13 +244,27 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
             "whole": Table("Over {n} runs.", lambda page: pd.DataFrame({"a": ["1"]})),
             "missing": Table("Of {unknown} cells.", absent),
         },
-        FIGURES={"missing": absent},
+        FIGURES={
+            "whole": Drawing(
+                lambda page: pd.DataFrame({"a": [2]}),
+                lambda rows: Figure(),
+                lambda rows: f"There are {rows['a'].item()}.",
+                "Over {n} runs.",
+                shown=False,
+            ),
+            "missing": Drawing(absent, None, None, "Of {unknown} cells."),
+        },
     )
     page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
     assert page.numbers == {"n": "3", "unknown": "–"}
     assert [caption for _, caption in page.tables.values()] == ["Over 3 runs.", "Of – cells."]
     assert page.tables["missing"][0].to_dict("list") == {"": ["Fetch it."]}
-    assert page.figure("missing").axes[0].texts[0].get_text() == "Fetch it."
+    whole, missing = (page.figure(name).text for name in module.FIGURES)
+    assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
+    assert "**There are 2.** Over 3 runs." in whole
+    assert 'aria-label="There are 2."' in whole
+    assert whole.startswith("`````{dropdown} {numref}`fig-whole`: There are 2.")
+    assert missing.startswith("````{inline-figure} fig-missing")
 
 
 def test_an_error_that_is_no_absence_is_not_hidden():

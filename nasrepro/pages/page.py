@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
-from nasrepro import benchmarks, claims, plots
+from nasrepro import benchmarks, claims
 from nasrepro.benchmarks import nb101_official, official
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
+from nasrepro.pages.drawing import Drawing, folded, numbered_figure, placeholder
 from nasrepro.pages.text import numbered_table
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.record import Record
@@ -86,6 +85,16 @@ class Table:
     rows: Callable[[Inputs], pd.DataFrame]  # of texts
 
 
+@dataclass(frozen=True)
+class Placed:
+    """What a call puts into a page: MyST."""
+
+    text: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/markdown": self.text, "text/plain": "shown in the book"}
+
+
 @dataclass(frozen=True, eq=False)
 class Page:
     """What a notebook places in its text, each part by its name."""
@@ -93,16 +102,20 @@ class Page:
     inputs: Inputs
     numbers: Mapping[str, str]
     tables: Mapping[str, tuple[pd.DataFrame, str]]  # texts, and the caption
-    figures: Mapping[str, Callable[[Inputs], Figure]]
+    figures: Mapping[str, Drawing]
 
-    def figure(self, name: str) -> Figure:
-        """A figure; where its data are missing, one that says which and how to get them."""
+    def figure(self, name: str) -> Placed:
+        """A figure; where its data are missing, what says which and how to get them."""
+        drawing, label = self.figures[name], f"fig-{name}"
+        caption = drawing.caption.format_map(self.numbers)
         try:
-            figure = self.figures[name](self.inputs)
+            frame = drawing.data(self.inputs)
         except Absent as error:
-            figure = plots.placeholder(str(error))
-        plt.close(figure)  # the notebook shows what it is given, not what is open
-        return figure
+            picture, finding = placeholder(str(error)), "Not here yet."
+        else:
+            picture, finding = drawing.svg(frame, label), drawing.finding(frame)
+        text = numbered_figure(picture, f"**{finding}** {caption}", label)
+        return Placed(text if drawing.shown else folded(f"{{numref}}`{label}`: {finding}", text))
 
 
 def is_here(name: str) -> bool:
