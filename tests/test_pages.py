@@ -13,14 +13,16 @@ from types import ModuleType, SimpleNamespace
 import jupytext
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from records import arrays
 
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.pages import generated, of_study, scoreboard
+from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
-from nasrepro.pages.page import MISSING, NOTHING, Drawing, Table, compose, drawn, rows_of
+from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import results, study
@@ -127,7 +129,7 @@ def test_a_notebook_only_places(notebook):
 
 def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
     named = re.findall(r"\{glue:md\}`([\w-]+)`", notebook.prose)
-    parts = (*notebook.module.TABLES.values(), *notebook.module.FIGURES.values())
+    parts = (notebook.module.TABLES | notebook.module.FIGURES).values()
     captions = [part.caption for part in parts]
     in_captions = re.findall(r"\{([\w-]+)\}", " ".join(captions))
     known = {f"{notebook.study}-{name}" for name in notebook.module.NUMBERS}
@@ -159,6 +161,10 @@ def labels(notebook: Notebook) -> list[str]:
         *(f"fig-{name}" for name in notebook.module.FIGURES),
         *(f"tab-{name}" for name in notebook.module.TABLES),
     ]
+
+
+def test_at_most_seven_figures_of_a_page_are_unfolded(notebook):
+    assert 0 < sum(drawing.shown for drawing in notebook.module.FIGURES.values()) <= 7
 
 
 def test_references_lead_to_labels_that_are_always_there():
@@ -197,13 +203,14 @@ def name(request) -> str:
 
 
 def messages(page) -> dict[str, str | None]:
-    """The text of each placeholder among a page's figures, None of a real one."""
+    """What is missing of each of a page's figures, None of one that is there."""
     texts = {}
-    for name, drawing in page.module.FIGURES.items():
-        figure = drawn(drawing, page.inputs)
-        assert figure.axes, "a figure without axes is not shown"
-        (text,) = figure.axes[0].texts[:1] or (None,)
-        texts[name] = text and " ".join(text.get_text().split())
+    for figure_name in page.module.FIGURES:
+        text = page.figure(figure_name).text
+        assert f"{{inline-figure}} fig-{figure_name}\n<" in text
+        missing = re.search(r'<p class="absent">(.*)</p>', text)
+        assert (missing is None) == ("<svg" in text)
+        texts[figure_name] = missing and re.sub("</?code>", "`", missing[1])
     return texts
 
 
@@ -259,16 +266,28 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
             "whole": Table("Over {n} runs.", lambda page: pd.DataFrame({"a": ["1"]})),
             "missing": Table("Of {unknown} cells.", absent),
         },
-        FIGURES={"missing": Drawing("Of {n}.", "", absent)},
+        FIGURES={
+            "whole": Drawing(
+                lambda page: pd.DataFrame({"a": [2]}),
+                lambda rows: Figure(),
+                lambda rows: f"There are {rows['a'].item()}.",
+                "Over {n} runs.",
+                shown=False,
+            ),
+            "missing": Drawing(absent, None, None, "Of {unknown} cells."),
+        },
     )
     page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
     assert page.numbers == {"n": "3", "unknown": "–"}
-    assert [page.caption(table) for table in module.TABLES.values()] == [
-        "Over 3 runs.",
-        "Of – cells.",
-    ]
+    captions = [page.caption(table) for table in module.TABLES.values()]
+    assert captions == ["Over 3 runs.", "Of – cells."]
     assert rows_by_table(page)["missing"].to_dict("list") == {MISSING: ["Fetch it."]}
-    assert messages(page) == {"missing": "Fetch it."}
+    whole, missing = (page.figure(name).text for name in module.FIGURES)
+    assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
+    assert "**There are 2.** Over 3 runs." in whole
+    assert 'aria-label="There are 2."' in whole
+    assert whole.startswith("`````{dropdown} {numref}`fig-whole`: There are 2.")
+    assert missing.startswith("````{inline-figure} fig-missing")
 
 
 def test_an_error_that_is_no_absence_is_not_hidden():

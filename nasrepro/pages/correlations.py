@@ -1,18 +1,19 @@
 """Study 1 as a page: rank correlations, subspace by subspace."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_seeds
 from nasrepro.claims import exact, judge, read_claims, verdict
+from nasrepro.metrics import spearman
+from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, is_here
-from nasrepro.pages.page import Drawing, Table, verdict_numbers
+from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
     interval_grid,
@@ -23,13 +24,12 @@ from nasrepro.pages.text import (
 )
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.nb201 import OPERATIONS, Subspace
+from nasrepro.spaces.nb201 import LABELS, Subspace
 from nasrepro.studies import appraisal, correlations, published_supernets
 from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
 NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
-SINGLES = [str(subspace) for subspace in correlations.SINGLES]
 
 
 # ---- runs and what was measured
@@ -598,19 +598,20 @@ SHOWS = {  # claims by the figure or table that shows them
 }
 
 
-# ---- figures
+# ---- figures: data
 
 
-def usage(page: Inputs, value: str) -> Figure:
-    """How much the best cells use each operation."""
+def usage(page: Inputs, value: str) -> pd.DataFrame:
+    """How much the best cells use each operation: "usage", or "share" of their edges."""
     if page.frames and page.frames["usage"].empty:
         table = correlations.table_of(page.profile)
         raise Absent(f"These counts need all cells of the space; the table {table} has a part.")
-    return plots.usage_bars(page.frame("usage"), value)
+    rows = page.frame("usage")
+    return rows[["subspace", "top", "operation"]].assign(value=rows[value])
 
 
-def scatter(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy of a small supernet, all operations and without Zero."""
+def scattered(page: Inputs) -> pd.DataFrame:
+    """Cells by a small supernet, all operations and without Zero: at random, and the best."""
     table = correlations.table_of(page.profile)
     chosen = (full(page), str(Subspace.without("none")))
     design = correlations.nb201_design(page.profile)
@@ -625,159 +626,284 @@ def scatter(page: Inputs) -> Figure:
         raise page.absent([table])
     column = correlations.PROFILES[page.profile].column
     observed = observe(shown.values(), design, page.benchmark(table), column)
-    spaces = [space for space in chosen if space in shown]
-    return plots.scatter(observed, spaces, seed=0, size="S", truth=truth(page))
+    cells = [observed[observed["subspace"] == space] for space in chosen if space in shown]
+    groups = {
+        "random sample": [run[run["random"]] for run in cells],
+        f"true top {BEST}": [run.nlargest(BEST, "truth") for run in cells],
+    }
+    parts = [part.assign(group=name) for name, parts in groups.items() for part in parts]
+    return pd.concat(parts)[["subspace", "group", "proxy", "truth"]]
 
 
-def top_n(page: Inputs, masked: Mapping[str, str], size: str = "S") -> Figure:
-    """Kendall's tau and mean proxy accuracy within the true top N.
+BEST = 250
 
-    Args:
-        page: with the tables.
-        masked: title of a column of panels, and the operation that is masked, alone and with
-            another, in all of its subspaces; single masks come first.
-        size: of the supernets.
-    """
+
+def top_n(page: Inputs, size: str = "S") -> pd.DataFrame:
+    """Kendall's tau and mean proxy accuracy within the true top N, single masks."""
     if size not in correlations.PROFILES[page.profile].nets:
         raise Absent(f"The profile {page.profile} has no supernets of size {size}.")
-    columns = {title: with_mask(page, operation) for title, operation in masked.items()}
     rows = page.frame("top_n", size=size)
-    return plots.top_n_curves(rows, {"single masks": SINGLES} | columns, size)
+    return rows[rows["subspace"].isin({full(page), *SINGLES})]
 
 
-def with_mask(page: Inputs, operation: str) -> list[str]:
-    """The full space, the subspace without an operation, and those without it and another."""
-    without = [Subspace.without(*{operation, other}) for other in (operation, *OPERATIONS)]
-    known = correlations.SINGLES + correlations.DOUBLES
-    return [full(page), *dict.fromkeys(str(space) for space in without if space in known)]
+def top_n_more(page: Inputs) -> pd.DataFrame:
+    """The same of all other subspaces, small supernets; the full space comes first."""
+    rows = page.frame("top_n", size="S")
+    return rows[(rows["subspace"] == full(page)) | ~rows["subspace"].isin(SINGLES)]
 
 
-def rank_methods(page: Inputs) -> Figure:
-    """Rank correlations by space and method, a panel a source."""
-    panels = {source: appraisal.summarise(page.frames[source]) for source in known_sources(page)}
-    return plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
+SINGLES = [str(subspace) for subspace in correlations.SINGLES]
 
 
-@cache  # two figures show the same
-def one_supernet(page: Inputs) -> dict[str, pd.DataFrame]:
-    """What one supernet of each space says of its cells (BNS-FT, seed 0), by source."""
-    found = {}
-    if all(map(is_here, NEEDS["authors"])):
-        found["authors"] = nb101.load_supernets()
-    if (records := supernets_101(page)) and is_here(nb101.NAME):
-        found["ours"] = appraisal.observe(records, page.profile, load_table(nb101.NAME))
-    if not found:
-        raise page.absent(NEEDS["authors"])
-    return {
-        source: frame[(frame["method"] == appraisal.BASELINE) & (frame["seed"] == 0)]
-        for source, frame in found.items()
-    }
+def several_metrics(page: Inputs) -> pd.DataFrame:
+    """Correlations over the random sample, small supernets."""
+    rows = page.frame("summary", size="S")
+    rows = rows.assign(metric=rows["metric"].map(CORRELATIONS)).dropna(subset="metric")
+    return in_orders(rows, {"metric": list(CORRELATIONS.values())})
 
 
-def bias(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy where cells with a feature stand out."""
-    panels = {}
-    for source, run in one_supernet(page).items():
-        for space, feature in appraisal.FEATURES.values():
-            cells = run[run["space"] == space]
-            if len(cells):
-                chosen = feature(cells["code"].to_numpy())
-                panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
-    return marginal_scatter(panels, columns=2)
-
-
-def all_spaces(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy in every space."""
-    panels = {
-        f"{space}, {source}": run[run["space"] == space]
-        for source, run in one_supernet(page).items()
-        for space in appraisal.SPACES
-        if (run["space"] == space).any()
-    }
-    return marginal_scatter(panels, columns=4)
-
-
-def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
-    """`plots.marginal_scatter` with the truth of NAS-Bench-101."""
-    return plots.marginal_scatter(panels, columns, truth=str(nb101.COLUMNS[0]))
-
-
-CORRELATIONS = {  # metrics of one figure
-    "kendall_tau_b": "Kendall's tau-b",
-    "sparse_kendall_tau": "sparse Kendall tau",
+CORRELATIONS = {
+    "kendall_tau_b": "tau-b",
+    "sparse_kendall_tau": "sparse tau",
     "spearman": "Spearman",
     "pearson": "Pearson",
 }
+
+
+def rank_methods(page: Inputs) -> pd.DataFrame:
+    """Rank correlations by space, method and whose supernets; the parameter count is one more."""
+    parts = []
+    for source in known_sources(page):
+        counted = page.frames[f"{source}_parameters"].rename(columns={"spearman": "mean"})
+        means = appraisal.summarise(page.frames[source])
+        parts.append(pd.concat([means, counted.assign(method=COUNT)]).assign(source=source))
+    orders = {"space": appraisal.SPACES, "method": (*appraisal.METHODS, COUNT)}
+    rows = pd.concat(parts)[["space", "method", "source", "mean", "ci_low", "ci_high", "n"]]
+    return in_orders(rows, orders)
+
+
+COUNT = "parameters"  # what ranks cells without any training
+
+
+def in_orders(rows: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Rows sorted by columns, each in an order of its own.
+
+    >>> rows = pd.DataFrame({"a": ["x", "y", "x"], "b": [1, 2, 3]})
+    >>> in_orders(rows, {"a": ("y", "x")})["b"].tolist()
+    [2, 1, 3]
+    """
+    known = {name: list(order).index for name, order in orders.items()}
+    return rows.sort_values(list(orders), key=lambda of: of.map(known[of.name]), kind="stable")
+
+
+@cache  # two figures show the same
+def evaluations(page: Inputs) -> dict[str, pd.DataFrame]:
+    """What the supernets of BNS-FT say of their cells, by source."""
+    found = {}
+    if all(map(is_here, NEEDS["authors"])):
+        found["authors"] = nb101.load_supernets().query("method == @appraisal.BASELINE")
+    design = appraisal.design(page.profile, methods=(appraisal.BASELINE,))
+    if (records := page.records(design)) and is_here(nb101.NAME):
+        found["ours"] = appraisal.observe(records, page.profile, load_table(nb101.NAME))
+    if not found:
+        raise page.absent(NEEDS["authors"])
+    return found
+
+
+def bias(page: Inputs) -> pd.DataFrame:
+    """How cells with and without a feature are rated, by the space that the paper shows."""
+    parts = []
+    for source, evaluated in evaluations(page).items():
+        for space, feature in appraisal.FEATURES.values():
+            cells = evaluated[evaluated["space"] == space]
+            has = feature(cells["code"].to_numpy())
+            lined = cells.assign(line=np.where(has, "with", "without"))
+            parts.append(appraisal.rated(lined, 5, ["line"]).assign(panel=f"{space}, {source}"))
+    return pd.concat(parts)
+
+
+def all_spaces(page: Inputs) -> pd.DataFrame:
+    """How ever better cells are rated in each space, by source."""
+    parts = [
+        appraisal.rated(evaluated, 10).assign(line=source)
+        for source, evaluated in evaluations(page).items()
+    ]
+    rows = in_orders(pd.concat(parts), {"space": appraisal.SPACES})
+    return rows.rename(columns={"space": "panel"})
+
+
+# ---- figures: what they show
+
+
+def most_used(rows: pd.DataFrame, of: str) -> str:
+    """How much the best 50 cells of the full space use each operation."""
+    subspace = rows["subspace"].iloc[0]
+    best = rows[(rows["subspace"] == subspace) & (rows["top"] == "50")]
+    ordered = best.sort_values("value", ascending=False, kind="stable")
+    said = [f"{LABELS[row.operation]} {row.value:.0%}" for row in ordered.itertuples()]
+    return f"{of} the true top 50 with {subspace}: {', '.join(said)}."
+
+
+def by_group(rows: pd.DataFrame) -> str:
+    """Spearman's correlation of each panel of a scatter plot."""
+    said = [
+        f"{spearman(cells['proxy'], cells['truth']):.2f} ({subspace}, {group})"
+        for (subspace, group), cells in rows.groupby(["subspace", "group"], sort=False)
+    ]
+    return f"Spearman correlation of proxy and stand-alone accuracy: {', '.join(said)}."
+
+
+def within_top(rows: pd.DataFrame) -> str:
+    """In how many subspaces tau is above zero over the sample and within the best cells."""
+    above = (rows["tau_low"] > 0).groupby(rows["top"], sort=False).sum()
+    return (
+        f"Of {rows['subspace'].nunique()} subspaces, tau-a is above zero by its whole interval in "
+        f"{above['random']} over the random sample, but in no more than "
+        f"{above.drop('random').max()} within any true top N."
+    )
+
+
+def ranges(rows: pd.DataFrame) -> str:
+    """From which to which subspace each metric goes."""
+    said = [
+        f"{metric} {least_to_most(values)}"
+        for metric, values in rows.groupby("metric", sort=False)["mean"]
+    ]
+    return f"Means by subspace: {', '.join(said)}."
+
+
+def against_count(rows: pd.DataFrame) -> str:
+    """In how many subspaces supernets rank better than the parameter count."""
+    found = correlations.against_floor(rows)
+    return (
+        f"In {found['below']} of {len(rows)} subspaces the supernets' whole interval lies below "
+        f"the parameter count, in {found['above']} above it."
+    )
+
+
+def best_method(rows: pd.DataFrame) -> str:
+    """In how many spaces the best method's mean is above the parameter count, by source."""
+    said = []
+    for source, part in rows.groupby("source", sort=False):
+        grid = part.pivot(index="space", columns="method", values="mean")
+        better = (grid.drop(columns=COUNT).max(axis=1) > grid[COUNT]).sum()
+        said.append(f"{better} of {len(grid)} spaces with {WHOSE[source]} supernets")
+    return f"The best method's mean lies above the parameter count in {' and '.join(said)}."
+
+
+WHOSE = {"authors": "the authors'", "ours": "our"}
+
+
+def over_rated(rows: pd.DataFrame) -> str:
+    """How much higher cells with a feature are rated than others as good, by panel."""
+    said = []
+    for panel, part in rows.groupby("panel", sort=False):
+        grid = part.pivot(index="part", columns="line", values="mean").dropna()
+        more = grid["with"] - grid["without"]
+        said.append(f"{more.min():.0f} to {more.max():.0f} ({panel})")
+    return (
+        "In the same fifth by stand-alone accuracy, the mean percentile of cells with the feature "
+        f"is higher by {', '.join(said)}."
+    )
+
+
+def at_the_ends(rows: pd.DataFrame) -> str:
+    """How the worst and the best tenth are rated, by source."""
+    said = []
+    for source, part in rows.groupby("line", sort=False):
+        worst, best = (
+            part.loc[part["part"] == end, "mean"]
+            for end in (part["part"].min(), part["part"].max())
+        )
+        said.append(
+            f"{WHOSE[source]} supernets rate the worst tenth at {worst.min():.0f} to "
+            f"{worst.max():.0f} and the best at {best.min():.0f} to {best.max():.0f}"
+        )
+    return f"By mean percentile (5 and 95 would be right), {'; '.join(said)}."
+
+
 FIGURES = {
     "usage": Drawing(
-        "Share of the true top N cells that use an operation at least once, in the full space"
-        " and with each operation masked. Exact counts, no interval.",
-        "Six panels of lines, usage of each operation against N",
         lambda page: usage(page, "usage"),
+        plots.usage_lines,
+        lambda rows: most_used(rows, "Share of cells that use an operation in"),
+        "Share of the true top N cells that use an operation at least once, a panel each; the "
+        "orange mask changes most. Exact counts, no interval.",
     ),
     "share": Drawing(
-        "Share of all edges of the true top N cells that carry an operation. Exact counts, no"
-        " interval.",
-        "Six panels of lines, share of each operation against N",
         lambda page: usage(page, "share"),
+        plots.usage_lines,
+        lambda rows: most_used(rows, "Share of edges in"),
+        "Share of all edges of the true top N cells that carry an operation, drawn as above. Exact "
+        "counts, no interval.",
+        shown=False,
     ),
     "scatter": Drawing(
-        "Proxy accuracy of one small supernet (seed 0) against stand-alone accuracy, with all"
-        " operations and without Zero, as in Laube's figure 2.",
-        "Six scatter plots of proxy against stand-alone accuracy",
-        scatter,
+        scattered,
+        plots.scatter,
+        by_group,
+        "Cells by one small supernet (seed 0), with all operations and without Zero, as in Laube's "
+        "figure 2.",
     ),
     "topn": Drawing(
-        "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. "
-        "Left: single masks; middle: Zero masked with another operation; right: Pool with "
-        "another.",
-        "Lines of tau and mean accuracy against N in three columns of subspaces",
-        lambda page: top_n(page, {"Zero and another": "none", "Pool and another": "avg_pool_3x3"}),
+        top_n,
+        plots.top_n_lines,
+        within_top,
+        "Small supernets, single masks (Laube's figure 4): in blue each subspace with its 95% "
+        "interval over seeds, in grey the full space.",
     ),
     "topn-more": Drawing(
-        "The same with the 1x1 convolution (middle) and Skip (right) masked together with "
-        "Zero or Pool.",
-        "Lines of tau and mean accuracy against N in three columns of subspaces",
-        lambda page: top_n(
-            page, {"1x1 Conv and another": "nor_conv_1x1", "Skip and another": "skip_connect"}
-        ),
+        top_n_more,
+        plots.top_n_lines,
+        within_top,
+        "The same with two operations masked (Laube's figure 7).",
+        shown=False,
     ),
     "topn-medium": Drawing(
-        "Single masks with supernets of size M.",
-        "Lines of tau and mean accuracy against N for supernets of size M",
-        lambda page: top_n(page, {}, "M"),
+        lambda page: top_n(page, "M"),
+        plots.top_n_lines,
+        within_top,
+        "The same with single masks and supernets of size M.",
+        shown=False,
     ),
     "metrics": Drawing(
-        "Rank and linear correlations over the random sample, small supernets, with 95% "
-        "intervals over the seeds counted in the table below (Laube's figure 11, left). "
-        "Pearson's correlation near 1 is that of the disconnected cells.",
-        "Points with bars, four correlations for each subspace",
-        lambda page: plots.metric_points(page.frame("summary", size="S"), CORRELATIONS, "S"),
+        several_metrics,
+        plots.metric_points,
+        ranges,
+        "Correlations over the random sample, small supernets, with 95% intervals over the seeds "
+        "counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is "
+        "that of the disconnected cells.",
+        shown=False,
     ),
     "floor": Drawing(
-        "Spearman correlation with the truth of small supernets (dots, 95% interval over "
-        "seeds) and of the parameter count (crosses), and between supernets of different "
-        "seeds (bars; mean over pairs).",
-        "Points per subspace: supernet, parameter count, agreement of seeds",
-        lambda page: plots.floor_and_ceiling(page.frame("baseline", size="S"), "S"),
+        lambda page: page.frame("baseline", size="S"),
+        plots.floor_and_ceiling,
+        against_count,
+        "Where the dot is left of the cross, counting parameters ranks better. Small supernets, "
+        "random sample, 95% interval over the seeds in brackets; agreement: mean over pairs of "
+        "supernets of different seeds.",
     ),
     "methods": Drawing(
-        "Mean Spearman correlation by subspace and method with Student's 95% interval over "
-        "supernets, the authors' and ours; points without a bar have one supernet.",
-        "Points with bars for seven subspaces and six methods",
         rank_methods,
+        plots.rank_methods,
+        best_method,
+        "By subspace and method, mean and Student's 95% interval over supernets; points without a "
+        "bar have one supernet, or are counts of parameters.",
     ),
     "bias": Drawing(
-        "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their "
-        "distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution "
-        "on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on "
-        "their own.",
-        "Scatter plots with histograms at their margins",
         bias,
+        lambda rows: plots.rated(rows, "fifths"),
+        over_rated,
+        "Cells with and without a residual connection (A_1) and a 3x3 convolution on the first "
+        "vertex (A_4); among equally good cells the two lines would meet. BNS-FT, mean "
+        "and 95% interval over supernets.",
     ),
     "spaces": Drawing(
-        "The same for all seven subspaces (the paper's figure 3 and appendix B.1).",
-        "Scatter plots with histograms at their margins, one for each subspace",
         all_spaces,
+        lambda rows: plots.rated(rows, "tenths"),
+        at_the_ends,
+        "The flatter a line, the less can cells of these parts be told apart; all seven subspaces "
+        "(the paper's figure 3 and appendix B.1). BNS-FT, mean and 95% interval over supernets.",
+        shown=False,
     ),
 }

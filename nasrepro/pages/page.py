@@ -1,22 +1,20 @@
 """A page of a study: numbers, tables and figures by name, each there whatever is missing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
-from nasrepro import plots
 from nasrepro.canonical import to_csv
 from nasrepro.claims import VERDICTS
 from nasrepro.pages.cards import cards
+from nasrepro.pages.drawing import Drawing, folded, numbered_figure, placeholder
 from nasrepro.pages.inputs import Absent, Inputs, Read
 from nasrepro.pages.picture import primer
 from nasrepro.pages.registry import placed
-from nasrepro.pages.text import SVG, as_svg, numbered_figure, numbered_table
-from nasrepro.pages.under import under
+from nasrepro.pages.text import numbered_table
+from nasrepro.pages.under import CSV, SVG, under
 
 NOTHING = "–"  # a number that cannot be had
 MISSING = "not here"  # the only column of a table that cannot be had
@@ -39,16 +37,6 @@ class Table:
     caption: str  # names numbers of the page in braces; its first sentence is the title
     rows: Callable[[Inputs], pd.DataFrame]  # of texts
     unfolded: bool = False
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A numbered figure of a page."""
-
-    caption: str  # as of a table
-    alt: str  # what the figure shows, for those who do not see it
-    draw: Callable[[Inputs], Figure]
-    unfolded: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,24 +70,37 @@ class Page:
         """A table, folded if it is long, and below it what it is made from."""
         table, label = self.module.TABLES[name], f"tab-{name}"
         rows, read = self.inputs.trace(lambda inputs: rows_of(table, inputs))
-        files = {f"{label}.csv": ("text/csv", to_csv(rows))}
+        files = {f"{label}.csv": (CSV, to_csv(rows))}
         text = numbered_table(rows, self.caption(table), label, table.unfolded)
-        return self._with_block(text, label, table.rows, read, files)
+        return self._with_block(text, label, (table.rows,), read, files)
 
     def figure(self, name: str) -> Placed:
-        """A figure, and below it what it is made from."""
+        """A figure, folded unless it is one of the few that are shown, and what it is made from."""
         drawing, label = self.module.FIGURES[name], f"fig-{name}"
-        figure, read = self.inputs.trace(lambda inputs: drawn(drawing, inputs))
-        svg = as_svg(figure)
-        text = numbered_figure(svg, self.caption(drawing), drawing.alt, label, drawing.unfolded)
-        return self._with_block(text, label, drawing.draw, read, {f"{label}.svg": (SVG, svg)})
+        frame, read = self.inputs.trace(lambda inputs: data_of(drawing, inputs))
+        if isinstance(frame, Absent):
+            picture, finding, files = placeholder(str(frame)), "Not here yet.", {}
+        else:
+            picture, finding = drawing.svg(frame, label), drawing.finding(frame)
+            files = {f"{label}.csv": (CSV, to_csv(frame)), f"{label}.svg": (SVG, picture)}
+        text = numbered_figure(picture, f"**{finding}** {self.caption(drawing)}", label)
+        if not drawing.shown:
+            text = folded(f"{{numref}}`{label}`: {finding}", text)
+        return self._with_block(text, label, (drawing.data, drawing.draw), read, files)
 
     def caption(self, part: Table | Drawing) -> str:
         """Its caption with the numbers that it names."""
         return part.caption.format_map(self.numbers)
 
-    def _with_block(self, text: str, label: str, make: Callable, read: Read, files: dict) -> Placed:
-        return Placed(f"{text}\n\n{under(label, make, read, self.inputs, self.module, files)}")
+    def _with_block(
+        self,
+        text: str,
+        label: str,
+        made_by: Sequence[Callable],
+        read: Read,
+        files: dict[str, tuple[str, str]],
+    ) -> Placed:
+        return Placed(f"{text}\n\n{under(label, made_by, read, self.inputs, self.module, files)}")
 
 
 def compose(inputs: Inputs, module: ModuleType) -> Page:
@@ -129,14 +130,12 @@ def rows_of(table: Table, inputs: Inputs) -> pd.DataFrame:
         return pd.DataFrame({MISSING: [str(error)]})
 
 
-def drawn(drawing: Drawing, inputs: Inputs) -> Figure:
-    """A figure; where its data are missing, one that says which and how to get them."""
+def data_of(drawing: Drawing, inputs: Inputs) -> pd.DataFrame | Absent:
+    """What a figure shows, or what is missing for it and how to get that."""
     try:
-        figure = drawing.draw(inputs)
+        return drawing.data(inputs)
     except Absent as error:
-        figure = plots.placeholder(str(error))
-    plt.close(figure)  # the notebook shows what it is given, not what is open
-    return figure
+        return error
 
 
 def verdict_numbers(

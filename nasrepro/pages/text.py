@@ -1,18 +1,14 @@
 """Numbers and tables of pages as text."""
 
-import base64
-import io
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-SVG = "image/svg+xml"
+from nasrepro.pages.drawing import folded
 
 
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
@@ -46,7 +42,7 @@ def numbered_table(frame: pd.DataFrame, caption: str, name: str, unfolded: bool 
     body = texts.to_markdown(index=False, disable_numparse=True)
     title, notes = title_and_notes(caption)
     table = f"```{{table}} {title}\n:name: {name}\n\n{body}\n```"
-    return folded(f"{notes}\n\n{table}", name, title, unfolded)
+    return folded(f"{{numref}}`{name}`: {title}", f"{notes}\n\n{table}", unfolded)
 
 
 def title_and_notes(caption: str) -> tuple[str, str]:
@@ -81,36 +77,6 @@ def unbroken(text: str, stacked: bool = False) -> str:
 
 NUMBER = re.compile(r"(-?[\d.]+) (\[[^\]]*\]|± [\d.]+)")
 STACKED = 6  # columns of a table in which intervals stand below their numbers
-
-
-def numbered_figure(svg: str, caption: str, alt: str, name: str, unfolded: bool = True) -> str:
-    """A numbered MyST figure that carries its image.
-
-    Args:
-        svg: the image.
-        caption: what to see.
-        alt: what it shows, for those who do not see it.
-        name: label for references.
-        unfolded: whether it is visible at first; else below its title, the first sentence.
-    """
-    data = base64.b64encode(svg.encode()).decode()
-    image = f"```{{figure}} data:{SVG};base64,{data}\n:name: {name}\n:alt: {alt}\n\n{caption}\n```"
-    return image if unfolded else folded(image, name, title_and_notes(caption)[0])
-
-
-def folded(text: str, name: str, title: str, unfolded: bool = False) -> str:
-    """A numbered part of a page below a line with its number and title, which unfolds it."""
-    state = "\n:open:" if unfolded else ""
-    head = f":::::{{dropdown}} {{numref}}`{name}`: {title}{state}\n:class-container: fold"
-    return f"{head}\n\n{text}\n:::::"
-
-
-def as_svg(figure: Figure) -> str:
-    """A figure as SVG, the same text every time."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "nasrepro", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
 
 
 def table3_grid(

@@ -2,7 +2,7 @@
 
 import base64
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from textwrap import dedent
@@ -19,11 +19,12 @@ from nasrepro.studies import study
 from nasrepro.studies.design import PART
 
 RECORDS = "../records.html"  # from the page of a study
+CSV, SVG = "text/csv", "image/svg+xml"
 
 
 def under(
     label: str,
-    make: Callable[..., Any],
+    made_by: Sequence[Callable[..., Any]],
     read: Read,
     page: Inputs,
     module: ModuleType,
@@ -33,24 +34,28 @@ def under(
 
     Args:
         label: of the figure or table.
-        make: what made it.
-        read: what that read.
+        made_by: the functions that made it.
+        read: what they read.
         page: the inputs of the page.
         module: of the page.
         files: more to download: by its name, what it is and its content as CSV or SVG.
     """
     claims = getattr(module, "SHOWS", {}).get(label, ())
     entries = {
-        "data": ", ".join([*map(_table_link, read.frames.items()), *map(_file, files.items())]),
+        "data": ", ".join([*map(_file, files.items()), *map(_table_link, read.frames.items())]),
         "command": "<br>".join(f"<code>{escape(line)}</code>" for line in commands(page, read)),
         "records": _runs(page, parts(page, read, module)),
         "claims": ", ".join(f'<a href="#{anchor(claim)}">{escape(claim)}</a>' for claim in claims),
     }
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in entries.items() if text)
+    functions = list(dict.fromkeys(f for make in made_by for f in named_functions(make)))
+    code = "\n\n\n".join(
+        f"# {place_of(function)}\n{dedent(inspect.getsource(function)).strip()}"
+        for function in functions
+    )
     return (
-        f'<details class="under"><summary>Data, command, code, records</summary>\n<dl>{listed}'
-        f"<dt>code</dt><dd>{escape(place_of(make))}</dd></dl>\n\n"
-        f"```python\n{dedent(inspect.getsource(make)).strip()}\n```\n\n</details>"
+        f'<details class="under"><summary>Data, command, code, records</summary>\n'
+        f"<dl>{listed}</dl>\n\n```python\n{code}\n```\n\n</details>"
     )
 
 
@@ -112,6 +117,17 @@ def _runs(page: Inputs, counts: Mapping[str, int]) -> str:
         for part, count in counts.items()
     ]
     return ", ".join(links)
+
+
+def named_functions(make: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """A function; of a lambda, itself and the functions of this library that it calls."""
+    if make.__name__ != "<lambda>":
+        return [make]
+    seen = [make.__globals__[name] for name in make.__code__.co_names if name in make.__globals__]
+    modules = [part for part in seen if inspect.ismodule(part)]
+    seen += [getattr(m, name, None) for m in modules for name in make.__code__.co_names]
+    ours = [f for f in seen if inspect.isfunction(f) and f.__module__.startswith("nasrepro")]
+    return [make, *ours]
 
 
 def place_of(make: Callable[..., Any]) -> str:
