@@ -139,7 +139,7 @@ def _numbers(row: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) ->
 def _found(row: Mapping[str, Any]) -> str:
     """A quantity with its interval, unless it is an exact count, and n."""
     text = f"{row['ours']:.2f} (exact)" if row["counted"] else with_interval(*_interval(row))
-    return f'<span class="nowrap">{text}</span>, <span class="nowrap">n = {row["n"]}</span>'
+    return f'<span class="nowrap">{text}</span>, <span class="nowrap">n = {row["n"]:,}</span>'
 
 
 def _details(row: Mapping[str, Any]) -> str:
