@@ -82,7 +82,7 @@ def test_a_card_has_the_corrected_p_where_it_is_known_and_other_data_beside_ours
     row = placed(**{"tau-rises": Interval(0.1, -0.1, 0.3, 5)}).loc["tau-rises"].to_dict()
     other = {**row, "ours": 0.2, "ci_low": 0.1, "verdict": "supported"}
     text = cards.card(row | {"p_holm": 0.034}, {"theirs": other}, [])
-    assert "Holm for all claims of the paper</dt><dd>0.034</dd>" in text
+    assert "Holm&#x27;s method over all claims of its file</dt><dd>0.034</dd>" in text
     assert "<b>theirs</b>" in text and "n = 5</span>, supported" in text
     assert "Holm" not in cards.card(row | {"p_holm": math.nan}, {}, [])
 
