@@ -36,6 +36,11 @@ def test_every_file_of_claims_belongs_to_one_study(rows):
     assert rows["id"].tolist() == read and rows["id"].is_unique and rows["anchor"].is_unique
 
 
+def test_a_statement_stands_on_its_own_wherever_it_is_listed(rows):
+    follows = r"(So|Nor|But|And|Such|There,|With it|They|Those|The same)\b"
+    assert rows[rows["statement"].str.match(follows)]["statement"].tolist() == []
+
+
 def test_claims_of_a_study_without_a_record_are_listed_as_not_run(rows):
     tricks = rows[rows["study"] == "training-tricks"]
     assert set(tricks["paper"]) == {"Laube", "Yu", "Zhang"}
