@@ -315,6 +315,9 @@ page.table("decides-101")
 # %% [markdown]
 # ## What differs, and why
 #
+# :::{dropdown} Scale, sampling, size, sums, truth, normalisation, disconnected cells, NAS-Bench-101, optimiser
+# :class-container: fold
+#
 # - **Scale.** The paper trains for 250 epochs on 45,000 images at full size with 32 channels; the
 #   table above says what we did. A supernet this small and this briefly trained ranks worse than
 #   a large one might; claims about it are about this scale.
@@ -345,6 +348,7 @@ page.table("decides-101")
 #   every step, so that steps are about ten times shorter at the same rate, has a decay of 0.99, and
 #   decays all weights. The setting `nasrepro.train.POURCHOT` is that one. Neither was run here: our
 #   supernets are trained with SGD.
+# :::
 #
 # ## Run it yourself
 #

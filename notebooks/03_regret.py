@@ -311,6 +311,9 @@ page.table("precision")
 # %% [markdown]
 # ## What differs, and why
 #
+# :::{dropdown} Fewer supernets, greedy search, the sample, accuracies, time, candidates, failed supernets
+# :class-container: fold
+#
 # - **Fewer supernets, smaller searches.** The paper's searches evaluate 10,000 cells by proxy; of the
 #   supernets here, published or ours, only those that evaluated all of a space allow as many. The
 #   others evaluated 1,000 at most, of which a search draws one in {glue:md}`regret-guided`. The pick
@@ -334,6 +337,7 @@ page.table("precision")
 #   all: intervals over them say nothing about other candidates.
 # - **A failed supernet** (diverged, or constant predictions) is left out and marked, as in the paper's
 #   table 3.
+# :::
 #
 # ## Run it yourself
 #

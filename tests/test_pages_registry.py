@@ -77,7 +77,10 @@ def test_a_card_shows_verdict_paper_and_ours_before_anything_is_unfolded():
     words = re.sub(r"<[^>]+>", " ", summary).split()
     assert words[:2] == ["✓", "supported"]
     shown = " ".join(words)
-    assert "paper tau_a -1 (S)" in shown and "ours -0.60 [-1.10, -0.20] , n = 10" in shown
+    assert (
+        "Laube 4.1, figure 4 tau_a -1 (S)" in shown
+        and "ours -0.60 [-1.10, -0.20] , n = 10" in shown
+    )
     assert 'class="paper"' in summary and "corrected after results" not in summary
     assert "its quantity corrected after results had been seen" in text
     assert "\n\nShown in {numref}`fig-topn`.\n\n" in text
@@ -117,7 +120,7 @@ def test_a_plot_shades_the_region_and_draws_each_mark():
     scale = Scale.of([0, 0.5, 1])
     assert f'<rect class="holds" x="{scale.at(0):.1f}"' in plot
     assert f'cx="{WIDTH / 2:.1f}"' in plot and plot.count("<path") == 1
-    assert f'x1="{scale.at(0):.1f}" y1="21.0" x2="{scale.at(1):.1f}"' in plot
+    assert f'x1="{scale.at(0):.1f}" y1="18.0" x2="{scale.at(1):.1f}"' in plot
 
 
 def test_a_plot_needs_a_number():

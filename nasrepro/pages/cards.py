@@ -89,8 +89,7 @@ def card(
             f'<details class="claim" id="{anchor(name)}" data-verdict="{row["verdict"]}" '
             f'data-paper="{row["paper"]}" data-study="{row["study"]}">\n'
             f"<summary>{_badge(row['verdict'])}\n"
-            f'<span class="statement">{escape(row["statement"])} '
-            f"<small>{escape(row['paper'])} {escape(row['where'])}</small></span>\n"
+            f'<span class="statement">{escape(row["statement"])}</span>\n'
             f'<span class="evidence">{_plot(row, others)}{_numbers(row, others)}</span></summary>\n'
             f"{_details(row)}",
             *more,
@@ -118,7 +117,7 @@ def _interval(row: Mapping[str, Any]) -> tuple[float, float, float]:
 
 def _numbers(row: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
     """The paper's words and the numbers of each source, a line each."""
-    lines = [("paper", "paper", escape(row["reported"]))]
+    lines = [("paper", f"{row['paper']} {row['where']}", escape(row["reported"]))]
     if row["n"]:
         lines.append(("ours", row["source"], _found(row)))
     lines += [

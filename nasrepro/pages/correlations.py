@@ -523,6 +523,7 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
     if source == "ours":
         wanted_101(page)
     rows = page.frame(correlations.TABLE3[source], NEEDS[source])
+    rows = rows[rows["method"].isin(appraisal.METHODS)]
     grid = table3_grid(rows, cell, appraisal.SPACES, appraisal.METHODS)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
     grid["parameter count"] = [f"{counted[space]:.2f}" for space in grid["space"]]
@@ -766,6 +767,7 @@ def rank_methods(page: Inputs) -> pd.DataFrame:
     for source in known_sources(page):
         counted = page.frames[f"{source}_parameters"].rename(columns={"spearman": "mean"})
         means = appraisal.summarise(page.frames[source])
+        means = means[means["method"].isin(appraisal.METHODS)]
         parts.append(pd.concat([means, counted.assign(method=COUNT)]).assign(source=source))
     orders = {"space": appraisal.SPACES, "method": (*appraisal.METHODS, COUNT)}
     rows = pd.concat(parts)[["space", "method", "source", "mean", "ci_low", "ci_high", "n"]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nasrepro.claims import Region
 
-WIDTH, LANE, MARGIN = 240, 14, 6  # in pixels
+WIDTH, LANE, MARGIN, LABELS = 240, 12, 6, 12  # in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def interval_plot(marks: Sequence[Mark], region: Region) -> str:
         *(_line(mark, scale, LANE * i + LANE / 2) for i, mark in enumerate(marks)),
     ]
     return (
-        f'<svg class="interval" viewBox="0 0 {WIDTH} {bottom + LANE}" width="{WIDTH}" '
-        f'height="{bottom + LANE}" aria-hidden="true">{"".join(parts)}</svg>'
+        f'<svg class="interval" viewBox="0 0 {WIDTH} {bottom + LABELS}" width="{WIDTH}" '
+        f'height="{bottom + LABELS}" aria-hidden="true">{"".join(parts)}</svg>'
     )
 
 
@@ -83,7 +83,7 @@ def _bound(end: float, scale: Scale, bottom: float) -> str:
     anchor = "start" if x < WIDTH / 6 else "end" if x > WIDTH * 5 / 6 else "middle"
     return (
         f'<line class="bound" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{bottom}"/>'
-        f'<text x="{x:.1f}" y="{bottom + 11}" text-anchor="{anchor}">{end:.3g}</text>'
+        f'<text x="{x:.1f}" y="{bottom + 10}" text-anchor="{anchor}">{end:.3g}</text>'
     )
 
 
