@@ -30,20 +30,21 @@ class Drawing:
         return plots.svg(lambda: self.draw(frame), label, self.finding(frame))
 
 
-def numbered_figure(picture: str, text: str, label: str) -> str:
+def numbered_figure(picture: str, finding: str, notes: str, label: str) -> str:
     """A numbered figure in MyST, for the directive of `book/_ext/local_figures.py`.
 
     Args:
-        picture: HTML without an empty line.
-        text: its caption.
+        picture: HTML.
+        finding: what it shows.
+        notes: how to read it.
         label: for references.
     """
-    return f"````{{inline-figure}} {label}\n{picture}\n+++\n{text}\n````"
+    return f"````{{inline-figure}} {label}\n{picture}\n+++\n{finding}\n\n{notes}\n````"
 
 
 def folded(title: str, content: str) -> str:
     """MyST that is seen only when its title is clicked."""
-    return f"`````{{dropdown}} {title}\n:class-container: fold\n\n{content}\n`````"
+    return f":::::{{dropdown}} {title}\n:class-container: fold\n\n{content}\n:::::"
 
 
 def placeholder(text: str) -> str:

@@ -114,7 +114,7 @@ class Page:
             picture, finding = placeholder(str(error)), "Not here yet."
         else:
             picture, finding = drawing.svg(frame, label), drawing.finding(frame)
-        text = numbered_figure(picture, f"**{finding}** {caption}", label)
+        text = numbered_figure(picture, finding, caption, label)
         return Placed(text if drawing.shown else folded(f"{{numref}}`{label}`: {finding}", text))
 
 
