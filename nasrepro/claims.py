@@ -62,6 +62,7 @@ class Claim:
     added: str = "before"  # our results were seen, or "after"
     corrected: bool = False  # after they were seen; a comment in the file says from what, and why
     untestable: str = ""  # why our runs cannot test it, if so; then there is no other verdict
+    printed: float | None = None  # the quantity itself, where the paper's numbers give it
 
 
 def read_claims(paper: str) -> dict[str, Claim]:

@@ -17,7 +17,8 @@
 # **Question.** A supernet is trained once and then ranks architectures it never trained on their
 # own. In which parts of a search space can its ranking be trusted?
 #
-# **What the paper did.** Laube {cite:p}`laube2020` trained single-path supernets on subspaces of
+# **What the papers did.** Laube {cite:p}`laube2020` (its title page is anonymous, for review; we name
+# it after its first author) trained single-path supernets on subspaces of
 # NAS-Bench-201 {cite:p}`dong2020`, made by masking one or two of its five operations, and
 # compared their predictions with the benchmark's accuracies. They looked at Kendall's tau within
 # the true top N and at whether the mean prediction falls as N grows (their tau_a, best at -1; not
@@ -25,60 +26,71 @@
 # Pourchot {cite:p}`pourchot2022` did so on seven subspaces of NAS-Bench-101 {cite:p}`ying2019`, five
 # supernets each, and compared ways of training and of evaluating them by Spearman's correlation.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters"]
 profile = "cpu"  # smoke, cpu, paper, own or digits
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
-# %% tags=["hide-input"]
+# %%
 from nasrepro import pages
 
 page = pages.prepare("correlations", profile, workers, device)
 
 # %% [markdown]
-# **In short.** Of {glue:md}`correlations-claims` claims,
-# {glue:md}`correlations-supported` are supported here,
-# {glue:md}`correlations-contradicted` contradicted,
-# {glue:md}`correlations-undecided` undecided at this scale,
-# {glue:md}`correlations-not-testable-here` not testable here and
-# {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`, {numref}`tab-claims-101`).
-# With {glue:md}`correlations-full` of NAS-Bench-201 the supernets' Spearman correlation with the
-# truth is
-# {glue:md}`correlations-spearman-full` (mean and 95% interval over
-# {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
-# {glue:md}`correlations-spearman-parameters` on the same cells, without any training.
-# Of {glue:md}`correlations-small-settings` subspaces, small supernets rank better than the parameter
-# count in {glue:md}`correlations-floor-above` and worse in {glue:md}`correlations-floor-below`, each
-# by the whole interval; {glue:md}`correlations-floor-open` are open ({numref}`fig-floor`). On
-# NAS-Bench-101, the best of the authors' six methods ranks better than the parameter count in
-# {glue:md}`correlations-authors-floor` spaces ({numref}`tab-authors`; bare means).
+# **In short.** With {glue:md}`correlations-full` of NAS-Bench-201 our small supernets rank
+# architectures at a Spearman correlation of {glue:md}`correlations-spearman-full` with the truth (mean
+# and 95% interval over {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
+# {glue:md}`correlations-spearman-parameters` without any training. They beat that count in
+# {glue:md}`correlations-floor-above` of {glue:md}`correlations-small-settings` subspaces and lose to it
+# in {glue:md}`correlations-floor-below`, each by the whole interval ({numref}`fig-floor`). On
+# NAS-Bench-101 the best of the authors' six methods has a higher mean correlation than the count in
+# {glue:md}`correlations-authors-floor` spaces ({numref}`tab-authors`; without intervals). Our
+# supernets are small and briefly trained, and their setting was chosen in the full space: supernets
+# that others trained on GPUs reach {glue:md}`correlations-published-spearman` there
+# ({numref}`tab-published`).
+
+# %%
+page.primer()
+
+# %% [markdown]
+# ## Claims
 #
+# Of {glue:md}`correlations-claims` claims, {glue:md}`correlations-supported` are supported here,
+# {glue:md}`correlations-contradicted` contradicted, {glue:md}`correlations-undecided` undecided at this
+# scale, {glue:md}`correlations-not-testable-here` not testable here and
+# {glue:md}`correlations-not-run` not run yet.
+
+# %%
+page.claims()
+
+# %% [markdown]
 # ## How we ran it
 #
 # On NAS-Bench-201 (for NAS-Bench-101 see [below](#seven-subspaces)), profile
 # {glue:md}`correlations-profile`: {glue:md}`correlations-runs-stored` of
 # {glue:md}`correlations-runs-total` runs stored, {glue:md}`correlations-diverged` of them diverged.
-# {glue:md}`correlations-machine`.
+# {glue:md}`correlations-machine`
+# ({doc}`all records <../records>`).
 #
 # In every figure and table of this part, *true* and *stand-alone* mean one accuracy:
 # {glue:md}`correlations-truth`. *Proxy accuracy* and *prediction* are the supernet's, on the same
 # {glue:md}`correlations-validation-images` held-out training images in every run. The *random
-# sample* of a subspace is the same in every run, and all of a subspace that is no larger. S and M
-# are the sizes of the networks. n counts supernets, each of a seed of its own.
-#
-# ```{glue:md} setting
-# :format: myst
-# ```
-#
+# sample* of a subspace is the same in every run, and all of a subspace that is no larger. Supernets
+# are small (S) or medium (M), as the paper calls them. n counts supernets, each of a seed of its own.
+
+# %%
+page.table("setting")
+
+# %% [markdown]
 # The setting was chosen by the Spearman correlation in the full space with this same truth:
 # {numref}`tab-tried` has every setting that was run and stored; a few shorter tries before them, on
 # other images and cells, are not. That choice favours the full space; nothing was chosen by any
 # other metric or claim.
-#
-# ```{glue:md} tried
-# :format: myst
-# ```
-#
+
+# %%
+page.table("tried")
+
+# %% [markdown]
 # ## Which operations the best cells use
 #
 # No training is needed here: {numref}`fig-usage` and {numref}`fig-share` count in the benchmark's
@@ -88,16 +100,16 @@ page = pages.prepare("correlations", profile, workers, device)
 # text says; by the caption's definition its share is {glue:md}`correlations-conv3-caption`, and the
 # claim would be {glue:md}`correlations-conv3-caption-verdict`.
 
-# %% tags=["hide-input"]
+# %%
 page.figure("usage")
 
-# %% tags=["hide-input"]
+# %%
 page.figure("share")
 
 # %% [markdown]
 # ## Predictions against the truth
 
-# %% tags=["hide-input"]
+# %%
 page.figure("scatter")
 
 # %% [markdown]
@@ -109,13 +121,13 @@ page.figure("scatter")
 # mean proxy accuracy, of the random sample that of its connected cells: the others are at chance
 # whatever is learned. Bands are 95% intervals over seeds; lines without a band have one seed.
 
-# %% tags=["hide-input"]
+# %%
 page.figure("topn")
 
-# %% tags=["hide-input"]
+# %%
 page.figure("topn-more")
 
-# %% tags=["hide-input"]
+# %%
 page.figure("topn-medium")
 
 # %% [markdown]
@@ -129,26 +141,26 @@ page.figure("topn-medium")
 # has the mean of each run's own. Claims are judged by his. An interval that would reach beyond ±1
 # ends there.
 
-# %% tags=["hide-input"]
+# %%
 page.figure("metrics")
 
+# %%
+page.table("metrics")
+
+# %%
+page.table("metrics-top")
+
 # %% [markdown]
-# ```{glue:md} metrics
-# :format: myst
-# ```
-#
-# ```{glue:md} metrics-top
-# :format: myst
-# ```
-#
 # ## Does a supernet beat counting parameters?
 #
-# The number of weights of a cell's own network is a ranking that costs nothing: a floor. Two
+# The number of weights of a cell's own network is a ranking that costs nothing. The whole interval of
+# small supernets lies above it in {glue:md}`correlations-floor-above` subspaces, below it in
+# {glue:md}`correlations-floor-below`, and on both sides in {glue:md}`correlations-floor-open`. Two
 # supernets that differ in their seed alone agree only so far: their agreement
 # ({glue:md}`correlations-spearman-seeds` with {glue:md}`correlations-full`) shows how much of a
 # ranking is the seed's.
 
-# %% tags=["hide-input"]
+# %%
 page.figure("floor")
 
 # %% [markdown]
@@ -158,11 +170,11 @@ page.figure("floor")
 # whole images. {doc}`Our own benchmark <../selfmade>` trains cells on their own in the supernets'
 # skeleton, on smaller images and for {glue:md}`correlations-own-epochs` epochs. {numref}`tab-own`
 # ranks the same cells by both.
-#
-# ```{glue:md} own
-# :format: myst
-# ```
-#
+
+# %%
+page.table("own")
+
+# %% [markdown]
 # ## Is this only because our supernets are small?
 #
 # The {glue:md}`correlations-published-supernets` single supernets that the authors of a few-shot
@@ -175,30 +187,28 @@ page.figure("floor")
 # agree by {glue:md}`correlations-ceiling-all` over all cells, but by
 # {glue:md}`correlations-ceiling-high` over the {glue:md}`correlations-ceiling-high-n` above 90%
 # ({numref}`tab-ceilings`).
-#
-# ```{glue:md} published
-# :format: myst
-# ```
-#
-# ```{glue:md} published-masks
-# :format: myst
-# ```
-#
-# ```{glue:md} ceilings
-# :format: myst
-# ```
-#
+
+# %%
+page.table("published")
+
+# %%
+page.table("published-masks")
+
+# %%
+page.table("ceilings")
+
+# %% [markdown]
 # (half-precision)=
 # ## Half precision
 #
 # Supernets are trained in bfloat16, and evaluated in it: rounding moves the prediction of some
 # images. {numref}`tab-half-precision` has some that were evaluated in float32, too, on the same images;
 # first on as many as everywhere in this study, then on more, where one image counts for less.
-#
-# ```{glue:md} half-precision
-# :format: myst
-# ```
-#
+
+# %%
+page.table("half-precision")
+
+# %% [markdown]
 # (seven-subspaces)=
 # ## NAS-Bench-101: seven subspaces
 #
@@ -221,11 +231,11 @@ page.figure("floor")
 # {glue:md}`correlations-printed` come out. That is narrower than Student's interval,
 # which we give for ours. In {glue:md}`correlations-authors-floor` spaces the best of the six methods
 # ranks better than counting the cells' parameters does.
-#
-# ```{glue:md} authors
-# :format: myst
-# ```
-#
+
+# %%
+page.table("authors")
+
+# %% [markdown]
 # ### Ours
 #
 # {glue:md}`correlations-nb101-stored` of {glue:md}`correlations-nb101-total` runs stored,
@@ -233,16 +243,14 @@ page.figure("floor")
 #
 # The setting was chosen by a few short tries on A_FULL and A_1, which are not stored: batch size and
 # clipping with a look at rank correlations, the rest by training accuracy alone.
-#
-# ```{glue:md} ours
-# :format: myst
-# ```
-#
-# ```{glue:md} setting-101
-# :format: myst
-# ```
 
-# %% tags=["hide-input"]
+# %%
+page.table("ours")
+
+# %%
+page.table("setting-101")
+
+# %%
 page.figure("methods")
 
 # %% [markdown]
@@ -253,10 +261,10 @@ page.figure("methods")
 # stand-alone accuracy into parts of equal size, and of each part there is the mean percentile by
 # proxy accuracy among all of its cells.
 
-# %% tags=["hide-input"]
+# %%
 page.figure("bias")
 
-# %% tags=["hide-input"]
+# %%
 page.figure("spaces")
 
 # %% [markdown]
@@ -276,14 +284,6 @@ page.figure("spaces")
 # correlation: of the {glue:md}`correlations-zero-tried` rejected settings that were run with and without
 # Zero, without it the correlation is higher, as in the paper, in
 # {glue:md}`correlations-zero-tried-higher` (most by one supernet each).
-#
-# ```{glue:md} claims
-# :format: myst
-# ```
-#
-# ```{glue:md} claims-101
-# :format: myst
-# ```
 #
 # ## What differs, and why
 #

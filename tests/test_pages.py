@@ -21,10 +21,12 @@ from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.pages import generated, of_study, scoreboard
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.page import NOTHING, Absent, Inputs, Table, compose, how_to_get, read_inputs
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
+from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import results, study
+from nasrepro.studies.design import PART
 
 NOTEBOOKS = sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
 SHOWN = [path.stem.partition("_")[2] for path in NOTEBOOKS]  # studies that have a page
@@ -51,10 +53,9 @@ class Notebook:
     def prose(self) -> str:
         return "\n\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
 
-    @property
-    def figures(self) -> list[str]:
-        """Name of every figure."""
-        return re.findall(r'^page\.figure\("([\w-]+)"\)$', "\n".join(self.code), re.MULTILINE)
+    def placed(self, kind: str) -> list[str]:
+        """The names in all calls of one kind, "figure" or "table"."""
+        return re.findall(rf'^page\.{kind}\("([\w-]+)"\)$', "\n".join(self.code), re.MULTILINE)
 
     @property
     def module(self) -> ModuleType:
@@ -137,13 +138,29 @@ def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
     assert known - set(named) <= {f"{notebook.study}-{name}" for name in in_captions}, "unused"
 
 
-def test_every_table_and_figure_is_placed_once(notebook):
-    tables = re.findall(r"^```\{glue:md\} ([\w-]+)$", notebook.prose, re.MULTILINE)
-    assert sorted(tables) == sorted(notebook.module.TABLES)
-    assert len(re.findall(r"\{glue:", notebook.prose)) == len(tables) + len(
-        re.findall(r"\{glue:md\}`", notebook.prose)
-    )
-    assert notebook.figures == list(notebook.module.FIGURES)
+def test_every_part_is_placed_once_and_claims_come_first(notebook):
+    assert sorted(notebook.placed("table")) == sorted(notebook.module.TABLES)
+    assert notebook.placed("figure") == list(notebook.module.FIGURES)
+    assert notebook.code[2:4] == ["page.primer()", "page.claims()"]
+
+
+def test_a_part_names_claims_and_parts_of_the_design_that_there_are(notebook):
+    known = {claim for file in studies.CLAIMS[notebook.study] for claim in read_claims(file)}
+    shown = notebook.module.SHOWS
+    assert {claim for claims in shown.values() for claim in claims} == known
+    assert set(shown) <= set(labels(notebook))
+    design = study(notebook.study).design("cpu")
+    parts = {its[PART] for its in design.values()}
+    page = compose(read_inputs(notebook.study, "cpu"), notebook.module)
+    for name, frame in page.inputs.frames.items():
+        assert set(notebook.module.parts_of(name, frame)) <= parts
+
+
+def labels(notebook: Notebook) -> list[str]:
+    return [
+        *(f"fig-{name}" for name in notebook.module.FIGURES),
+        *(f"tab-{name}" for name in notebook.module.TABLES),
+    ]
 
 
 def test_at_most_seven_figures_of_a_page_are_unfolded(notebook):
@@ -152,14 +169,13 @@ def test_at_most_seven_figures_of_a_page_are_unfolded(notebook):
 
 def test_references_lead_to_labels_that_are_always_there():
     notebooks = [Notebook(path) for path in NOTEBOOKS]
-    labels = [f"fig-{name}" for each in notebooks for name in each.figures]
-    labels += [f"tab-{name}" for each in notebooks for name in each.module.TABLES]
-    assert [label for label, count in Counter(labels).items() if count > 1] == []
+    known = [label for each in notebooks for label in labels(each)]
+    assert [label for label, count in Counter(known).items() if count > 1] == []
     prose = [each.prose for each in notebooks]
     prose += [path.read_text() for path in (paths.REPOSITORY / "book").glob("*.md")]
     references = re.findall(r"\{numref\}`(?:[^`<]*<)?([\w-]+)>?`", "\n".join(prose))
     assert len(references) > 20
-    assert set(references) <= set(labels)
+    assert set(references) <= set(known)
 
 
 # ---- pages, with less and less of what they are made from
@@ -186,10 +202,10 @@ def name(request) -> str:
     return request.param
 
 
-def drawn(page) -> dict[str, str | None]:
+def messages(page) -> dict[str, str | None]:
     """What is missing of each of a page's figures, None of one that is there."""
     texts = {}
-    for figure_name in page.figures:
+    for figure_name in page.module.FIGURES:
         text = page.figure(figure_name).text
         assert f"{{inline-figure}} fig-{figure_name}\n<" in text
         missing = re.search(r'<p class="absent">(.*)</p>', text)
@@ -198,11 +214,15 @@ def drawn(page) -> dict[str, str | None]:
     return texts
 
 
+def rows_by_table(page) -> dict[str, pd.DataFrame]:
+    return {name: rows_of(table, page.inputs) for name, table in page.module.TABLES.items()}
+
+
 def test_without_files_a_page_shows_what_is_stored(no_data, name):
     page = compose(read_inputs(name, "cpu"), of_study(name))
     assert [number for number, text in page.numbers.items() if text in (NOTHING, "")] == []
-    missing = {figure: text for figure, text in drawn(page).items() if text}
-    empty = {table for table, (rows, _) in page.tables.items() if list(rows) == [""]}
+    missing = {figure: text for figure, text in messages(page).items() if text}
+    empty = {table for table, rows in rows_by_table(page).items() if list(rows) == [MISSING]}
     if name == "correlations":
         assert missing.keys() == {"scatter", "bias", "spaces"} and empty == set()
         assert "`nasrepro data fetch nb201-200epochs`" in missing["scatter"]
@@ -214,13 +234,15 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
 def test_without_records_and_statistics_everything_says_how_to_get_it(no_data, results, name):
     page = compose(read_inputs(name, "cpu"), of_study(name))
     command = f"`nasrepro study run {name} --profile cpu` computes it"
-    assert all(command in text for text in drawn(page).values())
+    assert all(command in text for text in messages(page).values())
     decided = ("supported", "contradicted", "undecided")
     assert {page.numbers[verdict] for verdict in decided} == {"0"}
     rest = int(page.numbers["not-run"]) + int(page.numbers["not-testable-here"])
     assert rest == int(page.numbers["claims"]) > 0
-    messages = [rows[""].item() for rows, _ in page.tables.values() if list(rows) == [""]]
-    assert len(messages) > 4 and all(command in text for text in messages if "too few" not in text)
+    missing = [
+        rows[MISSING].item() for rows in rows_by_table(page).values() if list(rows) == [MISSING]
+    ]
+    assert len(missing) > 4 and all(command in text for text in missing if "too few" not in text)
 
 
 def test_with_records_of_smoke_alone_a_page_is_whole(no_data, results, name):
@@ -229,7 +251,7 @@ def test_with_records_of_smoke_alone_a_page_is_whole(no_data, results, name):
     assert page.numbers["runs-stored"] in ("2", "3")
     assert all(
         "Not on this machine: nb201-200epochs" in text
-        for text in drawn(page).values()
+        for text in messages(page).values()
         if "size M" not in text
     )
 
@@ -252,13 +274,14 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
                 "Over {n} runs.",
                 shown=False,
             ),
-            "missing": Drawing(absent, None, None, "Of {unknown} cells."),
+            "missing": Drawing(absent, absent, absent, "Of {unknown} cells."),
         },
     )
     page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
     assert page.numbers == {"n": "3", "unknown": "–"}
-    assert [caption for _, caption in page.tables.values()] == ["Over 3 runs.", "Of – cells."]
-    assert page.tables["missing"][0].to_dict("list") == {"": ["Fetch it."]}
+    captions = [page.caption(table) for table in module.TABLES.values()]
+    assert captions == ["Over 3 runs.", "Of – cells."]
+    assert rows_by_table(page)["missing"].to_dict("list") == {MISSING: ["Fetch it."]}
     whole, missing = (page.figure(name).text for name in module.FIGURES)
     assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
     assert "\n+++\nThere are 2.\n\nOver 3 runs.\n" in whole

@@ -6,7 +6,7 @@ import pytest
 from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
-from nasrepro.pages.page import Absent, Inputs, how_to_get, is_here
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
 from nasrepro.studies import correlations, results
 
 
@@ -52,8 +52,8 @@ def test_two_truths_and_their_difference_in_one_row():
     )
     row, other = own_truth_grid(rows, gains).to_dict("records")
     assert (row["size"], other["size"]) == ("S", "M")
-    assert row["with our own benchmark"] == "0.70 [0.60, 0.80]"
-    assert row["with the published table"] == "0.50 [0.40, 0.60]"
+    assert row["by our benchmark"] == "0.70 [0.60, 0.80]"
+    assert row["by the published table"] == "0.50 [0.40, 0.60]"
     assert row["difference, interval over cells"] == "0.20 [0.10, 0.30]"
 
 
@@ -81,8 +81,8 @@ def test_numbers_are_of_small_supernets_of_the_full_space():
 
 
 def test_claims_count_with_our_supernets_and_never_the_authors():
-    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"]})
-    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"]})
+    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"], "counted": [True]})
+    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"], "counted": [False]})
     found = page.claims({"claims": supported, "authors_claims": contradicted})
     assert found["verdict"].tolist() == [
         "supported",
@@ -90,6 +90,7 @@ def test_claims_count_with_our_supernets_and_never_the_authors():
     ]
     found = page.claims({"claims": supported, "ours_claims": contradicted})
     assert found["verdict"].tolist() == ["supported", "contradicted"]
+    assert found["source"].tolist() == ["NAS-Bench-201", "ours"]
 
 
 def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():

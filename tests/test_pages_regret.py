@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.pages import regret as page
-from nasrepro.pages.page import Absent, Inputs
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.regret import comparison_table
 from nasrepro.studies import regret, results
 

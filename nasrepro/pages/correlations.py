@@ -12,15 +12,14 @@ from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_see
 from nasrepro.claims import exact, judge, read_claims, verdict
 from nasrepro.metrics import spearman
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
-    claims_of_both,
-    claims_table,
     interval_grid,
     plus_minus,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
@@ -68,8 +67,18 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Args:
         frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
     """
-    return pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    rows = pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    return rows.assign(source=np.where(rows["counted"], "NAS-Bench-201", "ours"))
+
+
+def others(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The claims of Pourchot judged by the authors' own supernets, if their statistics are here."""
+    known = "authors_claims" in frames
+    return {"the authors' supernets": frames["authors_claims"]} if known else {}
 
 
 def judged(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
@@ -249,6 +258,7 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "subspace": tried["subspace"],
+            "n": tried["n"].astype(str),
             "sampler": [
                 f"{row.sampler} (the grid's)" if row.in_grid else row.sampler
                 for row in tried.itertuples()
@@ -261,7 +271,6 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
                 with_interval(row.mean_, row.ci_low, row.ci_high)
                 for row in tried.rename(columns={"mean": "mean_"}).itertuples()
             ],
-            "n": tried["n"].astype(str),
         }
     )
 
@@ -280,7 +289,7 @@ def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
         rows: the table own_truth of study 1.
         gains: its table own_gain.
     """
-    heads = {"own": "with our own benchmark", "table": "with the published table"}
+    heads = {"own": "by our benchmark", "table": "by the published table"}
     texts = rows.assign(
         text=[with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()],
         truth=rows["truth"].map(heads),
@@ -365,7 +374,7 @@ def published(page: Inputs) -> pd.DataFrame:
     columns = {head: ranked(page, *of) for head, of in PUBLISHED.items()}
     counts = {f"published, {row.setting}": str(row.n) for row in published_full(page).itertuples()}
     counts |= {f"ours, {row.size}": str(row.n) for row in ours_full(page, "spearman").itertuples()}
-    return grid_of({**columns, "n": counts}, list(columns["Spearman"]), "ranking")
+    return grid_of({"n": counts, **columns}, list(columns["Spearman"]), "ranking")
 
 
 def ranked(page: Inputs, metric: str, cells: str, own: str | None) -> dict[str, str]:
@@ -457,7 +466,8 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
     """Table 3 from the supernets of a source, and the parameter count of the same cells."""
     if source == "ours":
         wanted_101(page)
-    grid = table3_grid(page.frame(correlations.TABLE3[source], NEEDS[source]), cell)
+    rows = page.frame(correlations.TABLE3[source], NEEDS[source])
+    grid = table3_grid(rows, cell, appraisal.SPACES, appraisal.METHODS)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
     return grid.assign(**{"parameter count": [f"{counted[space]:.2f}" for space in grid["space"]]})
 
@@ -467,67 +477,54 @@ def setting_101(page: Inputs) -> pd.DataFrame:
     return describe_runs(wanted_101(page), {"all runs": appraisal.PROFILES[page.profile].base.net})
 
 
-def claims_101(page: Inputs) -> pd.DataFrame:
-    """Claims about rankings, judged by the supernets of each source."""
-    sources = [source for source in correlations.TABLE3 if source in page.frames] or ["ours"]
-    return claims_of_both({source: judged(page.frames, f"{source}_claims") for source in sources})
-
-
 TABLES = {
     "setting": Table(
         "What all runs on NAS-Bench-201 share, read from their configs.",
         lambda page: describe_runs(runs_201(page), correlations.PROFILES[page.profile].nets),
     ),
     "tried": Table(
-        "Settings tried with small supernets: Spearman correlation over the random sample, mean "
+        "Settings tried with small supernets. Spearman correlation over the random sample, mean "
         "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
         "subspaces that alone.",
         settings_tried,
     ),
     "metrics": Table(
-        "Correlations over the random sample, by subspace and size: mean and 95% interval over n "
+        "Correlations over the random sample, by subspace and size. Mean and 95% interval over n "
         "seeds.",
         metrics,
     ),
     "metrics-top": Table(
-        "What the best cells get: mean and 95% interval over n seeds. *Best of predicted top 10* "
+        "What the best cells get. Mean and 95% interval over n seeds. *Best of predicted top 10* "
         "is the stand-alone accuracy of the best among the ten best predicted cells of the random "
         "sample. The last column is one number of all seeds; its interval is a bootstrap over "
         "all resamples of them. It ends where a single seed does, so with three it is too narrow.",
         metrics_top,
     ),
-    "claims": Table(
-        "The claims of Laube's section 4.1. A claim is supported if the whole interval lies where "
-        "it must, contradicted if none of it does, else undecided. n counts cells where the "
-        "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
-        "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        "of both groups' seeds: no verdict depends on a draw.",
-        lambda page: claims_table(judged(page.frames, "claims"), "ours"),
-    ),
     "own": Table(
-        "Spearman correlation of the supernets' proxy accuracy with both truths over the same "
-        "cells, those of the random sample that our own benchmark has: mean and 95% interval over "
+        "The same cells by both truths. Spearman correlation of the supernets' proxy accuracy over "
+        "those cells of the random sample that our own benchmark has: mean and 95% interval over "
         "n seeds, which says nothing about other cells. The difference of the two means has an "
         "interval over cells instead (bootstrap), which says nothing about other supernets.",
         own_truth,
     ),
     "published": Table(
-        "Supernets that others trained on all of NAS-Bench-201, by channels, batch size and epochs "
-        "(5 cells a stage, images of full size; balanced: drawing equally from three parts of the "
-        "cells), beside ours in the full space: mean and 95% interval over n supernets. The "
-        "published ones rank all 15,625 cells by accuracy on the 10,000 test images, as the "
-        "parameter count does; ours the random sample, by held-out training images.",
+        "Supernets that others trained on all of NAS-Bench-201, beside ours in the full space. "
+        "Theirs by channels, batch size and epochs (5 cells a stage, images of full size; "
+        "balanced: drawing equally from three parts of the cells). Mean and 95% interval over n "
+        "supernets. The published ones rank all 15,625 cells by accuracy on the 10,000 test "
+        "images, as the parameter count does; ours the random sample, by held-out training "
+        "images.",
         published,
     ),
     "published-masks": Table(
-        "Spearman correlation by subspace: mean and 95% interval over supernets. The published "
-        "ones were trained in the full space and rank all cells of each subspace; ours were "
-        "trained in the subspace and rank its random sample. The ceiling is that of one run "
-        "of the next table.",
+        "Spearman correlation by subspace, published supernets and ours. Mean and 95% interval "
+        "over supernets. The published ones were trained in the full space and rank all cells of "
+        "each subspace; ours were trained in the subspace and rank its random sample. The ceiling "
+        "is that of one run of the next table.",
         published_masks,
     ),
     "ceilings": Table(
-        "Noise ceilings: Spearman correlation between trainings of the same n cells (mean over "
+        "Noise ceilings. Spearman correlation between trainings of the same n cells (mean over "
         "pairs), that of means of three trainings by Spearman and Brown's formula, and the roots "
         "of both: the best that a predictor without noise can reach against one training, or "
         "against the mean of three. Of NAS-Bench-201 two trainings a cell, of NAS-Bench-101 three. "
@@ -536,36 +533,68 @@ TABLES = {
         ceilings_table,
     ),
     "half-precision": Table(
-        "The same small supernets of the full space, evaluated in two precisions: Spearman "
+        "The same small supernets of the full space, evaluated in two precisions. Spearman "
         "correlation between the two over random cells, and how much that with the truth changes. "
         "Mean and 95% interval over n supernets; images: held out, to evaluate on.",
         half_precision,
     ),
     "authors": Table(
-        "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and "
+        "Pourchot's table 3, computed from the authors' raw results. Mean Spearman correlation and "
         "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
         "constant; it is left out. The last column is that of the parameter counts of all these "
         "cells.",
         lambda page: table3(page, "authors", plus_minus),
     ),
     "ours": Table(
-        "The same from our supernets, all over the same cells of a subspace: mean Spearman "
-        "correlation and Student's 95% interval over n supernets, no further than ±1; and that of "
-        "the cells' parameter counts.",
-        lambda page: table3(page, "ours", with_count),
+        "Pourchot's table 3 from our supernets. All over the same cells of a subspace: mean "
+        "Spearman correlation and Student's 95% interval over n supernets, no further than ±1; "
+        "and that of the cells' parameter counts.",
+        lambda page: table3(page, "ours", with_failures),
     ),
     "setting-101": Table(
         "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
         setting_101,
     ),
-    "claims-101": Table(
-        "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces "
-        "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
-        "the authors' supernets give is a check of what the paper says: it was known when the "
-        "rules were written. The last two claims are about the benchmark, whoever's cells are "
-        "counted.",
-        claims_101,
+}
+
+
+PARTS = {  # of the design: the runs behind each table of statistics; others have none of ours
+    **dict.fromkeys(("summary", "top_n", "tau_a", "baseline", "tried"), ("nb201",)),
+    **dict.fromkeys(("runs", "seeds", "settings", "own", "own_truth", "own_gain"), ("nb201",)),
+    **dict.fromkeys(("precision", "half_precision"), ("nb201", "precision")),
+    **dict.fromkeys(
+        ("ours", "ours_patterns", "ours_claims", correlations.TABLE3["ours"]), ("nb101",)
     ),
+}
+
+
+def parts_of(name: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    return PARTS.get(name, ())
+
+
+RANKED = (
+    *("fine-tuning", "improves-SINGLE-K", "improves-PRO-RATA", "improves-AVG-3"),
+    *("improves-S-K + P-R", "less-variance", "outputs-matter", "residual-ranks"),
+    *("same-level", "size-hint"),
+)
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-usage": ("conv3-everywhere", "usage-order", "pool-for-skip"),
+    "fig-share": ("conv3-half", "substitutes-for-conv3"),
+    "fig-scatter": ("tau-rises", "mask-zero-tau", "mask-zero-chance"),
+    "fig-topn": (
+        *("baseline-tau_a", "mask-zero-tau_a", "mask-pool-tau_a", "mask-skip-tau_a"),
+        *("mask-skip-below-random", "mask-conv1-tau_a", "mask-conv3-tau_a", "mask-both"),
+        *("mask-zero-skip", "mask-pool-combinations", "tau-within-top"),
+    ),
+    "fig-topn-medium": (
+        *("medium-baseline", "medium-fails", "medium-harmful", "medium-below-random"),
+        "medium-deviation",
+    ),
+    "tab-tried": ("mask-zero-tau",),
+    "tab-authors": RANKED,
+    "tab-ours": RANKED,
+    "fig-bias": ("bias-residual", "bias-conv3", "residual-better", "residual-best"),
 }
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from nasrepro import plots
 
 if TYPE_CHECKING:
-    from nasrepro.pages.page import Inputs
+    from nasrepro.pages.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ def numbered_figure(picture: str, finding: str, notes: str, label: str) -> str:
     return f"````{{inline-figure}} {label}\n{picture}\n+++\n{finding}\n\n{notes}\n````"
 
 
-def folded(title: str, content: str) -> str:
-    """MyST that is seen only when its title is clicked."""
-    return f":::::{{dropdown}} {title}\n:class-container: fold\n\n{content}\n:::::"
+def folded(title: str, content: str, unfolded: bool = False) -> str:
+    """MyST that is seen only when its title is clicked, or until then."""
+    state = ":open:\n" if unfolded else ""
+    return f":::::{{dropdown}} {title}\n:class-container: fold\n{state}\n{content}\n:::::"
 
 
 def placeholder(text: str) -> str:

@@ -23,6 +23,7 @@ from nasrepro import benchmarks, spaces, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.pages.text import with_interval
+from nasrepro.pages.under import runs_anchor
 from nasrepro.paths import results_dir
 
 TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sphinx", "papermill")
@@ -40,8 +41,10 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
         "columns.md": columns(),
         "counts.md": counts(),
         "verdicts.md": verdicts(executions),
+        "claims.md": all_claims(executions),
         "notebooks.md": notebooks(executions),
         "machines.md": machines(executions),
+        "records.md": records(executions),
         "versions.md": versions(),
         "ratios.md": ratios(results_dir() / "bench.json"),
         "selfmade.md": own_benchmark(selfmade.NAME),
@@ -253,6 +256,14 @@ def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown_table(["study", *counts.columns], rows)
 
 
+def all_claims(executions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every claim of every study as a card, with a link to the page of its study."""
+    from nasrepro.pages import cards, registry  # imports torch: slow
+
+    shown = dict(filter(None, (_study(*each) for each in executions.items())))
+    return cards.cards(registry.all_claims(shown), {}, {}, home="../") + "\n"
+
+
 def _link(notebook: str) -> str:
     return f"{{doc}}`/book/_executed/{notebook}`"
 
@@ -314,6 +325,55 @@ def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
     header = ["device", "processor", "threads", "trained in", "versions", "runs"]
     rows = [[*key, str(count)] for key, count in sorted(counts.items())]
     return markdown_table(header, rows) if rows else "No record is stored yet.\n"
+
+
+def records(executions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every stored run behind a page: a section for each part of each study."""
+    shown = dict(filter(None, (_study(*each) for each in executions.items())))
+    sections = [
+        f"({runs_anchor(name, part)})=\n## {name}{f', {part}' if part else ''}\n\n"
+        f"{len(stored)} runs in the profile {profile}.\n\n{_runs_table(stored, labels)}"
+        for name, profile in shown.items()
+        for part, (stored, labels) in _by_part(name, profile).items()
+    ]
+    return "\n".join(sections) or "No record is stored yet.\n"
+
+
+def _by_part(name: str, profile: str) -> dict[str, tuple[list[Any], list[dict[str, str]]]]:
+    """The stored records of a study and their labels, by the part of its design."""
+    from nasrepro.studies.design import PART  # imports torch: slow
+    from nasrepro.studies.results import plan
+
+    design = studies.study(name).design(profile)
+    found: dict[str, tuple[list[Any], list[dict[str, str]]]] = {}
+    for record in plan(name, profile).stored:
+        labels = dict(design[record.config])
+        stored, its_labels = found.setdefault(labels.pop(PART, ""), ([], []))
+        stored.append(record)
+        its_labels.append(labels)
+    return found
+
+
+def _runs_table(stored: Iterable[Any], labels: Iterable[Mapping[str, str]]) -> str:
+    """Key, labels, config, status, time and machine of records, folded."""
+    from nasrepro.studies.results import precision_of, seconds  # imports torch: slow
+
+    rows = []
+    for record, its in zip(stored, labels, strict=True):
+        config, found = record.config, record.measurement
+        trained = f"{config.train.epochs} epochs, batch {config.train.batch_size}, "
+        trained += f"rate {config.train.learning_rate:g}, {config.sampler}, {precision_of(record)}"
+        machine = f"{found.cpu}, {found.threads} thread(s)"
+        rows.append(
+            [
+                f"`{record.key[:12]}`",
+                *("; ".join(its.values()), config.seed, str(config.net), trained, record.status),
+                f"{seconds(record) / 60:.1f}",
+                machine,
+            ]
+        )
+    header = ["key", "what", "seed", "network", "training", "status", "minutes", "machine"]
+    return f":::{{dropdown}} Keys\n\n{markdown_table(header, rows)}:::\n"
 
 
 def ratios(path: Path) -> str:

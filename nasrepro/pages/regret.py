@@ -11,13 +11,13 @@ from nasrepro import plots
 from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_cells, describe_runs, machine
 from nasrepro.pages.text import (
-    claims_table,
     recomputed_table,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
@@ -107,8 +107,18 @@ def odd_effects() -> pd.DataFrame:
 
 
 def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The claims of this study, with verdicts, or "not run"; `frames` as in `Inputs`."""
-    return frames["claims"] if "claims" in frames else pd.DataFrame(judge("pourchot_search", {}))
+    """The claims of this study, with verdicts, or "not run".
+
+    Args:
+        frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
+    """
+    empty = pd.DataFrame(judge("pourchot_search", {}))
+    rows = frames.get("claims", empty)
+    searched = rows["claim"].str.startswith("greedy-")
+    return rows.assign(source=np.where(searched, "complete table", "the authors' supernets"))
 
 
 # ---- numbers
@@ -123,9 +133,12 @@ def source(page: Inputs) -> str:
     return "everything below was computed from them when this page was made"
 
 
-def where(benchmark: str, records: list[Record]) -> str:
-    """On which machines runs were computed, as a sentence; none without runs."""
-    return f"{benchmark}: {machine(records)}." if records else ""
+def where(page: Inputs) -> str:
+    """On which machines our runs were computed; Absent without runs."""
+    records = [*records_201(page), *records_whole(page), *records_101(page), *records_macro(page)]
+    if not records:
+        raise page.absent()
+    return machine(records)
 
 
 def candidates(page: Inputs) -> str:
@@ -272,9 +285,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "whole-space": lambda page: protocol(page).whole,
     "whole-size": lambda page: f"{protocol(page).whole.size:,}",
     "whole-share": lambda page: f"{comparison.paper_trainings(protocol(page).whole.size):,}",
-    "machine": lambda page: where("NAS-Bench-201", records_201(page) + records_whole(page)),
-    "macro-machine": lambda page: where("NAS-Bench-Macro", records_macro(page)),
-    "nb101-machine": lambda page: where("NAS-Bench-101", records_101(page)),
+    "machine": where,
     **verdict_numbers(claims),
     "same-sign": same_sign,
     "spaces": lambda page: len(table4(page)),
@@ -285,7 +296,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "odd-p": lambda page: len(odd_effects()),
     "printed": lambda page: len(printed("printed_effects")),
     "wins": lambda page: len(printed("printed_superiority")),
-    "odd-wins": lambda page: (~printed("printed_superiority")["agrees"]).sum(),
+    "wins-agree": lambda page: printed("printed_superiority")["agrees"].sum(),
     "texts": lambda page: len(readings(page)),
     "texts-agree": lambda page: readings(page)["all"].sum(),
     "texts-reading": lambda page: (readings(page)["any"] & ~readings(page)["all"]).sum(),
@@ -468,7 +479,8 @@ def oneshot_101_methods(page: Inputs) -> pd.DataFrame:
     others = rows[rows["method"] != appraisal.BASELINE]
     if others.empty:
         raise page.absent(NEEDS["nb101"])
-    return table3_grid(others.rename(columns={"difference": "mean", "supernets": "n"}), with_count)
+    rows = others.rename(columns={"difference": "mean", "supernets": "n"})
+    return table3_grid(rows, with_failures, appraisal.SPACES, appraisal.METHODS)
 
 
 def oneshot_by_account(rows: pd.DataFrame, *shown: str) -> pd.DataFrame:
@@ -495,15 +507,22 @@ def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
     return effects_table(rows).rename(columns=SEARCHED)
 
 
+def by_benchmark(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of `NAMES`."""
+    return rows.sort_values(
+        "benchmark", key=lambda names: names.map(list(NAMES).index), kind="stable"
+    )
+
+
 def whole(page: Inputs) -> pd.DataFrame:
     """How supernets that evaluated every cell rank them."""
-    rows = page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]})
+    rows = by_benchmark(page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]}))
     return whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
 
 
 def largest(page: Inputs) -> pd.DataFrame:
     """Regret of the cell with the most parameters of each space."""
-    rows = page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]})
+    rows = by_benchmark(page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]}))
     heads = {"regret": "test regret", "parameters": "Spearman of the count"}
     columns = {name: name for name in ("benchmark", "space", "cells")} | heads
     return recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
@@ -562,7 +581,8 @@ TABLES = {
     ),
     "oneshot-101-methods": Table(
         "NAS-Bench-101, the other methods of the paper's table 3, and our supernets as far as "
-        "study 1 has them: the difference of regrets as above, its interval, n supernets. "
+        "study 1 has them. The difference of regrets as above, with its interval; n supernets of a "
+        "method. "
         f"{FAILED}",
         oneshot_101_methods,
     ),
@@ -588,7 +608,7 @@ TABLES = {
         ),
     ),
     "whole": Table(
-        "How all cells of a space are ranked: Spearman correlation of proxy accuracy (mean and "
+        "How supernets rank all cells of a space. Spearman correlation of proxy accuracy (mean and "
         "Student's 95% interval over n supernets), and of the number of parameters and of "
         "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
         f"searches report. {FAILED}",
@@ -597,14 +617,15 @@ TABLES = {
     **searched_whole(regret.NB201_WHOLE),
     **searched_whole(regret.MACRO_WHOLE),
     "largest": Table(
-        "Test regret, percent, of the cell with the most parameters in its space (of several, the "
-        "mean), trained alone; and how the parameter count ranks all cells of the space. Test "
-        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample.",
+        "Training the largest cell, without any search. Test regret, percent, of the cell with "
+        "the most parameters in its space (of several, the mean), trained alone; and how the "
+        "parameter count ranks all cells of the space. Test accuracies as reported by the "
+        "searches; of NAS-Bench-101, of the cells in the sample.",
         largest,
     ),
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
     "superiority": Table(
-        "How probable it is that a run with weight sharing is the better one: as printed, and as "
+        "How probable it is that a run with weight sharing is the better one. As printed, and as "
         "the d of table 4 gives it, for every d that rounds to it. Beside A_4's the text has no d.",
         lambda page: recomputed_table(
             printed("printed_superiority"),
@@ -656,21 +677,48 @@ TABLES = {
             },
         ),
     ),
-    "regret-verdicts": Table(
-        "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
-        "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
-        "of greedy search, or spaces. Intervals are over these, that of d divided by the pooled "
-        "deviation; that of the correlation is Fisher's.",
-        lambda page: claims_table(
-            claims(page.frames), "the authors' supernets, or searches of complete tables"
-        ),
-    ),
     "precision": Table(
         "Claims that something is small. Half width: of the interval in the table above, of the "
         "correlation of that around zero. Room: how far from zero an estimate with such an "
         "interval may lie for the claim to be supported; below zero, it never is.",
         precision,
     ),
+}
+
+
+PARTS = {  # of the design: whose runs are compared on each benchmark
+    "nb101": "nb101",
+    "nb201": "nb201",
+    regret.NB201_WHOLE: "nb201_whole",
+    regret.MACRO_WHOLE: "macro",
+}
+WHOLE_PARTS = {"nb201": "nb201_whole", "macro": "macro"}  # where supernets evaluated every cell
+
+
+def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    if name in ("whole", "ranks"):
+        known = WHOLE_PARTS
+    elif name in ("comparisons", "curves"):
+        known = PARTS
+        theirs = (rows["benchmark"] == "nb101") & (rows.get("method") != regret.OURS)
+        rows = rows[~theirs]
+    else:
+        return []
+    return [known[benchmark] for benchmark in rows["benchmark"].unique() if benchmark in known]
+
+
+ONE_SHOT = ("oneshot-A_1", "oneshot-A_FULL^NRES", "oneshot-A_FULL^RES", "oneshot-A_4")
+SMALL = ("effect-A_3", "effect-A_2", "effect-A_FULL")
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-effects": (*ONE_SHOT, *SMALL),
+    "tab-oneshot-101": ONE_SHOT,
+    "tab-effects-101": SMALL,
+    "tab-precision": (*SMALL, "no-link"),
+    **{
+        f"tab-greedy-{benchmark}": (f"greedy-first-{benchmark}", f"greedy-last-{benchmark}")
+        for benchmark, _ in regret.WHOLE
+    },
 }
 
 

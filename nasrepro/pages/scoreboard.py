@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from nasrepro.claims import VERDICTS
-from nasrepro.pages import of_study
-from nasrepro.pages.page import statistics_at_hand
-from nasrepro.studies import results, study
+from nasrepro.pages.registry import claims_of
 
 
 def scoreboard(profiles: Mapping[str, str]) -> pd.DataFrame:
@@ -23,18 +21,6 @@ def scoreboard(profiles: Mapping[str, str]) -> pd.DataFrame:
     rows = {name: count(claims_of(name, profile)) for name, profile in profiles.items()}
     columns = ["claims", *VERDICTS]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=int)
-
-
-def claims_of(name: str, profile: str) -> pd.DataFrame:
-    """The claims of a study with their verdicts, from its stored statistics, else computed.
-
-    What is stored is what `study run` and `study collect` computed; it is read in no time.
-    """
-    if results.statistics_dir(name, profile).is_dir():
-        statistics = results.stored_statistics(name, profile)
-    else:
-        statistics = statistics_at_hand(results.plan(name, profile), name, profile)
-    return of_study(name).claims(study(name).tables(statistics) if statistics else {})
 
 
 def count(claims: pd.DataFrame) -> list[int]:

@@ -1,11 +1,14 @@
 """Numbers and tables of pages as text."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from nasrepro.pages.drawing import folded
 
 
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
@@ -25,91 +28,96 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
-def numbered_table(frame: pd.DataFrame, caption: str, name: str) -> str:
-    """A numbered MyST table with a caption; texts as they are.
+def numbered_table(frame: pd.DataFrame, caption: str, name: str, unfolded: bool = False) -> str:
+    """A numbered MyST table, folded below its title; texts as they are, but no number breaks.
 
     Args:
         frame: what to show, columns named as in the table's head.
-        caption: one or two sentences.
+        caption: a title, which is its first sentence, and notes.
         name: label for references.
+        unfolded: whether the table is visible at first.
     """
-    body = frame.to_markdown(index=False, disable_numparse=True)
-    return f"```{{table}} {caption}\n:name: {name}\n\n{body}\n```"
+    stacked = len(frame.columns) >= STACKED
+    texts = frame.map(lambda text: unbroken(text, stacked))
+    body = texts.to_markdown(index=False, disable_numparse=True)
+    title, notes = title_and_notes(caption)
+    table = f"```{{table}} {title}\n:name: {name}\n\n{body}\n```"
+    return folded(f"{{numref}}`{name}`: {title}", f"{notes}\n\n{table}", unfolded)
 
 
-def claims_table(claims: pd.DataFrame, whose: str) -> pd.DataFrame:
-    """The columns a reader of a claims table wants, as text.
+def title_and_notes(caption: str) -> tuple[str, str]:
+    """The first sentence of a caption, and the rest.
+
+    >>> title_and_notes("What 1.5 is, of A_1. Mean of n. An asterisk failed.")
+    ('What 1.5 is, of A_1.', 'Mean of n. An asterisk failed.')
+    """
+    title, *notes = re.split(r"(?<=\.)\s+(?=[A-Z*{])", caption, maxsplit=1)
+    return title, "".join(notes)
+
+
+def unbroken(text: str, stacked: bool = False) -> str:
+    """A text in which no number breaks over lines, nor an interval.
 
     Args:
-        claims: what `claims.judge` gives.
-        whose: head of the column of what was found.
+        text: of a table.
+        stacked: whether an interval stands below its number, as in a table with many.
+
+    >>> unbroken("a mean of 0.5 [0.4, 0.6]").replace("\N{NO-BREAK SPACE}", "_")
+    'a mean of 0.5_[0.4,_0.6]'
+    >>> unbroken("0.5 [0.4, 0.6]", stacked=True).replace("\N{NO-BREAK SPACE}", "_")
+    '0.5<br>[0.4,_0.6]'
     """
-    return pd.DataFrame(
-        {
-            **_stated(claims),
-            f"{whose}, 95% interval": _found(claims),
-            "n": claims["n"].astype(str),
-            "verdict": _verdicts(claims),
-        }
-    )
+
+    def join(found: re.Match[str]) -> str:
+        interval = found[2].replace(" ", "\N{NO-BREAK SPACE}")
+        return found[1] + ("<br>" if stacked else "\N{NO-BREAK SPACE}") + interval
+
+    return NUMBER.sub(join, text)
 
 
-def _found(claims: pd.DataFrame) -> list[str]:
-    """The quantity of each claim, with its interval unless it is an exact count."""
-    return [
-        f"{row.ours:.2f} (exact)"
-        if row.counted and row.n
-        else with_interval(row.ours, row.ci_low, row.ci_high)
-        for row in claims.itertuples()
-    ]
+NUMBER = re.compile(r"(-?[\d.]+) (\[[^\]]*\]|± [\d.]+)")
+STACKED = 6  # columns of a table in which intervals stand below their numbers
 
 
-def _verdicts(claims: pd.DataFrame) -> list[str]:
-    """The verdict of each claim, with its reason if it has one."""
-    return [
-        f"{row.verdict}: {row.reason}" if row.reason else row.verdict for row in claims.itertuples()
-    ]
-
-
-def _stated(claims: pd.DataFrame) -> dict[str, pd.Series]:
-    """The columns of a claims table that are the same whatever was found."""
-    later = claims["added"].map({"before": "", "after": "; added after results"})
-    later += claims["corrected"].map({False: "", True: "; corrected after results"})
-    return {
-        "claim": claims["statement"] + " (" + claims["where"] + later + ")",
-        "paper": claims["reported"],
-        "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
-    }
-
-
-def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The same claims judged on several sources, e.g. the authors' supernets and ours, as text.
+def table3_grid(
+    table: pd.DataFrame,
+    cell: Callable[[Any], str],
+    spaces: Sequence[str],
+    methods: Sequence[str],
+) -> pd.DataFrame:
+    """A table like Pourchot's table 3: a row a space, one column of n, and one a method.
 
     Args:
-        judged: what `claims.judge` gives, by source.
-    """
-    columns = _stated(next(iter(judged.values())))
-    for source, claims in judged.items():
-        columns[f"{source}: 95% interval, verdict"] = [
-            f"{found}, n = {n}: {verdict}" if n else verdict
-            for found, n, verdict in zip(
-                _found(claims), claims["n"], _verdicts(claims), strict=True
-            )
-        ]
-    return pd.DataFrame(columns)
-
-
-def table3_grid(table: pd.DataFrame, cell: Callable[[Any], str]) -> pd.DataFrame:
-    """A table like Pourchot's table 3: a row a space, a column a method.
-
-    Args:
-        table: space, method and what `cell` needs, one row a space and method.
+        table: space, method, n and what `cell` needs, one row a space and method.
         cell: the text of a row.
+        spaces: the order of the rows; others come last.
+        methods: the order of the columns; others come last.
     """
     texts = table.assign(text=[cell(row) for row in table.itertuples()])
-    spaces, methods = texts["space"].unique(), texts["method"].unique()
     grid = texts.pivot(index="space", columns="method", values="text")
-    return grid.loc[spaces, methods].fillna("–").rename_axis(columns=None).reset_index()
+    grid = grid.loc[ordered(grid.index, spaces), ordered(grid.columns, methods)]
+    grid.insert(0, "n", [counted(table.loc[table["space"] == space, "n"]) for space in grid.index])
+    return grid.fillna("–").rename_axis(columns=None).reset_index()
+
+
+def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Names in a known order, then the others as they come.
+
+    >>> ordered(["z", "b", "a"], ["a", "b", "c"])
+    ['a', 'b', 'z']
+    """
+    names = list(names)
+    return [name for name in known if name in names] + [n for n in names if n not in known]
+
+
+def counted(numbers: pd.Series) -> str:
+    """One number, or the least and the largest of several.
+
+    >>> counted(pd.Series([5, 5])), counted(pd.Series([3, 5, 4]))
+    ('5', '3 to 5')
+    """
+    least, most = numbers.min(), numbers.max()
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def plus_minus(row: Any) -> str:
@@ -117,9 +125,9 @@ def plus_minus(row: Any) -> str:
     return f"{row.mean:.2f} ± {row.ci:.2f}{'*' * (5 - row.n)}"
 
 
-def with_count(row: Any) -> str:
-    """A mean, its interval, n; an asterisk for each supernet that failed."""
-    return f"{with_interval(row.mean, row.ci_low, row.ci_high)}, n = {row.n}{'*' * row.failed}"
+def with_failures(row: Any) -> str:
+    """A mean and its interval, and an asterisk for each supernet that failed."""
+    return with_interval(row.mean, row.ci_low, row.ci_high) + "*" * row.failed
 
 
 def recomputed_table(frame: pd.DataFrame, texts: dict[str, str], digits: int = 2) -> pd.DataFrame:
