@@ -6,15 +6,16 @@ if the claim holds. The verdict compares the quantity's 95% interval with that r
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from scipy import optimize, stats
 
 from nasrepro.errors import ConfigError
-from nasrepro.stats import Interval
+from nasrepro.stats import ALPHA, Interval, Student, holm
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_TESTABLE = "not testable here"  # what the claim is about cannot appear in our runs
@@ -62,7 +63,55 @@ class Claim:
     added: str = "before"  # our results were seen, or "after"
     corrected: bool = False  # after they were seen; a comment in the file says from what, and why
     untestable: str = ""  # why our runs cannot test it, if so; then there is no other verdict
-    printed: float | None = None  # the quantity itself, where the paper's numbers give it
+    printed: float = math.nan  # the quantity as the paper has it, where it prints a number
+
+
+class Estimate(Protocol):
+    """A quantity of which the interval is known at every confidence."""
+
+    @property
+    def finest(self) -> float:
+        """The smallest alpha that its intervals can tell from smaller ones."""
+        ...
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Its interval."""
+        ...
+
+
+# What is counted, exactly or by the intervals of others, has an interval and no distribution.
+Quantity = Interval | Estimate
+
+
+def interval_of(quantity: Quantity) -> Interval:
+    """The 95% interval of a quantity."""
+    return quantity if isinstance(quantity, Interval) else quantity.interval()
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest of several estimates: surely above a bound if each of them is."""
+
+    parts: tuple[Estimate, ...]
+
+    @property
+    def finest(self) -> float:
+        """That of the part that tells least."""
+        return max(part.finest for part in self.parts)
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """The smallest mean, lower and upper bound, so that none is picked by its own mean.
+
+        Without an interval if one part has none. n is the smallest as well.
+
+        >>> two = Student(2.0, 0.5, math.inf, 5), Student(1.5, 1.0, math.inf, 8)
+        >>> mean, low, high, n = Smallest(two).interval()
+        >>> mean, round(low, 2), round(high, 2), n
+        (1.5, -0.46, 2.98, 5)
+        """
+        intervals = [part.interval(confidence) for part in self.parts]
+        mean, low, high, n = np.min(intervals, axis=0).tolist()
+        return Interval(mean, low, high, int(n))
 
 
 def read_claims(paper: str) -> dict[str, Claim]:
@@ -105,18 +154,24 @@ def verdict(interval: Interval, region: Region) -> str:
     return CONTRADICTED if below or above else UNDECIDED
 
 
-def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]]:
+NONE = Interval(math.nan, math.nan, math.nan, 0)  # nothing to compute a quantity from
+
+
+def judge(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]]:
     """One row for each claim of a paper: what it says, what we found, the verdict, its reason.
 
-    Only that a claim is not testable has a reason; the others follow from interval and region.
+    Only that a claim is not testable has a reason; the others follow from interval and region. `p`
+    is `p_value`, of claims that have one; `p_holm` the same by Holm's method over all of them, and
+    `after_holm` the verdict where only a `p_holm` of at most 0.05 decides.
 
     Args:
         paper: as in `read_claims`.
         quantities: by the id of the claim; a claim without one is not run.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim in read_claims(paper).values():
-        found = quantities.get(claim.id, Interval(math.nan, math.nan, math.nan, 0))
+        quantity = quantities.get(claim.id, NONE)
+        found = interval_of(quantity)
         rows.append(
             {
                 "claim": claim.id,
@@ -131,8 +186,108 @@ def judge(paper: str, quantities: Mapping[str, Interval]) -> list[dict[str, Any]
                 "corrected": claim.corrected,
                 "verdict": _verdict(claim, found),
                 "reason": claim.untestable,
+                "p": math.nan if claim.untestable else p_value(quantity, claim.region),
             }
         )
+    for row, p_holm in zip(rows, holm([row["p"] for row in rows]).tolist(), strict=True):
+        row |= {"p_holm": p_holm, "after_holm": UNDECIDED if p_holm > ALPHA else row["verdict"]}
+    return rows
+
+
+def p_value(quantity: Quantity, region: Region) -> float:
+    """The smallest alpha with which the rule decides: a verdict by the interval of 1 - alpha.
+
+    Of an estimate with Student's distribution that is the two-sided p of the null that the truth is
+    at the edge of the region (of two edges, at the one with the larger p). No smaller than
+    `Estimate.finest`; 1 if no alpha decides, NaN of what is counted or has no interval.
+
+    t is sqrt(3) at 2 degrees of freedom, so p is 1 - t / sqrt(t^2 + 2):
+
+    >>> round(p_value(Student(1.0, 1 / 3**0.5, 2, 3), POSITIVE), 4) == round(1 - (3 / 5) ** 0.5, 4)
+    True
+    """
+    if isinstance(quantity, Interval) or math.isnan(quantity.interval().low):
+        return math.nan
+
+    def undecided(log_alpha: float) -> float:
+        interval = quantity.interval(-math.expm1(log_alpha))
+        return 1.0 if verdict(interval, region) == UNDECIDED else -1.0
+
+    first, last = math.log(max(quantity.finest, 1e-12)), math.log(1 - 1e-9)
+    if undecided(first) < 0:
+        return quantity.finest
+    if undecided(last) > 0:
+        return 1.0
+    return math.exp(optimize.bisect(undecided, first, last, xtol=1e-6))
+
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
+
+
+def chances(estimate: Student, region: Region, truth: float) -> tuple[float, float]:
+    """How often the rule supports and contradicts, if the truth were this and the spread is known.
+
+    Over repetitions whose estimate is normal about the truth with the error that was found, and
+    whose own error is that by chi, as Student's t has it: the mean over the errors of the normal
+    probabilities that an interval of that width lies within the region, or beyond it.
+
+    Args:
+        estimate: of which error and degrees of freedom count, and the scale.
+        region: where the truth lies if the claim holds.
+        truth: on the estimate's own scale.
+
+    Returns:
+        The probabilities of "supported" and of "contradicted".
+
+    At the edge the rule errs as often on either side as it is meant to:
+
+    >>> once = chances(Student(0.3, 0.2, 4, 5), POSITIVE, truth=0.0)
+    >>> [round(chance, 4) for chance in once]
+    [0.025, 0.025]
+    """
+    low, high, true = map(estimate.scale.to, (region.low, region.high, truth))
+    below, above = (low - true) / estimate.error, (high - true) / estimate.error
+    ratio = np.sqrt(stats.chi2.ppf((1 + NODES) / 2, estimate.df) / estimate.df)
+    if math.isinf(estimate.df):
+        ratio = np.ones_like(NODES)
+    half = stats.t.ppf(1 - ALPHA / 2, estimate.df) * ratio
+    within = stats.norm.cdf(above - half) - stats.norm.cdf(below + half)
+    beyond = stats.norm.cdf(below - half) + stats.norm.sf(above + half)
+    supported, contradicted = (float(WEIGHTS @ p / 2) for p in (np.maximum(within, 0), beyond))
+    return supported, contradicted
+
+
+def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]]:
+    """What the design can decide: `chances` of each claim, for three truths.
+
+    Args:
+        paper: as in `read_claims`.
+        quantities: by the id of the claim. Those without Student's distribution or without a spread
+            are left out: of them it is not known how they would come out under another truth.
+
+    Returns:
+        Rows: claim, statement, holds if, n; edge, and the chances of "supported" and "contradicted"
+        (`edge_supported`, `edge_contradicted`) if the truth is there, at the edge of the region
+        that is nearest to the estimate; the same of `zero`, where it is not the edge, and of
+        `printed`, where the paper prints the quantity: else NaN.
+    """
+    rows = []
+    for claim in read_claims(paper).values():
+        estimate = quantities.get(claim.id)
+        if claim.untestable or not isinstance(estimate, Student) or not estimate.error > 0:
+            continue
+        mean = estimate.interval().mean
+        edges = [edge for edge in (claim.region.low, claim.region.high) if math.isfinite(edge)]
+        edge = min(edges, key=lambda bound: abs(bound - mean))
+        inside = math.isfinite(estimate.scale.to(0.0)) and edge != 0
+        truths = {"edge": edge, "zero": 0.0 if inside else math.nan, "printed": claim.printed}
+        row: dict[str, Any] = {"claim": claim.id, "statement": claim.statement}
+        row |= {"holds if": str(claim.region), "n": estimate.n}
+        for name, truth in truths.items():
+            known = not math.isnan(truth)
+            found = chances(estimate, claim.region, truth) if known else (math.nan, math.nan)
+            row |= {name: truth, f"{name}_supported": found[0], f"{name}_contradicted": found[1]}
+        rows.append(row)
     return rows
 
 
@@ -143,7 +298,7 @@ def _verdict(claim: Claim, found: Interval) -> str:
     return verdict(found, claim.region) if found.n else NOT_RUN
 
 
-def count_positive(quantities: Sequence[Interval]) -> Interval:
+def count_positive(quantities: Iterable[Quantity]) -> Interval:
     """How many quantities are above zero: by their means, and by what their intervals leave open.
 
     The lower bound counts those whose whole interval is above zero, the upper one all whose
@@ -153,25 +308,13 @@ def count_positive(quantities: Sequence[Interval]) -> Interval:
     >>> count_positive([Interval(2, 1, 3, 5), Interval(2, -1, 5, 5), Interval(-1, nan, nan, 1)])
     Interval(mean=2, low=1, high=3, n=3)
     """
+    intervals = [interval_of(quantity) for quantity in quantities]
     return Interval(
-        sum(q.mean > 0 for q in quantities),
-        sum(q.low > 0 for q in quantities),
-        sum(not q.high <= 0 for q in quantities),
-        len(quantities),
+        sum(q.mean > 0 for q in intervals),
+        sum(q.low > 0 for q in intervals),
+        sum(not q.high <= 0 for q in intervals),
+        len(intervals),
     )
-
-
-def smallest(quantities: Sequence[Interval]) -> Interval:
-    """The smallest of several quantities: surely above a bound if each of them is.
-
-    The smallest mean, lower and upper bound, so that no quantity is picked by its own mean; without
-    an interval if one has none. n is the smallest as well.
-
-    >>> smallest([Interval(2.0, 1, 3.5, 5), Interval(1.5, -2, 5, 8)])
-    Interval(mean=1.5, low=-2.0, high=3.5, n=5)
-    """
-    mean, low, high, n = np.min(quantities, axis=0).tolist()
-    return Interval(mean, low, high, int(n))
 
 
 def exact(value: float, n: int) -> Interval:

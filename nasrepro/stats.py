@@ -10,13 +10,15 @@ runs out beforehand, and say so.
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations_with_replacement
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
+from statsmodels.stats.multitest import multipletests
 
 from nasrepro.errors import NoSolutionError
 from nasrepro.metrics import finite_vector, spearman
@@ -32,6 +34,76 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
+
+
+class Scale(NamedTuple):
+    """Where an estimate is taken to have Student's distribution: the way there, and back."""
+
+    to: Callable[[float], float]
+    back: Callable[[float], float]
+
+
+def _log(value: float) -> float:
+    return -math.inf if value <= 0 else math.log(value)
+
+
+def _exp(value: float) -> float:
+    with np.errstate(over="ignore"):  # as good as infinite
+        return float(np.exp(value))
+
+
+def _artanh(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= 1 else math.atanh(value)
+
+
+PLAIN = Scale(float, float)
+LOGARITHM = Scale(_log, _exp)  # of ratios
+ARTANH = Scale(_artanh, math.tanh)  # Fisher's, of correlations
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """An estimate that is as far from the truth, in standard errors, as Student's t from 0.
+
+    Attributes:
+        mean: the estimate, on the scale.
+        error: its standard error there; 0 of runs that agree, NaN where it is not known.
+        df: degrees of freedom; infinite for a normal variable.
+        n: the number of values behind it.
+        scale: from the estimate's own.
+    """
+
+    mean: float
+    error: float
+    df: float
+    n: int
+    scale: Scale = PLAIN
+    finest: ClassVar[float] = 0.0  # as in `Resampled`: any
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """mean ± t error, back from the scale; t is the (1 + confidence) / 2 quantile.
+
+        Of a ratio of 4, ln 4 ± 12.706 ln 2 with one degree of freedom:
+
+        >>> interval = Student(math.log(4), math.log(2), 1, 8, LOGARITHM).interval()
+        >>> round(interval.mean, 9), round(math.log(interval.high / 4) / math.log(2), 3)
+        (4.0, 12.706)
+        """
+        _check_confidence(confidence)
+        half = float(stats.t.ppf((1 + confidence) / 2, self.df)) * self.error if self.error else 0.0
+        bounds = (self.mean, self.mean - half, self.mean + half)
+        mean, low, high = map(self.scale.back, bounds)
+        return Interval(mean, low, high, self.n)
+
+
+def student_of(interval: Interval, df: float) -> Student:
+    """The estimate that a 95% interval was made of, on its own scale.
+
+    >>> round(student_of(mean_interval([1, 2, 3]), df=2).error, 6) == round(3**-0.5, 6)
+    True
+    """
+    half = (interval.high - interval.low) / 2
+    return Student(interval.mean, half / float(stats.t.ppf(0.975, df)), df, interval.n)
 
 
 def _check_confidence(confidence: float) -> None:
@@ -55,9 +127,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
     (2.0, -0.484, 4.484, 3)
     """
-    _check_confidence(confidence)
     v = finite_vector(values, "values", at_least=1)
-    return _over_strata(float(mean_of(v)), [v], 1, confidence)
+    return _over_strata(float(mean_of(v)), [v], 1).interval(confidence)
 
 
 def mean_correlation(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -204,98 +275,120 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
     >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
     (4.0, -2.085, 10.085, 4)
     """
-    _check_confidence(confidence)
     x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
-    return _difference_over_strata([x], [y], confidence)
+    return _difference_over_strata([x], [y]).interval(confidence)
 
 
-def share_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval for the share of a kind in what a random sample was drawn from.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of a kind in what a random sample was drawn from.
 
-    Args:
+    Attributes:
         successes: members of the sample that are of the kind.
         n: size of the sample.
-        confidence: between 0 and 1.
-
-    With z = 1.96 and all of ten, the bounds are 10 / (10 + z^2) and 1:
-
-    >>> interval = share_interval(10, 10)
-    >>> interval.mean, round(interval.low, 4), interval.high, interval.n
-    (1.0, 0.7225, 1.0, 10)
     """
-    _check_confidence(confidence)
-    bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return Interval(successes / n, float(bounds.low), float(bounds.high), n)
+
+    successes: int
+    n: int
+    finest: ClassVar[float] = 0.0  # as in `Resampled`: any
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Wilson's score interval.
+
+        With z = 1.96 and all of ten, the bounds are 10 / (10 + z^2) and 1:
+
+        >>> interval = Share(10, 10).interval()
+        >>> interval.mean, round(interval.low, 4), interval.high, interval.n
+        (1.0, 0.7225, 1.0, 10)
+        """
+        _check_confidence(confidence)
+        test = stats.binomtest(self.successes, self.n)
+        bounds = test.proportion_ci(confidence, method="wilson")
+        return Interval(self.successes / self.n, float(bounds.low), float(bounds.high), self.n)
 
 
-def stratified_mean_interval(groups: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
-    """Welch's interval for the mean over strata of a mean over runs, all groups independent.
+def stratified_mean(groups: Sequence[ArrayLike]) -> Student:
+    """The mean over strata of a mean over runs, all groups independent (Welch).
 
-    m ± t sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and sizes
-    n, and Satterthwaite's degrees of freedom for t. With one stratum, `mean_interval`.
+    Its error is sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and
+    sizes n; Satterthwaite's degrees of freedom. With one stratum, that of `mean_interval`.
 
     Args:
         groups: for each stratum (e.g. a search space), one number per run, each of shape (n,).
-        confidence: between 0 and 1.
 
     Returns:
-        The mean, its interval (NaN if a group has one run), and n, all runs together.
+        The estimate (without an error if a group has one run); n is all runs together.
 
     Means of 2 and 4, variances of 2 in groups of two, so the error is sqrt(2) / 2 with 2 degrees of
     freedom, and t is 4.303:
 
-    >>> interval = stratified_mean_interval([[1, 3], [3, 5]])
+    >>> interval = stratified_mean([[1, 3], [3, 5]]).interval()
     >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
     (3.0, -0.042, 6.042, 4)
     """
-    _check_confidence(confidence)
     if not groups:
         raise ValueError("expected at least one stratum, found none")
     x = [finite_vector(group, "a group", at_least=1) for group in groups]
     mean = float(mean_of(np.array([mean_of(group) for group in x])))
-    return _over_strata(mean, x, len(x), confidence)
+    return _over_strata(mean, x, len(x))
 
 
-def stratified_difference_interval(
-    a: Sequence[ArrayLike], b: Sequence[ArrayLike], confidence: float = 0.95
-) -> Interval:
-    """Welch's interval for the mean over strata of mean(a) - mean(b), all groups independent.
+def mean_of_estimates(estimates: Sequence[Student]) -> Student:
+    """The mean of independent estimates, with their joint error and Satterthwaite's freedom.
 
-    d ± t sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and sizes
-    n, and Satterthwaite's degrees of freedom for t. With one stratum, `difference_interval`.
+    Args:
+        estimates: on the plain scale, of any numbers of runs.
+
+    Errors of 1 each: sqrt(2) / 2; equal shares of the variance have the freedoms' sum.
+
+    >>> both = mean_of_estimates([Student(2.0, 1.0, 4, 5), Student(4.0, 1.0, 4, 5)])
+    >>> both.mean, round(both.error, 4), both.df, both.n
+    (3.0, 0.7071, 8.0, 10)
+    """
+    squares = np.array([estimate.error**2 for estimate in estimates])
+    freedoms = np.array([estimate.df for estimate in estimates])
+    mean = float(np.mean([estimate.mean for estimate in estimates]))
+    n = sum(estimate.n for estimate in estimates)
+    if not squares.sum() > 0:
+        return Student(mean, float(squares.sum()), math.nan, n)
+    freedom = float(squares.sum() ** 2 / (squares**2 / freedoms).sum())
+    return Student(mean, math.sqrt(squares.sum()) / len(estimates), freedom, n)
+
+
+def stratified_difference(a: Sequence[ArrayLike], b: Sequence[ArrayLike]) -> Student:
+    """The mean over strata of mean(a) - mean(b), all groups independent (Welch).
+
+    Its error is sqrt(sum of v / n) / k over the groups of k strata, with their own variances v and
+    sizes n; Satterthwaite's degrees of freedom. With one stratum, that of `difference_interval`.
 
     Args:
         a: for each stratum (e.g. a search space), one number per run, each of shape (n,).
         b: the same strata in the same order.
-        confidence: between 0 and 1.
 
     Returns:
-        The mean difference, its interval (NaN if a group has one run, or in each stratum all runs
-        of both agree), and n, all runs together.
+        The estimate (without an error if a group has one run, or in each stratum all runs of both
+        agree); n is all runs together.
 
     Differences of 4 and 2; four variances of 2 in groups of two, so the error is sqrt(4) / 2 with 4
     degrees of freedom, and t is 2.776:
 
-    >>> interval = stratified_difference_interval([[5, 7], [3, 5]], [[1, 3], [1, 3]])
+    >>> interval = stratified_difference([[5, 7], [3, 5]], [[1, 3], [1, 3]]).interval()
     >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
     (3.0, 0.224, 5.776, 8)
     """
-    _check_confidence(confidence)
     if len(a) != len(b) or not a:
         raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
     x, y = ([finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b))
-    return _difference_over_strata(x, y, confidence)
+    return _difference_over_strata(x, y)
 
 
-def _difference_over_strata(
-    x: Sequence[np.ndarray], y: Sequence[np.ndarray], confidence: float
-) -> Interval:
+def _difference_over_strata(x: Sequence[np.ndarray], y: Sequence[np.ndarray]) -> Student:
     pairs = list(zip(x, y, strict=True))
     difference = float(np.mean([_difference(g, h) for g, h in pairs]))
-    interval = _over_strata(difference, [*x, *y], len(x), confidence)
+    estimate = _over_strata(difference, [*x, *y], len(x))
     if any(_differ(g, h) for g, h in pairs):
-        return interval
-    return interval._replace(low=math.nan, high=math.nan)
+        return estimate
+    return replace(estimate, error=math.nan)
 
 
 def _differ(x: np.ndarray, y: np.ndarray) -> bool:
@@ -307,16 +400,12 @@ def _difference(x: np.ndarray, y: np.ndarray) -> float:
     return float(mean_of(x) - mean_of(y)) if _differ(x, y) else 0.0
 
 
-def _over_strata(
-    estimate: float, groups: Sequence[np.ndarray], strata: int, confidence: float
-) -> Interval:
-    """The interval of a mean over strata of sums of the groups' means, or of differences."""
+def _over_strata(mean: float, groups: Sequence[np.ndarray], strata: int) -> Student:
+    """The estimate of a mean over strata of sums of the groups' means, or of differences."""
     n = sum(group.size for group in groups)
     if min(group.size for group in groups) == 1:
-        return Interval(estimate, math.nan, math.nan, n)
-    error, freedom = _standard_error(groups, strata)
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error if error else 0.0
-    return Interval(estimate, estimate - half, estimate + half, n)
+        return Student(mean, math.nan, math.nan, n)
+    return Student(mean, *_standard_error(groups, strata), n)
 
 
 def _standard_error(groups: Sequence[np.ndarray], strata: int = 1) -> tuple[float, float]:
@@ -337,66 +426,113 @@ MOST_RESAMPLED = 8  # runs of which all resamples are made: 6,435
 Statistic = Callable[[np.ndarray], float]
 
 
-def statistic_interval(runs: ArrayLike, statistic: Statistic, confidence: float = 0.95) -> Interval:
-    """The bootstrap interval over runs of a statistic of their mean, from all resamples.
+@dataclass(frozen=True, eq=False, slots=True)
+class Resampled:
+    """A statistic of a mean over runs, and of the means of all resamples of the runs.
 
-    Nothing is drawn: each of the n^n resamples of n runs counts, as often as it would be drawn. Of
-    few runs the percentile interval is too narrow, so its tails are those of Student's interval,
-    Phi(-t sqrt(n / (n - 1))) with t of n - 1 degrees of freedom (Hesterberg 2015, "What teachers
-    should know about the bootstrap", 3.3). It reaches no further than the runs do: of three, all
-    are on one side of what they estimate a quarter of the time. For a statistic that jumps or is
-    biased in few runs it is rough.
+    Attributes:
+        mean: the statistic of the runs' mean.
+        values: those that resamples have, each once, shape (values,); none of one run.
+        weights: how probable each is, shape (values,).
+        rarest: the probability of the rarest resample.
+        runs: of the smaller group, if there are two.
+        n: all runs.
+    """
+
+    mean: float
+    values: np.ndarray
+    weights: np.ndarray
+    rarest: float
+    runs: int
+    n: int
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """The bootstrap interval, from all resamples.
+
+        Nothing is drawn: each resample counts as often as it would be drawn. Of few runs the
+        percentile interval is too narrow, so its tails are those of Student's interval,
+        Phi(-t sqrt(n / (n - 1))) with t of n - 1 degrees of freedom (Hesterberg 2015, "What
+        teachers should know about the bootstrap", 3.3). It reaches no further than the runs do:
+        of three, all are on one side of what they estimate a quarter of the time. For a statistic
+        that jumps or is biased in few runs it is rough.
+        """
+        _check_confidence(confidence)
+        if not len(self.values):
+            return Interval(self.mean, math.nan, math.nan, self.n)
+        t = stats.t.ppf((1 - confidence) / 2, self.runs - 1)
+        tail = stats.norm.cdf(t * math.sqrt(self.runs / (self.runs - 1)))
+        low, high = (
+            sign
+            * np.quantile(sign * self.values, tail, weights=self.weights, method="inverted_cdf")
+            for sign in (1, -1)
+        )
+        return Interval(self.mean, float(low), float(high), self.n)
+
+    @property
+    def finest(self) -> float:
+        """The smallest alpha that its intervals can tell from smaller ones.
+
+        That at which each tail is as probable as the rarest resample: beyond it nothing is known.
+        """
+        t = stats.norm.ppf(self.rarest) / math.sqrt(self.runs / (self.runs - 1))
+        return 2 * float(stats.t.cdf(t, self.runs - 1))
+
+
+def resampled(runs: ArrayLike, statistic: Statistic) -> Resampled:
+    """A statistic of the mean over runs, with all n^n resamples of the n runs.
 
     Args:
         runs: one row a run, shape (n, points), at most `MOST_RESAMPLED`.
         statistic: of a mean over runs, shape (points,).
-        confidence: between 0 and 1.
 
     Returns:
-        The statistic of the mean, its interval (NaN bounds of one run), and n.
+        The estimate; without resamples, of one run.
 
     The means of resamples of 0 and 4 are 0, 2, 2 and 4:
 
-    >>> statistic_interval([[0], [4]], statistic=lambda mean: mean[0])
+    >>> resampled([[0], [4]], statistic=lambda mean: mean[0]).interval()
     Interval(mean=2.0, low=0.0, high=4.0, n=2)
     """
-    _check_confidence(confidence)
     v = _runs(runs)
     values, weights = _resampled(v, statistic)
-    low, high = _between_tails(values, weights, len(v), confidence)
-    return Interval(float(statistic(v.mean(axis=0))), low, high, len(v))
+    return _estimate(float(statistic(v.mean(axis=0))), values, weights, len(v), len(v))
 
 
-def statistic_difference_interval(
-    a: ArrayLike, b: ArrayLike, statistic: Statistic, confidence: float = 0.95
-) -> Interval:
-    """`statistic_interval` of the difference between two independent groups of runs, a less b.
+def resampled_difference(a: ArrayLike, b: ArrayLike, statistic: Statistic) -> Resampled:
+    """`resampled`, of the difference between two independent groups of runs, a less b.
 
-    The tails are those of the smaller group, the widest that Welch's interval can have.
+    The tails of its interval are those of the smaller group, the widest that Welch's interval can
+    have.
 
     Args:
         a: one row a run, shape (na, points).
         b: one row a run, shape (nb, points).
         statistic: of a mean over runs, shape (points,).
-        confidence: between 0 and 1.
 
     Returns:
-        The difference, its interval (NaN if a group has one run, or no resample of one group
-        differs from one of the other), and n = na + nb.
+        The estimate; without resamples, if a group has one run, or no resample of one group
+        differs from one of the other. n is na + nb.
 
-    >>> statistic_difference_interval([[5], [7]], [[1], [3]], statistic=lambda mean: mean[0])
+    >>> resampled_difference([[5], [7]], [[1], [3]], statistic=lambda mean: mean[0]).interval()
     Interval(mean=4.0, low=2.0, high=6.0, n=4)
     """
-    _check_confidence(confidence)
     x, y = _runs(a), _runs(b)
-    (ours, weights), (others, other_weights) = (_resampled(v, statistic) for v in (x, y))
-    if not varies(np.concatenate([ours, others])):
-        return Interval(0.0, math.nan, math.nan, len(x) + len(y))
+    n, fewest = len(x) + len(y), min(len(x), len(y))
+    (ours, chances), (others, other_chances) = (_resampled(v, statistic) for v in (x, y))
     values = np.subtract.outer(ours, others).ravel()
-    chances = np.multiply.outer(weights, other_weights).ravel()
-    low, high = _between_tails(values, chances, min(len(x), len(y)), confidence)
-    difference = statistic(x.mean(axis=0)) - statistic(y.mean(axis=0))
-    return Interval(float(difference), low, high, len(x) + len(y))
+    weights = np.multiply.outer(chances, other_chances).ravel()
+    if not varies(np.concatenate([ours, others])):
+        return Resampled(0.0, values[:0], weights[:0], math.nan, fewest, n)
+    difference = float(statistic(x.mean(axis=0)) - statistic(y.mean(axis=0)))
+    return _estimate(difference, values, weights, fewest, n)
+
+
+def _estimate(mean: float, values: np.ndarray, weights: np.ndarray, runs: int, n: int) -> Resampled:
+    """The estimate of some resamples, of which those of one run tell nothing."""
+    if runs == 1:
+        return Resampled(mean, values[:0], weights[:0], math.nan, runs, n)
+    distinct, which = np.unique(values, return_inverse=True)
+    return Resampled(mean, distinct, np.bincount(which, weights), float(weights.min()), runs, n)
 
 
 def _runs(values: ArrayLike) -> np.ndarray:
@@ -422,27 +558,10 @@ def _resampled(runs: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.n
     return np.array([statistic(mean) for mean in counts @ runs / len(runs)]), weights
 
 
-def _between_tails(
-    values: np.ndarray, weights: np.ndarray, n: int, confidence: float
-) -> tuple[float, float]:
-    """What leaves out as much on each side as Student's interval of n runs does; NaN of one."""
-    if n == 1:
-        return math.nan, math.nan
-    t = stats.t.ppf((1 - confidence) / 2, n - 1)
-    tail = stats.norm.cdf(t * math.sqrt(n / (n - 1)))
-    low, high = (
-        sign * np.quantile(sign * values, tail, weights=weights, method="inverted_cdf")
-        for sign in (1, -1)
-    )
-    return float(low), float(high)
-
-
-def deviation_ratio_interval(
-    a: Sequence[Sequence[ArrayLike]], b: Sequence[Sequence[ArrayLike]], confidence: float = 0.95
-) -> Interval:
+def deviation_ratio(a: Sequence[Sequence[ArrayLike]], b: Sequence[Sequence[ArrayLike]]) -> Student:
     """How many times as much runs scatter in a as in b, stratum by stratum.
 
-    The geometric mean over strata of the ratio of standard deviations, and Student's interval of
+    The geometric mean over strata of the ratio of standard deviations, by Student's distribution of
     its logarithm over the strata. Groups may scatter differently: none is pooled with another. The
     logarithm of a standard deviation is too low by (ln(k / 2) - digamma(k / 2)) / 2 for normal
     runs with k degrees of freedom, the more so the fewer they are, and is corrected for it.
@@ -450,28 +569,25 @@ def deviation_ratio_interval(
     Args:
         a: for each stratum (e.g. a search space), groups of runs, one number per run.
         b: the same strata in the same order.
-        confidence: between 0 and 1.
 
     Returns:
-        The ratio, its interval (NaN with one stratum), and n, all runs together; all NaN where a
-        group has one run or no spread.
+        The ratio (without an error of one stratum; NaN where a group has one run or no spread); n
+        is all runs together.
 
     In two strata twice and eight times, so 4 times: ln 4 by 12.706 times ln 2.
 
-    >>> interval = deviation_ratio_interval([[[0, 4]], [[0, 8]]], [[[1, 3]], [[0, 1]]])
+    >>> interval = deviation_ratio([[[0, 4]], [[0, 8]]], [[[1, 3]], [[0, 1]]]).interval()
     >>> round(interval.mean, 6), round(math.log(interval.high / 4) / math.log(2), 3), interval.n
     (4.0, 12.706, 8)
     """
-    _check_confidence(confidence)
     if len(a) != len(b) or len(a) == 0:
         raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
     sides = [[[finite_vector(g, "a group") for g in groups] for groups in side] for side in (a, b)]
     n = sum(group.size for side in sides for groups in side for group in groups)
     logs = np.array([[np.mean([*map(_log_deviation, groups)]) for groups in x] for x in sides])
     if not np.isfinite(logs).all():
-        return Interval(math.nan, math.nan, math.nan, n)
-    ratio, low, high = np.exp(mean_interval(logs[0] - logs[1], confidence)[:3]).tolist()
-    return Interval(ratio, low, high, n)
+        return Student(math.nan, math.nan, math.nan, n)
+    return replace(stratified_mean([logs[0] - logs[1]]), n=n, scale=LOGARITHM)
 
 
 def _log_deviation(runs: np.ndarray) -> float:
@@ -537,35 +653,28 @@ def welch_test(a: ArrayLike, b: ArrayLike) -> TTest:
     return TTest(t, freedom, 2 * float(stats.t.sf(abs(t), freedom)))
 
 
-def fisher_interval(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Fisher's interval for Spearman's correlation over independent pairs.
+def fisher_correlation(x: ArrayLike, y: ArrayLike) -> Student:
+    """Spearman's correlation over independent pairs, with Fisher's normal distribution.
 
-    tanh(artanh(rho) ± z sqrt(1.06 / (n - 3))), z the normal quantile; 1.06 is the correction for
-    ranks (Fieller, Hartley & Pearson 1957). Wide for few pairs, as it should be.
+    artanh(rho) has the error sqrt(1.06 / (n - 3)); 1.06 is the correction for ranks (Fieller,
+    Hartley & Pearson 1957). Its interval is wide for few pairs, as it should be.
 
     Args:
         x: shape (n,).
         y: shape (n,).
-        confidence: between 0 and 1.
 
     Returns:
-        The correlation and its interval; NaN for fewer than four pairs, or if x or y is constant.
+        The correlation (NaN if x or y is constant), without an error of fewer than four pairs.
 
     The ranks agree as much as they disagree: rho = 0, and with n = 4 the bounds are ± tanh(2.018).
 
-    >>> interval = fisher_interval([1, 2, 3, 4], [2, 4, 1, 3])
+    >>> interval = fisher_correlation([1, 2, 3, 4], [2, 4, 1, 3]).interval()
     >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3), interval.n
     (0.0, -0.965, 0.965, 4)
     """
-    _check_confidence(confidence)
     rho, n = spearman(x, y), len(finite_vector(x, "x"))
-    if n < 4 or math.isnan(rho):
-        return Interval(rho, math.nan, math.nan, n)
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(1.06 / (n - 3))
-    with np.errstate(divide="ignore"):  # a perfect correlation has an interval of no width
-        middle = np.arctanh(rho)
-    low, high = np.tanh([middle - half, middle + half])
-    return Interval(rho, float(low), float(high), n)
+    error = math.sqrt(1.06 / (n - 3)) if n > 3 and not math.isnan(rho) else math.nan
+    return Student(_artanh(rho), error, math.inf, n, ARTANH)
 
 
 def pooled_deviation(a: ArrayLike, b: ArrayLike) -> float:
@@ -854,3 +963,19 @@ def runs_needed(d: float, nb: int, wanted: float = POWER, alpha: float = ALPHA) 
                 f"no number of runs against {nb} finds d = {d} with a power of {wanted}"
             )
     return bisect_left(range(many), wanted, lo=2, key=lambda n: power(d, n, nb, alpha))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p-values of a family; one that is not known (NaN) does not count.
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none is below one before it
+    or above 1.
+
+    >>> holm([0.03, math.nan, 0.01, 0.04]).round(9).tolist()
+    [0.06, nan, 0.03, 0.06]
+    """
+    values = np.array(p, dtype=np.float64)
+    known = ~np.isnan(values)
+    if known.any():
+        values[known] = multipletests(values[known], method="holm")[1]
+    return values

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from nasrepro.samplers import Sampler
 
 PRECISIONS = ("float32", "bfloat16")
 GRADIENTS = ("sum", "mean")
+FORMS = ("pytorch", "pourchot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class RMSprop:
 
     decay: float = 0.9  # of the mean square
     epsilon: float = 1.0  # added to its root, as PyTorch does
+    form: str = later("pytorch")  # or "pourchot": see `PourchotRMSprop`
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ConfigError(f"unknown form {self.form!r}; choose from {', '.join(FORMS)}")
+
+
+# What Pourchot's published code does with the settings of section 4.2, which are `RMSprop()`.
+POURCHOT = RMSprop(decay=0.99, form="pourchot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,52 @@ def learning_rate(progress: float, config: TrainConfig) -> float:
     return config.final_learning_rate + span * cosine
 
 
+class PourchotRMSprop(torch.optim.Optimizer):
+    """RMSprop as in Pourchot's published code.
+
+    With gradient g, mean square s and momentum buffer b, both from 0, an update is
+    s <- decay s + (1 - decay) g^2 + epsilon, b <- momentum b + g / sqrt(s), w <- w - rate b. The
+    epsilon stays in s: with decay 0.99 and epsilon 1, s tends to at least 100, and steps to a tenth
+    of what PyTorch's form takes at the same rate.
+    """
+
+    def __init__(
+        self, params: Any, lr: float, decay: float, epsilon: float, momentum: float
+    ) -> None:
+        """Args: as in `RMSprop` and `TrainConfig`; groups have a `weight_decay`."""
+        options = {"lr": lr, "decay": decay, "epsilon": epsilon, "momentum": momentum}
+        super().__init__(params, options | {"weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of the parameters that have a gradient."""
+        for group in self.param_groups:
+            for weights in group["params"]:
+                if weights.grad is None:
+                    continue
+                state = self.state[weights]
+                square = state.setdefault("square", torch.zeros_like(weights))
+                buffer = state.setdefault("buffer", torch.zeros_like(weights))
+                gradient = weights.grad.add(weights, alpha=group["weight_decay"])
+                square.mul_(group["decay"]).addcmul_(gradient, gradient, value=1 - group["decay"])
+                square.add_(group["epsilon"])
+                buffer.mul_(group["momentum"]).addcdiv_(gradient, square.sqrt())
+                weights.sub_(buffer, alpha=group["lr"])
+
+
 def make_optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD or RMSprop whose weight decay leaves out the parameters of batch normalisation."""
+    """SGD or RMSprop whose weight decay leaves out the parameters of batch normalisation.
+
+    Pourchot's form of RMSprop decays these, too.
+    """
+    if config.rmsprop is not None and config.rmsprop.form == "pourchot":
+        return PourchotRMSprop(
+            [{"params": list(net.parameters()), "weight_decay": config.weight_decay}],
+            lr=config.learning_rate,
+            decay=config.rmsprop.decay,
+            epsilon=config.rmsprop.epsilon,
+            momentum=config.momentum,
+        )
     norms = [p for m in net.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
     excluded = set(map(id, norms))
     decayed = [p for p in net.parameters() if id(p) not in excluded]

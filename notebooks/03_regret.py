@@ -280,7 +280,7 @@ page.table("design")
 
 # %% [markdown]
 # Of {glue:md}`regret-texts` other numbers of the text, {glue:md}`regret-texts-agree` follow from the
-# paper's table 3 and the sizes of the spaces, {glue:md}`regret-texts-reading` in one of two readings,
+# paper's tables and the sizes of the spaces, {glue:md}`regret-texts-reading` in one of two readings,
 # and {glue:md}`regret-texts-odd` in none:
 
 # %%
@@ -296,6 +296,14 @@ page.table("text")
 # paper's own 25 runs against 100 give ±{glue:md}`regret-around` around an effect of zero; by this rule,
 # its printed effects in these spaces would be undecided in {glue:md}`regret-small-d-undecided` of
 # {glue:md}`regret-small-d`.
+#
+# Each verdict is at 95% on its own ({doc}`what the rule errs <../definitions>`). Of
+# {glue:md}`regret-decided-with-p` that are supported or contradicted, {glue:md}`regret-decided-by-holm`
+# remain by Holm's method over all claims of this page. {numref}`tab-regret-decides` says which claims
+# these supernets could decide.
+
+# %%
+page.table("regret-decides")
 
 # %%
 page.table("precision")

@@ -7,7 +7,7 @@ from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
-from nasrepro.studies import correlations, results
+from nasrepro.studies import ceilings, correlations, results
 
 
 def inputs(profile: str = "cpu", **frames: pd.DataFrame) -> Inputs:
@@ -117,6 +117,25 @@ def test_masks_of_one_operation_and_all_others_are_shown_beside_the_full_space()
     known = inputs(top_n=pd.DataFrame({"subspace": names, "size": "S"}))
     assert page.top_n(known)["subspace"].tolist() == names[:2]
     assert page.top_n_more(known)["subspace"].tolist() == [names[0], *names[2:]]
+
+
+def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of():
+    rows = [
+        ("NAS-Bench-201", "validation", "no Zero", "ceiling of one run", 0.98765, 9),
+        ("NAS-Bench-201", "validation", "no Zero", "between runs", 0.9, 9),
+        ("NAS-Bench-101", "validation", "A_1", "ceiling of a mean of three", 0.99, 9),
+        ("NAS-Bench-101", "test", "A_1", "ceiling of a mean of three", 0.5, 9),
+    ]
+    known = inputs(ceilings=pd.DataFrame(rows, columns=ceilings.COLUMNS))
+    grid = pd.DataFrame({"subspace": ["no Zero", "no Skip"]})
+    beside = page.beside_ceiling(grid, page.ceilings_of(known, "NAS-Bench-201"), "subspace")
+    assert beside["Spearman's noise ceiling"].tolist() == ["0.988", "–"]
+    assert number("ceiling-masks", known) == "0.99 to 0.99"
+    assert number("ceiling-101", known) == "0.99 to 0.99"
+    own = inputs("own", ceilings=known.frames["ceilings"])  # whose truth is another
+    assert page.ceilings_of(own, "NAS-Bench-201") == {}
+    with pytest.raises(Absent):
+        number("ceiling-masks", own)
 
 
 def test_what_a_profile_does_not_have_is_not_called_not_run():

@@ -61,19 +61,21 @@ def test_published_supernets_stand_beside_the_parameter_count_and_ours():
     grid = page.published(inputs(**published_frames())).set_index("ranking")
     assert list(grid.index) == [
         *("published, 5-64-250", "published, 16-64-250", "parameter count", "ours, S"),
+        "noise ceiling",
     ]
     assert grid["Spearman"].tolist() == [
         *("0.80 [0.70, 0.90]", "0.70 [0.60, 0.80]", "0.75", "0.60 [0.50, 0.70]"),
+        "0.940",
     ]
-    assert grid["Spearman, connected"].tolist()[2:] == ["0.75", "0.50 [0.40, 0.60]"]
-    assert grid["tau-b, true top 10%"].tolist()[2:] == ["0.75", "–"]
-    assert grid["n"].tolist() == ["3", "2", "–", "5"]
+    assert grid["Spearman, connected"].tolist()[2:] == ["0.75", "0.50 [0.40, 0.60]", "–"]
+    assert grid["tau-b, true top 10%"].tolist()[2:] == ["0.75", "–", "–"]
+    assert grid["n"].tolist() == ["3", "2", "–", "5", "–"]
 
 
 def test_every_subspace_has_its_ceiling_beside_what_was_reached():
     grid = page.published_masks(inputs(**published_frames())).set_index("subspace")
     assert list(grid) == [
-        *("published, 5-64-250 (n = 3)", "ours, S", "parameter count", "ceiling"),
+        *("published, 5-64-250 (n = 3)", "ours, S", "parameter count", "noise ceiling"),
     ]
     assert grid.loc["no Zero"].tolist() == [
         *("0.80 [0.70, 0.90]", "0.10 [0.00, 0.20]", "0.75", "0.940"),

@@ -36,6 +36,11 @@ def test_every_file_of_claims_belongs_to_one_study(rows):
     assert rows["id"].tolist() == read and rows["id"].is_unique and rows["anchor"].is_unique
 
 
+def test_a_statement_stands_on_its_own_wherever_it_is_listed(rows):
+    follows = r"(So|Nor|But|And|Such|There,|With it|They|Those|The same)\b"
+    assert rows[rows["statement"].str.match(follows)]["statement"].tolist() == []
+
+
 def test_claims_of_a_study_without_a_record_are_listed_as_not_run(rows):
     tricks = rows[rows["study"] == "training-tricks"]
     assert set(tricks["paper"]) == {"Laube", "Yu", "Zhang"}
@@ -82,7 +87,7 @@ def test_a_card_has_the_corrected_p_where_it_is_known_and_other_data_beside_ours
     row = placed(**{"tau-rises": Interval(0.1, -0.1, 0.3, 5)}).loc["tau-rises"].to_dict()
     other = {**row, "ours": 0.2, "ci_low": 0.1, "verdict": "supported"}
     text = cards.card(row | {"p_holm": 0.034}, {"theirs": other}, [])
-    assert "Holm for all claims of the paper</dt><dd>0.034</dd>" in text
+    assert "Holm&#x27;s method over all claims of its file</dt><dd>0.034</dd>" in text
     assert "<b>theirs</b>" in text and "n = 5</span>, supported" in text
     assert "Holm" not in cards.card(row | {"p_holm": math.nan}, {}, [])
 

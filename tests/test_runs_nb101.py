@@ -26,7 +26,7 @@ from nasrepro.runs.setup import torch_generator
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces.nb101 import SUBSPACES, Subspace, in_space
-from nasrepro.train import RMSprop, TrainConfig, initialise
+from nasrepro.train import POURCHOT, RMSprop, TrainConfig, initialise
 
 TINY = SupernetConfig(
     data=DataConfig("digits", train_images=64, validation_images=100, size=8),
@@ -98,6 +98,8 @@ def test_a_field_younger_than_the_records_is_in_the_text_once_it_decides():
     values = to_dict(config)["train"]
     assert values["gradients"] == "mean"
     assert values["rmsprop"] == {"decay": 0.9, "epsilon": 1.0}
+    other = dataclasses.replace(config.train, rmsprop=POURCHOT)
+    assert to_dict(other)["rmsprop"] == {"decay": 0.99, "epsilon": 1.0, "form": "pourchot"}
     without = dataclasses.replace(config, train=TINY.train)
     assert set(values) - set(to_dict(without)["train"]) == {"gradients", "rmsprop"}
 

@@ -25,7 +25,7 @@ DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 INTERVALS = [
     stats.mean_interval,
     lambda values, confidence=0.95: stats.difference_interval(values, [1, 2, 4], confidence),
-    lambda values, confidence=0.95: stats.stratified_mean_interval([values, [1, 2, 4]], confidence),
+    lambda values, confidence=0.95: stats.stratified_mean([values, [1, 2, 4]]).interval(confidence),
 ]
 
 
@@ -75,7 +75,7 @@ def test_difference_changes_sign_with_the_order_of_groups(a, b):
 @quick
 @given(groups)
 def test_one_stratum_is_a_plain_mean(values):
-    assert stats.stratified_mean_interval([values]) == pytest.approx(
+    assert stats.stratified_mean([values]).interval() == pytest.approx(
         stats.mean_interval(values), abs=1e-9
     )
 
@@ -88,8 +88,8 @@ def test_a_difference_of_strata_is_the_mean_over_twice_as_many(a, b):
     assume(any(len({*g, *h}) > 1 for g, h in zip(a, b, strict=False)))
     both = [*a[:k], *(np.negative(group) for group in b[:k])]
     difference, mean = (
-        stats.stratified_difference_interval(a[:k], b[:k]),
-        stats.stratified_mean_interval(both),
+        stats.stratified_difference(a[:k], b[:k]).interval(),
+        stats.stratified_mean(both).interval(),
     )
     assert difference[:3] == pytest.approx(np.multiply(2, mean[:3]), abs=1e-9)
 
@@ -112,7 +112,7 @@ REGIONS = {claim.region for paper in PAPERS for claim in read_claims(paper).valu
 def test_a_mean_of_equal_runs_is_their_value():
     for n in range(2, 41):
         assert stats.mean_interval([0.04] * n) == (0.04, 0.04, 0.04, n)
-        assert stats.stratified_mean_interval([[0.04] * n] * 3)[:3] == (0.04, 0.04, 0.04)
+        assert stats.stratified_mean([[0.04] * n] * 3).interval()[:3] == (0.04, 0.04, 0.04)
 
 
 @quick
@@ -120,7 +120,7 @@ def test_a_mean_of_equal_runs_is_their_value():
 def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
     a, b = pair
     strata = ([a, b], [b, a])
-    differences = stats.difference_interval(a, b), stats.stratified_difference_interval(*strata)
+    differences = stats.difference_interval(a, b), stats.stratified_difference(*strata).interval()
     for interval in differences:
         assert interval.mean == 0
         assert not any(verdict(interval, region) == SUPPORTED for region in REGIONS)
@@ -128,7 +128,7 @@ def test_groups_that_do_not_vary_differ_in_nothing_and_support_no_claim(pair):
         [
             stats.cohens_d(a, b),
             *stats.effect_interval(stats.cohens_d(a, b), len(a), len(b))[:3],
-            *stats.deviation_ratio_interval([[a]], [[b]])[:3],
+            *stats.deviation_ratio([[a]], [[b]]).interval()[:3],
             *_difference_of_first(a[:5], b[:5])[1:3],
             stats.student_test(a, b).p,
             stats.welch_test(a, b).p,
@@ -142,21 +142,21 @@ def test_deviations_of_few_runs_are_no_smaller_than_those_of_many():
     """Normal runs of one spread, 3 by 5 a group: without the correction the mean log is -0.15."""
     generator = np.random.default_rng(0)
     few, many = generator.normal(size=(4000, 1, 3)), generator.normal(size=(4000, 1, 5))
-    found = stats.deviation_ratio_interval(few, many)
+    found = stats.deviation_ratio(few, many).interval()
     assert found.low < 1 < found.high and found.high / found.low < 1.06
 
 
 def test_a_group_that_scatters_a_lot_does_not_outweigh_the_others():
     """Pooled, the ratio would be that of the second stratum, 0.5; but it is 2 in the first."""
     a, b = [[[0, 2]], [[0, 1000]]], [[[0, 1]], [[0, 2000]]]
-    assert stats.deviation_ratio_interval(a, b).mean == pytest.approx(1)
+    assert stats.deviation_ratio(a, b).interval().mean == pytest.approx(1)
     with pytest.raises(ValueError, match="same strata"):
-        stats.deviation_ratio_interval(a, b[:1])
+        stats.deviation_ratio(a, b[:1])
 
 
 def _difference_of_first(a, b):
     columns = (np.asarray(values)[:, None] for values in (a, b))
-    return stats.statistic_difference_interval(*columns, statistic=lambda mean: mean[0])
+    return stats.resampled_difference(*columns, statistic=lambda mean: mean[0]).interval()
 
 
 def test_every_resample_of_runs_counts_as_often_as_it_would_be_drawn():
@@ -164,23 +164,23 @@ def test_every_resample_of_runs_counts_as_often_as_it_would_be_drawn():
     runs = np.array([[1.0, 5.0], [2.0, 1.0], [7.0, 3.0]])
     drawn = [runs[list(chosen)].mean(axis=0) for chosen in product(range(3), repeat=3)]
     products = np.sort([np.prod(mean) for mean in drawn])
-    found = stats.statistic_interval(runs, np.prod)
+    found = stats.resampled(runs, np.prod).interval()
     assert found.mean == pytest.approx(10 / 3 * 3) and found.n == 3
     assert (found.low, found.high) == pytest.approx((products[0], products[-1]))
     # Of 80%, Student's t is 1.886, so a tail has Phi(-1.886 sqrt(1.5)) = 0.0104 < 1 / 27; of 40%,
     # 0.617 and 0.2249, which the seventh of the 27 is the first to reach.
-    assert stats.statistic_interval(runs, np.prod, 0.8).low == pytest.approx(products[0])
-    inner = stats.statistic_interval(runs, np.prod, 0.4)
+    assert stats.resampled(runs, np.prod).interval(0.8).low == pytest.approx(products[0])
+    inner = stats.resampled(runs, np.prod).interval(0.4)
     assert (inner.low, inner.high) == pytest.approx((products[6], products[-7]))
 
 
 def test_one_run_has_a_statistic_and_no_interval():
-    found = stats.statistic_interval([[3.0, 4.0]], np.sum)
+    found = stats.resampled([[3.0, 4.0]], np.sum).interval()
     assert found.mean == 7 and np.isnan(found[1:3]).all()
-    difference = stats.statistic_difference_interval([[3.0]], [[1.0], [2.0]], np.sum)
+    difference = stats.resampled_difference([[3.0]], [[1.0], [2.0]], np.sum).interval()
     assert difference.mean == 1.5 and np.isnan(difference[1:3]).all()
     with pytest.raises(ValueError, match="1 to 8 runs"):
-        stats.statistic_interval(np.zeros((9, 1)), np.sum)
+        stats.resampled(np.zeros((9, 1)), np.sum)
 
 
 def test_groups_that_agree_within_but_not_with_each_other_have_no_effect_in_deviations():
@@ -213,14 +213,14 @@ def test_rankings_that_differ_by_rounding_are_constant():
     values = [[0.3, 1, 3], [0.1 + 0.2, 2, 2], [0.3, 3, 1], [0.3, 5, 4]]
     assert math.isnan(stats.spearman_interval(values, np.random.default_rng(0)).mean)
     x, y, z = np.transpose(values)
-    assert math.isnan(stats.fisher_interval(x, y).mean)
+    assert math.isnan(stats.fisher_correlation(x, y).interval().mean)
     interval = stats.spearman_difference_interval(x[:, None], y, z, np.random.default_rng(0))
     assert math.isnan(interval.mean)
 
 
 def test_no_strata_are_an_error():
     with pytest.raises(ValueError, match="at least one stratum"):
-        stats.stratified_mean_interval([])
+        stats.stratified_mean([])
 
 
 # Shares
@@ -228,7 +228,7 @@ def test_no_strata_are_an_error():
 
 def test_a_share_by_hand():
     # Wilson's bounds of 4 in 10 at z = 1.959964: (4 + z^2 / 2 ± z sqrt(2.4 + z^2 / 4)) / (10 + z^2)
-    interval = stats.share_interval(4, 10)
+    interval = stats.Share(4, 10).interval()
     assert interval == pytest.approx((0.4, 0.168180, 0.687326, 10), abs=1e-6)
 
 
@@ -236,7 +236,7 @@ def test_a_share_by_hand():
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_share_of_the_others_is_the_rest(counts):
     k, n = counts
-    share, rest = stats.share_interval(k, n), stats.share_interval(n - k, n)
+    share, rest = stats.Share(k, n).interval(), stats.Share(n - k, n).interval()
     assert (share.low, share.high) == pytest.approx((1 - rest.high, 1 - rest.low), abs=1e-12)
 
 
@@ -255,7 +255,7 @@ def test_one_run_has_a_mean_and_no_interval(interval):
     [
         stats.mean_interval,
         lambda v: stats.difference_interval(v, [0, 0]),
-        lambda v: stats.stratified_mean_interval([v, v]),
+        lambda v: stats.stratified_mean([v, v]).interval(),
     ],
 )
 def test_runs_that_agree_have_an_interval_of_no_width(interval):

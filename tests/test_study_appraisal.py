@@ -9,7 +9,7 @@ import pytest
 from records import arrays, codes, counts
 
 from nasrepro.benchmarks import available_tables, load_table, nb101
-from nasrepro.claims import read_claims
+from nasrepro.claims import interval_of, judge, read_claims
 from nasrepro.runs.config import changed
 from nasrepro.runs.nb101 import select_cells
 from nasrepro.runs.parts import DataConfig, DrawnCells
@@ -17,7 +17,7 @@ from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
 from nasrepro.studies import appraisal, correlations
-from nasrepro.studies.appraisal import METHODS, SPACES, variants
+from nasrepro.studies.appraisal import EQUAL_IMAGES, METHODS, SPACES, variants
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,24 @@ def ranks_of(values):
     return pd.DataFrame(rows, columns=["space", "method", "seed", "spearman"])
 
 
+def intervals(ranks):
+    """The intervals of the claims' quantities."""
+    found = appraisal.rank_quantities(ranks)
+    return {claim: interval_of(quantity) for claim, quantity in found.items()}
+
+
 # ---- runs
 
 
 def test_the_cpu_grid_has_every_cell_of_table_3_with_at_least_three_seeds():
-    design = appraisal.design("cpu")
+    design = appraisal.design("cpu", methods=METHODS)
     assert len(design) == len(set(design)) == 7 * 6 * 3
     assert {tuple(labels.values()) for labels in design.values()} == {
         (space, method) for space in SPACES for method in METHODS
     }
-    assert set(design) < set(correlations.design("cpu"))
+    equal = appraisal.design("cpu", methods=[EQUAL_IMAGES])
+    assert {(c.seed, labels["space"]) for c, labels in equal.items()} == {(0, s) for s in SPACES}
+    assert set(design) | set(equal) < set(correlations.design("cpu"))
     assert appraisal.design("digits") == {}
 
 
@@ -54,7 +62,7 @@ def test_methods_differ_from_the_baseline_in_what_they_are_named_after(profile):
     base = chosen.base
     found = {method: changed(base, change) for method, change in variants(base).items()}
     assert found["BNS-FT"] == base
-    assert len(set(found.values())) == 6
+    assert len(set(found.values())) == 7
     assert base.evaluate.batch_norm == "calibrated" and base.evaluate.calibration_batches == 1
     assert found["NO FT"].evaluate.batch_norm == "tracked"
     assert replace(found["NO FT"], evaluate=base.evaluate) == base
@@ -65,6 +73,9 @@ def test_methods_differ_from_the_baseline_in_what_they_are_named_after(profile):
     assert average.gradients == "mean"
     assert found["AVG-3"].sampler == "uniform-3"
     assert average.epochs == 3 * base.train.epochs, "as many updates as the others"
+    equal = found[EQUAL_IMAGES]
+    assert equal.train == replace(average, epochs=base.train.epochs), "as many images"
+    assert replace(equal, train=average) == found["AVG-3"]
 
 
 def test_the_paper_profile_is_section_4_2():
@@ -201,7 +212,7 @@ def test_quantities_of_the_claims_worked_by_hand():
             for method in METHODS
         }
     )
-    found = appraisal.rank_quantities(ranks)
+    found = intervals(ranks)
     assert found["fine-tuning"][:3] == pytest.approx((0.4, 0.4, 0.4))  # of every supernet
     for trick in appraisal.TRICKS:
         assert found[f"improves-{trick}"].mean == pytest.approx(0.1)
@@ -213,18 +224,37 @@ def test_quantities_of_the_claims_worked_by_hand():
     assert found["size-hint"].mean == pytest.approx(1 - 6 * (16 + 16 + 1 + 9 + 4 + 25 + 25) / 336)
 
 
+def test_equal_images_are_compared_space_by_space_with_the_same_seed():
+    """By hand: 0.2 and 0.4 more than BNS-FT of seed 0; the third space has no such run yet."""
+    ranks = ranks_of(
+        {
+            **{(space, "BNS-FT"): [0.3, 0.9] for space in SPACES[:3]},
+            **{(space, "AVG-3"): [0.6, 0.1] for space in SPACES[:3]},
+            (SPACES[0], EQUAL_IMAGES): [0.5],
+            (SPACES[1], EQUAL_IMAGES): [0.7],
+        }
+    )
+    rows = appraisal.equal_images(ranks).set_index(["more", "less"])
+    assert rows["mean"]["AVG-3", "BNS-FT"] == pytest.approx(0.3)
+    equal = rows.loc[(EQUAL_IMAGES, "BNS-FT")]
+    assert (equal["mean"], equal["n"]) == (pytest.approx(0.3), 2)
+    assert equal["ci_high"] == pytest.approx(0.3 + 12.7062 * 0.1, abs=1e-4)
+    assert rows["mean"]["AVG-3", EQUAL_IMAGES] == pytest.approx(0.0)
+    assert appraisal.equal_images(ranks[ranks["method"] != EQUAL_IMAGES]).empty
+
+
 def test_fine_tuning_is_compared_supernet_by_supernet():
     """In each space the gains are 0.3 and 0.5; a failed supernet takes its twin with it."""
     ranks = ranks_of(
         {(space, "BNS-FT"): [0.6, 0.7, 0.9] for space in SPACES}
         | {(space, "NO FT"): [0.3, 0.2, math.nan] for space in SPACES}
     )
-    found = appraisal.rank_quantities(ranks)["fine-tuning"]
+    found = intervals(ranks)["fine-tuning"]
     assert (found.mean, found.n) == (pytest.approx(0.4), 14)
     # Seven variances of 0.02 in pairs: the error is sqrt(7 * 0.01) / 7, t of 7 degrees 2.364624.
     assert found.high - found.mean == pytest.approx(2.364624 * math.sqrt(0.07) / 7, abs=1e-6)
     one_space = ranks[ranks["space"] != SPACES[0]]
-    assert "fine-tuning" not in appraisal.rank_quantities(one_space)
+    assert "fine-tuning" not in intervals(one_space)
 
 
 def test_methods_are_held_against_the_parameter_count_by_their_best():
@@ -242,7 +272,7 @@ def test_methods_are_held_against_the_parameter_count_by_their_best():
 
 def test_claims_need_all_spaces_and_methods():
     ranks = ranks_of({(space, "BNS-FT"): [0.5, 0.6] for space in SPACES[:6]})
-    found = appraisal.rank_quantities(ranks)
+    found = intervals(ranks)
     assert set(found) == {"outputs-matter", "same-level"}
 
 
@@ -250,7 +280,8 @@ def test_every_claim_is_judged_on_the_authors_supernets():
     if missing := appraisal.missing_files():
         pytest.skip(f"{', '.join(missing)} not on this machine; set NASREPRO_DATA")
     frames = appraisal.statistics(nb101.load_supernets(), "authors")
-    judged = appraisal.judge(frames["authors"], frames["authors_patterns"])
+    found = appraisal.quantities(frames["authors"], frames["authors_patterns"])
+    judged = pd.DataFrame(judge(appraisal.CLAIMS, found))
     assert set(judged["claim"]) == set(read_claims("pourchot_ranking"))
     assert "not run" not in set(judged["verdict"])
     by_claim = judged.set_index("claim")

@@ -107,4 +107,11 @@ def test_numbers_of_the_text():
         ("no-residual-size", 19.125, False),
         ("bns-gain", 192.414, False),
         ("bns-gain", 273.501, True),
+        ("bns-ratio", 2.924, True),
+        ("bns-ratio", 3.735, False),
+        ("greedy-beaten", 6, True),
+        ("greedy-sharing", 3, True),
+        ("wider-range", 0.21, False),  # 0.25 with BNS-FT
+        ("drawn", 67_824, True),
+        ("covered", 81_020, False),  # more than are drawn
     ]

@@ -17,7 +17,7 @@ from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
-from nasrepro.stats import mean_interval
+from nasrepro.stats import Interval, mean_interval
 from nasrepro.studies import appraisal, correlations, results
 from nasrepro.studies.correlations import CELLS, DOUBLES, SINGLES
 from nasrepro.studies.measure import agreement_of_seeds, observe, observe_run, run_metrics
@@ -51,23 +51,23 @@ OPTIONAL = {
 }  # of NAS-Bench-201, where something is at hand
 
 
-def test_the_thirteen_subspaces_are_all_distinct():
+def test_the_sixteen_subspaces_are_all_distinct():
     assert [subspace.size for subspace in SINGLES] == [5**6] + [4**6] * 5
-    assert [subspace.size for subspace in DOUBLES] == [3**6] * 7
-    assert len({str(subspace) for subspace in SINGLES + DOUBLES}) == 13
+    assert [subspace.size for subspace in DOUBLES] == [3**6] * 10
+    assert len({str(subspace) for subspace in SINGLES + DOUBLES}) == 16
 
 
 def test_the_cpu_grid_has_the_runs_the_study_promises():
     design = correlations.nb201_design("cpu")
     grid = list(design)
     small = [c for c, labels in design.items() if labels["size"] == "S"]
-    assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 7 * 3 + 6 * 3
-    assert len(small) == 6 * 5 + 7 * 3
+    assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 10 * 3 + 6 * 3
+    assert len(small) == 6 * 5 + 10 * 3
     assert list(correlations.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
     precise = correlations.precision_design("cpu")
     assert list(correlations.design("cpu")) == [*grid, *precise, *appraisal.design("cpu")]
     keys = {config.key for config in correlations.design("cpu")}
-    assert len(keys) == len(grid) + 6 + 7 * 6 * 3
+    assert len(keys) == len(grid) + 6 + 7 * (6 * 3 + 1)
 
 
 def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():
@@ -101,6 +101,12 @@ def test_a_profile_changes_numbers_only(profile):
     assert config.train.gradients == likeness.train.gradients
 
 
+def intervals(runs: pd.DataFrame) -> dict[str, Interval]:
+    """The intervals of the claims' quantities."""
+    quantities = correlations.run_quantities(runs)
+    return {claim: claims.interval_of(found) for claim, found in quantities.items()}
+
+
 def runs_of(subspace: Subspace, size: str = "S", **metrics: list[float]) -> pd.DataFrame:
     """The rows of `measure_runs`: a metric's value in each run, seed by seed."""
     rows = [
@@ -126,7 +132,7 @@ def test_cells_wrongly_at_chance_need_to_exist_before_they_can_be_fewer(without,
             runs_of(correlations.NO_ZERO, share_wrongly_at_chance=without),
         ]
     )
-    found = correlations.run_quantities(runs)["mask-zero-chance"]
+    found = intervals(runs)["mask-zero-chance"]
     assert claims.verdict(found, read_claims("laube")["mask-zero-chance"].region) == verdict
 
 
@@ -161,9 +167,9 @@ def test_a_cell_at_chance_on_its_own_is_not_wrongly_predicted_so():
 def test_subspaces_of_which_the_runs_cannot_tell_are_counted_both_ways(taus, expected, verdict):
     tops = {f"tau_top_{n}": taus for n in correlations.TOP_NS}
     runs = pd.concat([runs_of(subspace, **tops) for subspace in SINGLES])
-    quantities = correlations.run_quantities(runs)
-    assert quantities["tau-within-top"][:3] == expected
-    rows = pd.DataFrame(claims.judge("laube", quantities)).set_index("claim")
+    found = intervals(runs)
+    assert found["tau-within-top"][:3] == expected
+    rows = pd.DataFrame(claims.judge("laube", found)).set_index("claim")
     assert rows["verdict"]["tau-within-top"] == verdict
 
 
@@ -174,7 +180,7 @@ def test_one_supernet_of_size_m_decides_nothing_about_its_subspace():
         + [runs_of(SINGLES[5], "M", mean_prediction=[10.0])]
     )
     # Two are at chance for sure; the last one by its only run.
-    assert correlations.run_quantities(runs)["medium-fails"] == (3, 2, 3, 6)
+    assert intervals(runs)["medium-fails"] == (3, 2, 3, 6)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,7 @@ def test_what_happens_sometimes_happens_in_one_supernet_and_is_never_ruled_out(
     best, expected, verdict
 ):
     runs = runs_of(correlations.NO_SKIP, mean_top_10=best, mean_connected=[60.0] * 3)
-    found = correlations.run_quantities(runs)["mask-skip-below-random"]
+    found = intervals(runs)["mask-skip-below-random"]
     assert (found.mean, found.n) == expected
     assert claims.verdict(found, read_claims("laube")["mask-skip-below-random"].region) == verdict
 
@@ -211,7 +217,7 @@ def test_disconnected_cells_do_not_make_the_best_cells_better_than_random_ones()
         )
         for s in SINGLES
     )
-    assert correlations.run_quantities(runs)["medium-below-random"][:3] == (6, 6, 6)
+    assert intervals(runs)["medium-below-random"][:3] == (6, 6, 6)
 
 
 def test_the_most_harmful_mask_is_worse_than_each_other():
@@ -220,10 +226,10 @@ def test_the_most_harmful_mask_is_worse_than_each_other():
         return {f"mean_top_{n}": [i, i + 0.1, i - 0.1] for i, n in enumerate(order)}
 
     best = {s: curve(s == correlations.NO_SKIP) for s in SINGLES}
-    found = correlations.run_quantities(pd.concat(runs_of(s, **m) for s, m in best.items()))
+    found = intervals(pd.concat(runs_of(s, **m) for s, m in best.items()))
     assert found["mask-skip-tau_a"][:3] == (2, 2, 2)
     best[correlations.NO_POOL] = curve(True)  # as harmful as Skip's: nothing tells them apart
-    found = correlations.run_quantities(pd.concat(runs_of(s, **m) for s, m in best.items()))
+    found = intervals(pd.concat(runs_of(s, **m) for s, m in best.items()))
     assert found["mask-skip-tau_a"].mean == 0 and np.isnan(found["mask-skip-tau_a"].low)
 
 
@@ -252,13 +258,13 @@ def test_two_masks_together_must_beat_both():
         correlations.NO_POOL: [0.6, 0.61],
     }
     runs = pd.concat(runs_of(s, kendall_tau_a=values) for s, values in taus.items())
-    found = correlations.run_quantities(runs)["mask-both"]
+    found = intervals(runs)["mask-both"]
     assert found.mean == pytest.approx(-0.095) and found.high < 0
 
 
 def test_the_rank_correlation_rises_only_if_both_steps_of_figure_2_do():
     steps = {"tau_top_50": [0.1, 0.2], "tau_top_250": [0.1, 0.22], "kendall_tau_a": [0.7, 0.8]}
-    found = correlations.run_quantities(runs_of(correlations.FULL, **steps))["tau-rises"]
+    found = intervals(runs_of(correlations.FULL, **steps))["tau-rises"]
     assert found.mean == pytest.approx(0.01) and found.low < 0
 
 
@@ -270,7 +276,7 @@ def test_only_spaces_where_medium_supernets_generalise_tell_how_they_differ():
         for s in SINGLES
         for size in ("S", "M")
     )
-    found = correlations.run_quantities(runs)["medium-deviation"]
+    found = intervals(runs)["medium-deviation"]
     assert (found.mean, found.n) == (pytest.approx(2), 5 * 6)
 
 
@@ -281,7 +287,7 @@ def test_laubes_tau_a_is_of_the_mean_over_seeds():
     runs = runs_of(correlations.FULL, tau_a=[-1.0, 1.0, 1.0], **means)
     (row,) = correlations.pooled_tau_a(runs).to_numpy().tolist()
     assert row == ["all operations", "S", -1, -1, 1, 3]  # each run alone is a resample
-    found = correlations.run_quantities(runs)["baseline-tau_a"]
+    found = intervals(runs)["baseline-tau_a"]
     assert found == (-1, -1, 1, 3)
 
 

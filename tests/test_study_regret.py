@@ -59,7 +59,7 @@ def test_the_grid_is_that_of_study_1_without_its_medium_networks_and_five_that_e
     )
     assert set(grid) - set(added) - set(others) < set(correlations.design("cpu"))
     assert {config.net.cells_per_stage for config in set(grid) - set(others)} == {1}
-    assert len(grid) == 6 * 5 + 7 * 3 + 7 * 3 + 5 + 5
+    assert len(grid) == 6 * 5 + 10 * 3 + 7 * 3 + 5 + 5
     assert {len(select_cells(config.subspace, config.cells)) for config in added} == {15_625}
     # Trained as those of study 1: but for the cells, the same configs.
     same = {replace(config, cells=next(iter(grid)).cells) for config in added}

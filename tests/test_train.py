@@ -26,6 +26,8 @@ from nasrepro.runs.families import make_sampler
 from nasrepro.samplers.nb201 import StrictlyFair, Uniform
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.train import (
+    POURCHOT,
+    PourchotRMSprop,
     RMSprop,
     TrainConfig,
     autocast,
@@ -212,12 +214,14 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
                 for name, value, speed, square, gradient in zip(
                     names, values, velocity, squares, gradients, strict=True
                 ):
-                    if not name.startswith("bn."):
+                    pourchot = config.rmsprop is not None and config.rmsprop.form == "pourchot"
+                    if pourchot or not name.startswith("bn."):
                         gradient = gradient + config.weight_decay * value
                     if config.rmsprop is not None:
-                        decay = config.rmsprop.decay
+                        decay, epsilon = config.rmsprop.decay, config.rmsprop.epsilon
                         square.mul_(decay).add_((1 - decay) * gradient**2)
-                        gradient = gradient / (square.sqrt() + config.rmsprop.epsilon)
+                        square.add_(epsilon if pourchot else 0)  # and there it stays
+                        gradient = gradient / (square.sqrt() + (0 if pourchot else epsilon))
                     speed.mul_(config.momentum).add_(gradient)
                     step = gradient + config.momentum * speed if config.nesterov else speed
                     value -= rate * step
@@ -242,6 +246,7 @@ TWO_PATHS = [cells(0, 1), cells(2, 3), cells(4, 2)]
         {"label_smoothing": 0.3},
         {"rmsprop": RMSprop(), "learning_rate": 0.2},
         {"rmsprop": RMSprop(0.5, 0.1), "learning_rate": 0.02, "gradients": "mean"},
+        {"rmsprop": POURCHOT, "learning_rate": 0.2, "weight_decay": 0.3},
     ],
     ids=str,
 )
@@ -280,6 +285,30 @@ def test_every_setting_of_that_test_matters(digits, one, other):
         return flat(net)
 
     assert (weights(one) - weights(other)).abs().max() > 0.01
+
+
+def test_an_unknown_form_of_rmsprop_is_refused():
+    with pytest.raises(ConfigError, match="unknown form 'tf'; choose from pytorch, pourchot"):
+        RMSprop(form="tf")
+
+
+def test_pourchots_rmsprop_by_hand():
+    """Three updates of one weight with gradient 2 and no decay of weights, in NumPy."""
+    weight = nn.Parameter(torch.tensor([5.0], dtype=torch.float64))
+    optimizer = PourchotRMSprop([weight], lr=0.2, decay=0.99, epsilon=1.0, momentum=0.9)
+    value, square, buffer = 5.0, 0.0, 0.0
+    for _ in range(3):
+        weight.grad = torch.full_like(weight, 2.0)
+        optimizer.step()
+        square = 0.99 * square + 0.01 * 2.0**2 + 1.0
+        buffer = 0.9 * buffer + 2.0 / np.sqrt(square)
+        value -= 0.2 * buffer
+    assert weight.item() == pytest.approx(value, rel=1e-12)
+    for _ in range(2_000):  # s tends to 100 + g^2: steps are ten times as small as g times the rate
+        weight.grad = torch.full_like(weight, 2.0)
+        before = weight.item()
+        optimizer.step()
+    assert before - weight.item() == pytest.approx(0.2 * 2 / np.sqrt(104) / (1 - 0.9), rel=1e-6)
 
 
 def test_a_group_sums_the_gradients_of_its_paths(digits):

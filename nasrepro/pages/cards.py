@@ -10,14 +10,14 @@ import pandas as pd
 from nasrepro.claims import CONTRADICTED, NOT_RUN, NOT_TESTABLE, SUPPORTED, UNDECIDED, VERDICTS
 from nasrepro.pages.intervals import Mark, interval_plot
 from nasrepro.pages.registry import PAGE, anchor, known
-from nasrepro.pages.text import with_interval
+from nasrepro.pages.text import p_text, with_interval
 
 SYMBOLS = {SUPPORTED: "✓", CONTRADICTED: "✗", UNDECIDED: "?", NOT_TESTABLE: "–", NOT_RUN: "○"}
 PROBABILITIES = {  # columns that a study's judged claims can have
     "p": "p",
-    "p_holm": "p, corrected by Holm for all claims of the paper",
+    "p_holm": "p by Holm's method over all claims of its file",
 }
-LATER = {
+LATER: dict[str, dict[Any, str]] = {
     "added": {"after": "added after results had been seen"},
     "corrected": {True: "its quantity corrected after results had been seen"},
 }
@@ -106,7 +106,7 @@ def _badge(verdict: str) -> str:
 
 def _plot(row: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
     claim = known()[row["claim"]][1]
-    marks = [] if claim.printed is None else [Mark("paper", claim.printed)]
+    marks = [] if math.isnan(claim.printed) else [Mark("paper", claim.printed)]
     found = {"ours": [row], "others": others.values()}
     marks += [Mark(kind, *_interval(each)) for kind, rows in found.items() for each in rows]
     return interval_plot(marks, claim.region)
@@ -139,7 +139,7 @@ def _numbers(row: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) ->
 def _found(row: Mapping[str, Any]) -> str:
     """A quantity with its interval, unless it is an exact count, and n."""
     text = f"{row['ours']:.2f} (exact)" if row["counted"] else with_interval(*_interval(row))
-    return f'<span class="nowrap">{text}</span>, <span class="nowrap">n = {row["n"]}</span>'
+    return f'<span class="nowrap">{text}</span>, <span class="nowrap">n = {row["n"]:,}</span>'
 
 
 def _details(row: Mapping[str, Any]) -> str:
@@ -147,7 +147,7 @@ def _details(row: Mapping[str, Any]) -> str:
     name = row["claim"]
     later = [words[row[column]] for column, words in LATER.items() if row[column] in words]
     known_p = {
-        head: f"{row[column]:.2g}"
+        head: p_text(row[column])
         for column, head in PROBABILITIES.items()
         if column in row and not math.isnan(row[column])
     }

@@ -12,10 +12,12 @@ from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_see
 from nasrepro.claims import exact, judge, read_claims, verdict
 from nasrepro.metrics import spearman
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
 from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
+    DECIDES,
+    decides_table,
     interval_grid,
     plus_minus,
     table3_grid,
@@ -25,7 +27,7 @@ from nasrepro.pages.text import (
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import LABELS, Subspace
-from nasrepro.studies import appraisal, correlations, published_supernets
+from nasrepro.studies import appraisal, ceilings, correlations, published_supernets
 from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
@@ -135,6 +137,11 @@ def claim_of(page: Inputs, claim: str) -> pd.Series:
     return page.frame("claims", claim=claim).iloc[0]
 
 
+def of_best(page: Inputs, what: str) -> float:
+    """A number of `correlations.best_cells` of the full space."""
+    return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
+
+
 def conv3_by_caption(page: Inputs) -> float:
     """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
     return correlations.conv3_by_caption(page.frame("usage"))
@@ -180,11 +187,24 @@ def least_to_most(values: pd.Series) -> str:
     return f"{values.min():.2f} to {values.max():.2f}"
 
 
+def range_of(cells: set[str], known: Mapping[str, str]) -> str:
+    """The smallest and largest of the ceilings of some groups of cells; Absent without any."""
+    found = sorted(float(text) for group, text in known.items() if group in cells)
+    if not found:
+        raise Absent(how_to_get([nb201_seeds.NAME, nb101.NAME]))
+    return f"{found[0]:.2f} to {found[-1]:.2f}"
+
+
 def where(page: Inputs, records: list[Record]) -> str:
     """On which machines runs were computed; Absent without runs."""
     if not records:
         raise page.absent()
     return machine(records)
+
+
+def kept(n: int) -> Callable[[Inputs], str]:
+    """Which share of the best cells a subspace keeps."""
+    return lambda page: f"{of_best(page, f'kept {n}'):.0%}"
 
 
 NUMBERS: dict[str, Callable[[Inputs], object]] = {
@@ -234,6 +254,16 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         published_full(page, metric="tau_top_tenth")["mean"]
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
+    **{f"kept-{n}": kept(n) for n in (10, 50, 500)},
+    "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
+    "ceiling-masks": lambda page: range_of(
+        {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
+        ceilings_of(page, "NAS-Bench-201"),
+    ),
+    "ceiling-101": lambda page: range_of(
+        set(appraisal.SPACES),
+        ceilings_of(page, "NAS-Bench-101", what="ceiling of a mean of three"),
+    ),
     "ceiling-all": lambda page: f"{between_runs(page, full_201())['value']:.3f}",
     "ceiling-high": lambda page: f"{between_runs(page, 'above 90%')['value']:.3f}",
     "ceiling-high-n": lambda page: between_runs(page, "above 90%")["n"],
@@ -244,13 +274,37 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
 # ---- tables
 
 
+def ceilings_of(page: Inputs, benchmark: str, **chosen: str) -> dict[str, str]:
+    """Noise ceilings of a benchmark by cells, as text; arguments as `ceilings.by_cells` has them.
+
+    None of NAS-Bench-201 where the truth of the profile is another.
+    """
+    others = benchmark == "NAS-Bench-201" and (
+        correlations.table_of(page.profile) != correlations.TABLE
+    )
+    rows = page.frames.get("ceilings", pd.DataFrame(columns=ceilings.COLUMNS))
+    return {} if others else ceilings.by_cells(rows, benchmark, **chosen)
+
+
+def beside_ceiling(grid: pd.DataFrame, known: Mapping[str, str], by: str) -> pd.DataFrame:
+    """A table of texts with the noise ceilings of Spearman's correlation as its last column.
+
+    Args:
+        grid: with a column of cells.
+        known: what `ceilings_of` gives.
+        by: name of that column.
+    """
+    return grid.assign(**{"Spearman's noise ceiling": [known.get(of, "–") for of in grid[by]]})
+
+
 def settings_tried(page: Inputs) -> pd.DataFrame:
     """Settings of the subspaces in which more than the grid's was run."""
     tried = page.frame("tried")
     varied = tried[~tried["in_grid"]]["subspace"]
     if varied.empty:
         raise Absent("Only the grid's setting is stored.")
-    return settings_table(tried[tried["subspace"].isin(varied)])
+    shown = settings_table(tried[tried["subspace"].isin(varied)])
+    return beside_ceiling(shown, ceilings_of(page, "NAS-Bench-201"), "subspace")
 
 
 def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
@@ -333,7 +387,8 @@ def metrics(page: Inputs) -> pd.DataFrame:
         "pearson": "Pearson",
         "pearson_connected": "Pearson, connected",
     }
-    return interval_grid(page.frame("summary"), heads)
+    grid = interval_grid(page.frame("summary"), heads)
+    return beside_ceiling(grid, ceilings_of(page, "NAS-Bench-201"), "subspace")
 
 
 def metrics_top(page: Inputs) -> pd.DataFrame:
@@ -374,6 +429,10 @@ def published(page: Inputs) -> pd.DataFrame:
     columns = {head: ranked(page, *of) for head, of in PUBLISHED.items()}
     counts = {f"published, {row.setting}": str(row.n) for row in published_full(page).itertuples()}
     counts |= {f"ours, {row.size}": str(row.n) for row in ours_full(page, "spearman").itertuples()}
+    known = ceilings_of(page, "NAS-Bench-201")
+    cells = {"Spearman": full_201(), "Spearman, connected": "connected"}
+    for head, group in cells.items():
+        columns[head] |= {"noise ceiling": known[group]} if group in known else {}
     return grid_of({"n": counts, **columns}, list(columns["Spearman"]), "ranking")
 
 
@@ -399,16 +458,13 @@ def published_masks(page: Inputs) -> pd.DataFrame:
     chosen = {"metric": "spearman", "cells": "all"}
     known = page.frame("published", [few_shot_supernets.NAME], **chosen)
     floor = page.frame("published_parameters", [few_shot_supernets.NAME], **chosen)
-    ceiling = page.frame(
-        "ceilings", [nb201_seeds.NAME], benchmark="NAS-Bench-201", what="ceiling of one run"
-    )
     ours = page.frames["baseline"].query("size == 'S'")
     shown = known[known["setting"].isin(SHOWN)].groupby(["setting", "n"], sort=False)
     columns = {
         **{f"published, {setting} (n = {n})": by_subspace(rows) for (setting, n), rows in shown},
         "ours, S": by_subspace(ours),
         "parameter count": {row.subspace: f"{row.value:.2f}" for row in floor.itertuples()},
-        "ceiling": {row.cells: f"{row.value:.3f}" for row in ceiling.itertuples()},
+        "noise ceiling": ceilings_of(page, "NAS-Bench-201"),
     }
     return grid_of(columns, known["subspace"].unique(), "subspace")
 
@@ -469,7 +525,21 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
     rows = page.frame(correlations.TABLE3[source], NEEDS[source])
     grid = table3_grid(rows, cell, appraisal.SPACES, appraisal.METHODS)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
-    return grid.assign(**{"parameter count": [f"{counted[space]:.2f}" for space in grid["space"]]})
+    grid["parameter count"] = [f"{counted[space]:.2f}" for space in grid["space"]]
+    known = ceilings_of(page, "NAS-Bench-101", what="ceiling of a mean of three")
+    return beside_ceiling(grid, known, "space")
+
+
+def equal_images(page: Inputs) -> pd.DataFrame:
+    """What AVG-3 gains with three times the images, and with as many."""
+    rows = page.frame("ours_equal_images", NEEDS["ours"])
+    return pd.DataFrame(
+        {
+            "difference in Spearman": rows["more"] + " less " + rows["less"],
+            "mean": rows.apply(interval_text, axis=1),
+            "n": rows["n"].astype(str),
+        }
+    )
 
 
 def setting_101(page: Inputs) -> pd.DataFrame:
@@ -485,12 +555,12 @@ TABLES = {
     "tried": Table(
         "Settings tried with small supernets. Spearman correlation over the random sample, mean "
         "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
-        "subspaces that alone.",
+        "subspaces that alone. The noise ceiling is that of one run in the table of ceilings.",
         settings_tried,
     ),
     "metrics": Table(
         "Correlations over the random sample, by subspace and size. Mean and 95% interval over n "
-        "seeds.",
+        "seeds. The noise ceiling is that of one run in the table of ceilings.",
         metrics,
     ),
     "metrics-top": Table(
@@ -519,8 +589,8 @@ TABLES = {
     "published-masks": Table(
         "Spearman correlation by subspace, published supernets and ours. Mean and 95% interval "
         "over supernets. The published ones were trained in the full space and rank all cells of "
-        "each subspace; ours were trained in the subspace and rank its random sample. The ceiling "
-        "is that of one run of the next table.",
+        "each subspace; ours were trained in the subspace and rank its random sample. The noise "
+        "ceiling is that of one run of the next table.",
         published_masks,
     ),
     "ceilings": Table(
@@ -541,8 +611,8 @@ TABLES = {
     "authors": Table(
         "Pourchot's table 3, computed from the authors' raw results. Mean Spearman correlation and "
         "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
-        "constant; it is left out. The last column is that of the parameter counts of all these "
-        "cells.",
+        "constant; it is left out. Beside them, the correlation of the parameter counts of all "
+        "these cells, and the best that a predictor without noise could reach against this truth.",
         lambda page: table3(page, "authors", plus_minus),
     ),
     "ours": Table(
@@ -551,9 +621,23 @@ TABLES = {
         "and that of the cells' parameter counts.",
         lambda page: table3(page, "ours", with_failures),
     ),
+    "equal-images": Table(
+        "AVG-3 as it was run, with three times as many images as BNS-FT, and with as many (a third "
+        "of the updates), each of seed 0: mean difference in Spearman correlation over n spaces, "
+        "and Student's 95% interval over them.",
+        equal_images,
+    ),
     "setting-101": Table(
         "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
         setting_101,
+    ),
+    "decides": Table(
+        f"What this design can decide, NAS-Bench-201. {DECIDES}",
+        lambda page: decides_table(page.frame("decides")),
+    ),
+    "decides-101": Table(
+        f"What our supernets of NAS-Bench-101 can decide. {DECIDES}",
+        lambda page: decides_table(page.frame("ours_decides", NEEDS["ours"])),
     ),
 }
 
@@ -565,6 +649,9 @@ PARTS = {  # of the design: the runs behind each table of statistics; others hav
     **dict.fromkeys(
         ("ours", "ours_patterns", "ours_claims", correlations.TABLE3["ours"]), ("nb101",)
     ),
+    "decides": ("nb201",),
+    "ours_decides": ("nb101",),
+    "ours_equal_images": ("nb101",),
 }
 
 
@@ -574,27 +661,30 @@ def parts_of(name: str, rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 RANKED = (
+    "no-tuning-poor",
     *("fine-tuning", "improves-SINGLE-K", "improves-PRO-RATA", "improves-AVG-3"),
     *("improves-S-K + P-R", "less-variance", "outputs-matter", "residual-ranks"),
     *("same-level", "size-hint"),
 )
 SHOWS = {  # claims by the figure or table that shows them
     "fig-usage": ("conv3-everywhere", "usage-order", "pool-for-skip"),
-    "fig-share": ("conv3-half", "substitutes-for-conv3"),
+    "fig-share": ("conv3-half", "conv1-for-conv3", "substitutes-for-conv3"),
     "fig-scatter": ("tau-rises", "mask-zero-tau", "mask-zero-chance"),
     "fig-topn": (
         *("baseline-tau_a", "mask-zero-tau_a", "mask-pool-tau_a", "mask-skip-tau_a"),
         *("mask-skip-below-random", "mask-conv1-tau_a", "mask-conv3-tau_a", "mask-both"),
-        *("mask-zero-skip", "mask-pool-combinations", "tau-within-top"),
+        *("mask-zero-skip", "mask-pool-combinations", "tau-within-top", "mask-skip-tau"),
+        "best-highest",
     ),
     "fig-topn-medium": (
         *("medium-baseline", "medium-fails", "medium-harmful", "medium-below-random"),
-        "medium-deviation",
+        *("medium-deviation", "medium-tau"),
     ),
+    "tab-metrics": ("size-tau",),
     "tab-tried": ("mask-zero-tau",),
     "tab-authors": RANKED,
     "tab-ours": RANKED,
-    "fig-bias": ("bias-residual", "bias-conv3", "residual-better", "residual-best"),
+    "fig-bias": ("bias-residual", "bias-conv3", "residual-better", "residual-best", "cluster-poor"),
 }
 
 

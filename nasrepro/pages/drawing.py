@@ -45,6 +45,7 @@ def numbered_figure(picture: str, finding: str, notes: str, label: str) -> str:
 def folded(title: str, content: str, unfolded: bool = False) -> str:
     """MyST that is seen only when its title is clicked, or until then."""
     state = ":open:\n" if unfolded else ""
+    # Colons: a title that has backticks is none behind a fence of backticks.
     return f":::::{{dropdown}} {title}\n:class-container: fold\n{state}\n{content}\n:::::"
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import pandas as pd
 
 from nasrepro.canonical import to_csv
-from nasrepro.claims import VERDICTS
+from nasrepro.claims import CONTRADICTED, SUPPORTED, VERDICTS
 from nasrepro.pages.cards import cards
 from nasrepro.pages.drawing import Drawing, folded, numbered_figure, placeholder
 from nasrepro.pages.inputs import Absent, Inputs, Read
@@ -50,8 +50,9 @@ class Page:
     def claims(self) -> Placed:
         """The claims of the study as cards, with what is found on other data beside ours."""
         rows = placed(self.inputs.study, self.module.claims(self.inputs.frames))
-        others = getattr(self.module, "others", lambda frames: {})(self.inputs.frames)
-        return Placed(cards(rows, others, self.shown))
+        others = getattr(self.module, "others", None)
+        beside = others(self.inputs.frames) if others else {}
+        return Placed(cards(rows, beside, self.shown))
 
     def primer(self) -> Placed:
         """A paragraph and a picture for readers who meet supernets for the first time."""
@@ -151,8 +152,15 @@ def verdict_numbers(
     def count(verdict: str) -> Callable[[Inputs], int]:
         return lambda page: int((judged(page.frames)["verdict"] == verdict).sum())
 
+    def with_p(page: Inputs, verdict: str) -> int:
+        rows = judged(page.frames)
+        decided = rows[verdict].isin([SUPPORTED, CONTRADICTED])
+        return int((decided & rows["p"].notna()).sum())
+
     return {
         "claims": lambda page: len(judged(page.frames)),
+        "decided-with-p": lambda page: with_p(page, "verdict"),
+        "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},
     }
 

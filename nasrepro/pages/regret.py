@@ -15,6 +15,9 @@ from nasrepro.pages.inputs import Absent, Inputs, is_here
 from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_cells, describe_runs, machine
 from nasrepro.pages.text import (
+    DECIDES,
+    decides_table,
+    p_text,
     recomputed_table,
     table3_grid,
     with_failures,
@@ -24,7 +27,7 @@ from nasrepro.runs.record import Record
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import detectable_effect, effect_interval
-from nasrepro.studies import appraisal, audit, comparison, correlations, regret
+from nasrepro.studies import appraisal, audit, ceilings, comparison, correlations, regret
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.correlations import Profile
 
@@ -389,19 +392,13 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
             "d, over supernets": with_interval(row.d, row.d_low, row.d_high),
             "d, noncentral t": with_interval(row.d, row.t_low, row.t_high),
             "d, bootstrap": with_interval(row.d, row.bootstrap_low, row.bootstrap_high),
-            "p, Welch": _p_value(row.p_welch),
-            "p, Student": _p_value(row.p_student),
+            "p, Welch": p_text(row.p_welch),
+            "p, Student": p_text(row.p_student),
             "P": f"{row.superiority:.2f}",
         }
         for row in rows.itertuples()
     ]
     return pd.DataFrame(cells)
-
-
-def _p_value(p: float) -> str:
-    if math.isnan(p):
-        return "–"
-    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def greedy_table(searches: pd.DataFrame) -> pd.DataFrame:
@@ -455,6 +452,12 @@ EFFECTS = (
     "p and no interval of d); and by a bootstrap that resamples supernets, too narrow for few. "
     "Welch's p is of runs and the expected regrets of supernets. P: how often a search with weight "
     "sharing has the smaller regret."
+)
+IDEAL = (
+    "the best correlation that a predictor without noise could reach: of NAS-Bench-201 against the "
+    "validation accuracy of one training, of NAS-Bench-101 against the test accuracy that is the "
+    "mean of three (study 1 has them all). NAS-Bench-Macro's table has one accuracy a network: "
+    "there it is not known."
 )
 SEARCHED = {"space": "evaluated", "with": "search"}  # where supernets evaluated every cell
 
@@ -514,10 +517,32 @@ def by_benchmark(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+CEILING = "its noise ceiling"  # head of a column
+# Of what is reported; of NAS-Bench-201 only validation accuracies of single runs are at hand.
+CEILINGS = {
+    "nb101": {"accuracy": "test", "what": "ceiling of a mean of three"},
+    "nb201": {"accuracy": "validation", "what": "ceiling of one run"},
+}
+
+
+def ceilings_beside(page: Inputs, rows: pd.DataFrame) -> list[str]:
+    """The best possible Spearman correlation in each row's space; a dash where it is not known.
+
+    Args:
+        page: with the tables.
+        rows: columns benchmark, space.
+    """
+    frame = page.frames.get("ceilings", pd.DataFrame())
+    frame = frame if len(frame) else pd.DataFrame(columns=ceilings.COLUMNS)
+    known = {key: ceilings.by_cells(frame, NAMES[key], **of) for key, of in CEILINGS.items()}
+    return [known.get(row.benchmark, {}).get(row.space, "–") for row in rows.itertuples()]
+
+
 def whole(page: Inputs) -> pd.DataFrame:
     """How supernets that evaluated every cell rank them."""
     rows = by_benchmark(page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]}))
-    return whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
+    shown = whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
+    return shown.assign(**{CEILING: ceilings_beside(page, rows)})
 
 
 def largest(page: Inputs) -> pd.DataFrame:
@@ -525,7 +550,8 @@ def largest(page: Inputs) -> pd.DataFrame:
     rows = by_benchmark(page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]}))
     heads = {"regret": "test regret", "parameters": "Spearman of the count"}
     columns = {name: name for name in ("benchmark", "space", "cells")} | heads
-    return recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
+    shown = recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
+    return shown.assign(**{CEILING: ceilings_beside(page, rows)})
 
 
 def precision(page: Inputs) -> pd.DataFrame:
@@ -611,7 +637,7 @@ TABLES = {
         "How supernets rank all cells of a space. Spearman correlation of proxy accuracy (mean and "
         "Student's 95% interval over n supernets), and of the number of parameters and of "
         "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
-        f"searches report. {FAILED}",
+        f"searches report; and {IDEAL} {FAILED}",
         whole,
     ),
     **searched_whole(regret.NB201_WHOLE),
@@ -620,7 +646,8 @@ TABLES = {
         "Training the largest cell, without any search. Test regret, percent, of the cell with "
         "the most parameters in its space (of several, the mean), trained alone; and how the "
         "parameter count ranks all cells of the space. Test accuracies as reported by the "
-        "searches; of NAS-Bench-101, of the cells in the sample.",
+        "searches; of NAS-Bench-101, of the cells in the sample. "
+        f"Last, {IDEAL}",
         largest,
     ),
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
@@ -664,7 +691,7 @@ TABLES = {
         ),
     ),
     "text": Table(
-        "Numbers of the text, computed from its table 3 and the sizes of the spaces.",
+        "Numbers of the text, computed from its tables and the sizes of the spaces.",
         lambda page: recomputed_table(
             printed("printed_text"),
             {
@@ -676,6 +703,10 @@ TABLES = {
                 "agrees": "agrees",
             },
         ),
+    ),
+    "regret-decides": Table(
+        f"What the authors' supernets can decide. {DECIDES}",
+        lambda page: decides_table(page.frame("decides", NEEDS["nb101"])),
     ),
     "precision": Table(
         "Claims that something is small. Half width: of the interval in the table above, of the "
@@ -708,13 +739,20 @@ def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
     return [known[benchmark] for benchmark in rows["benchmark"].unique() if benchmark in known]
 
 
-ONE_SHOT = ("oneshot-A_1", "oneshot-A_FULL^NRES", "oneshot-A_FULL^RES", "oneshot-A_4")
+ONE_SHOT = (
+    "oneshot-A_1",
+    "oneshot-A_FULL^NRES",
+    "oneshot-A_FULL^RES",
+    "oneshot-A_4",
+    "oneshot-average",
+)
 SMALL = ("effect-A_3", "effect-A_2", "effect-A_FULL")
 SHOWS = {  # claims by the figure or table that shows them
     "fig-effects": (*ONE_SHOT, *SMALL),
     "tab-oneshot-101": ONE_SHOT,
     "tab-effects-101": SMALL,
     "tab-precision": (*SMALL, "no-link"),
+    "tab-regret-decides": (*ONE_SHOT, *SMALL),
     **{
         f"tab-greedy-{benchmark}": (f"greedy-first-{benchmark}", f"greedy-last-{benchmark}")
         for benchmark, _ in regret.WHOLE

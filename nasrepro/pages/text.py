@@ -10,6 +10,14 @@ import pandas as pd
 
 from nasrepro.pages.drawing import folded
 
+DECIDES = (
+    "How often a claim would come out as supported / contradicted if "
+    "the truth were at the edge of its region, at zero (where that is not the edge), or as the "
+    "paper prints it (where it prints a number); with the spread that was found and the same n. "
+    "Only claims with Student's or Fisher's distribution: of bootstraps, counts and the smaller of "
+    "two numbers it is not known."
+)
+
 
 def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     """A mean and its interval.
@@ -26,6 +34,17 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     if math.isnan(low):
         return f"{mean:z.{digits}f} [no interval]"
     return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+
+
+def p_text(p: float) -> str:
+    """A p-value.
+
+    >>> p_text(0.0123), p_text(0.0004), p_text(float("nan"))
+    ('0.012', '< 0.001', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def numbered_table(frame: pd.DataFrame, caption: str, name: str, unfolded: bool = False) -> str:
@@ -77,6 +96,33 @@ def unbroken(text: str, stacked: bool = False) -> str:
 
 NUMBER = re.compile(r"(-?[\d.]+) (\[[^\]]*\]|± [\d.]+)")
 STACKED = 6  # columns of a table in which intervals stand below their numbers
+
+
+def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How often a design would support or contradict claims, as text.
+
+    Args:
+        rows: what `claims.decides` gives.
+    """
+
+    def chances(truth: str) -> list[str]:
+        return [
+            "–" if math.isnan(at) else f"{100 * yes:.0f}% / {100 * no:.0f}% (at {at:.3g})"
+            for at, yes, no in rows[
+                [truth, f"{truth}_supported", f"{truth}_contradicted"]
+            ].to_numpy()
+        ]
+
+    return pd.DataFrame(
+        {
+            "claim": rows["statement"],
+            "holds if": rows["holds if"],
+            "n": rows["n"].astype(str),
+            "truth at the region's edge": chances("edge"),
+            "truth zero": chances("zero"),
+            "truth as printed": chances("printed"),
+        }
+    )
 
 
 def table3_grid(

@@ -27,13 +27,14 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb101 import SUBSPACES, Cell
 from nasrepro.stats import (
     Interval,
-    deviation_ratio_interval,
-    difference_interval,
-    fisher_interval,
+    Share,
+    Student,
+    deviation_ratio,
+    fisher_correlation,
     mean_interval,
-    share_interval,
-    stratified_difference_interval,
-    stratified_mean_interval,
+    stratified_difference,
+    stratified_mean,
+    student_of,
 )
 from nasrepro.studies import measure
 from nasrepro.studies.design import Design, labelled
@@ -43,8 +44,12 @@ FEW = 10  # cells of which no mean is shown
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
 BASELINE = "BNS-FT"  # what the other methods are compared with
 METHODS = tuple(nb101.METHODS.values())
+# Not of table 3: AVG-3 with as many images as the others, so with a third of its updates.
+EQUAL_IMAGES = "AVG-3, equal images"
 TRICKS = tuple(method for method in METHODS if method not in ("NO FT", BASELINE))
 VALIDATION = nb101.COLUMNS[0].name
+POOR = 0.4  # Pourchot calls 0.34 a poor rank correlation, and 0.46 not
+CLAIMS = "pourchot_ranking"  # the file of the claims about rankings
 SUPERNET_KEYS = ["space", "method", "seed"]
 EVALUATED = [*SUPERNET_KEYS, "code", "proxy", "validation"]
 
@@ -54,7 +59,7 @@ class Profile:
     """How large the part runs: numbers only."""
 
     base: SupernetConfig  # a run of BNS-FT
-    seeds: int
+    seeds: int  # of each method but `EQUAL_IMAGES`, which has one
     spaces: tuple[str, ...] = SPACES
 
 
@@ -120,13 +125,15 @@ PROFILES = {
 # ---- runs
 
 
-def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METHODS) -> Design:
+def design(
+    profile: str, seeds: int | None = None, methods: Sequence[str] = (*METHODS, EQUAL_IMAGES)
+) -> Design:
     """The runs of a profile, labelled by space and method, in the order in which they matter.
 
     Args:
         profile: a name in `PROFILES`, or another: then there is no run.
         seeds: at most so many seeds; None for the profile's own.
-        methods: only these columns of table 3.
+        methods: only these columns of table 3, or `EQUAL_IMAGES`.
     """
     chosen = PROFILES.get(profile)
     if chosen is None:
@@ -138,7 +145,7 @@ def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METH
         )
         for seed in range(chosen.seeds if seeds is None else min(seeds, chosen.seeds))
         for method, changes in variants(chosen.base).items()
-        if method in methods
+        if method in methods and (seed == 0 or method != EQUAL_IMAGES)
         for space in chosen.spaces
     )
 
@@ -147,6 +154,7 @@ def design(profile: str, seeds: int | None = None, methods: Sequence[str] = METH
 def variants(base: SupernetConfig) -> dict[str, dict[str, Any]]:
     """What each method changes in a run of `BASELINE`, as `changed` takes it."""
     single, pro_rata = {"net.kernels": "single"}, {"sampler": "pro-rata"}
+    average = {"sampler": "uniform-3", "train.gradients": "mean"}
     return {
         BASELINE: {},
         "NO FT": {"evaluate.batch_norm": "tracked", "evaluate.calibration_batches": 0},
@@ -154,11 +162,8 @@ def variants(base: SupernetConfig) -> dict[str, dict[str, Any]]:
         "SINGLE-K": single,
         "S-K + P-R": single | pro_rata,
         # As many updates as the others, each with three paths and a batch for each.
-        "AVG-3": {
-            "sampler": "uniform-3",
-            "train.gradients": "mean",
-            "train.epochs": 3 * base.train.epochs,
-        },
+        "AVG-3": average | {"train.epochs": 3 * base.train.epochs},
+        EQUAL_IMAGES: average,
     }
 
 
@@ -259,20 +264,28 @@ def parameter_baseline(evaluations: pd.DataFrame) -> pd.DataFrame:
 
 
 def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n."""
+    """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n, df.
+
+    Degrees of freedom are those of Student's distribution; a share of cells has none.
+    """
     chosen = evaluations[evaluations["method"] == BASELINE]
-    found = {}
+    found: dict[str, Student | Share] = {}
     for claim, (space, feature) in FEATURES.items():
         if excess := biases(chosen[chosen["space"] == space], feature):
-            found[claim] = mean_interval(excess)
+            found[claim] = stratified_mean([excess])
     ones = evaluations[evaluations["space"] == "A_1"].drop_duplicates("code")
     if len(ones):
         residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
+        with_it, without = accuracy[residual], accuracy[~residual]
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
-        found["residual-better"] = difference_interval(accuracy[residual], accuracy[~residual])
-        found["residual-best"] = share_interval(int(residual[best].sum()), len(best))
-    rows = [(claim, *interval) for claim, interval in found.items()]
-    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n"])
+        found["residual-better"] = stratified_difference([with_it], [without])
+        found["residual-best"] = Share(int(residual[best].sum()), len(best))
+    fours = evaluations[evaluations["space"] == "A_4"].drop_duplicates("code")
+    if len(fours):
+        rated, accuracy = begins_with_conv3(fours["code"].to_numpy(np.int64)), fours["validation"]
+        found["cluster-poor"] = stratified_difference([accuracy[rated]], [accuracy[~rated]])
+    rows = [(claim, *of.interval(), getattr(of, "df", np.nan)) for claim, of in found.items()]
+    return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n", "df"])
 
 
 def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray]) -> list[float]:
@@ -381,6 +394,31 @@ def summarise(ranks: pd.DataFrame) -> pd.DataFrame:
     return measure.summarise(ranks, ["space", "method"], value="spearman")
 
 
+def equal_images(ranks: pd.DataFrame) -> pd.DataFrame:
+    """AVG-3 as it was run and with equal images, and BNS-FT: differences of rank correlations.
+
+    All of one seed, compared space by space.
+
+    Args:
+        ranks: columns space, method, seed, spearman; of the seed of `EQUAL_IMAGES`.
+
+    Returns:
+        Columns more and less (methods), mean, ci_low, ci_high (Student's, over spaces), n (spaces
+        in which neither failed); no rows without such runs.
+    """
+    seeds = ranks.loc[ranks["method"] == EQUAL_IMAGES, "seed"]
+    same = ranks[ranks["seed"].isin(seeds)].pivot(
+        index="space", columns="method", values="spearman"
+    )
+    pairs = (("AVG-3", BASELINE), (EQUAL_IMAGES, BASELINE), ("AVG-3", EQUAL_IMAGES))
+    rows = [
+        (more, less, *mean_interval(difference))
+        for more, less in pairs
+        if {more, less} <= set(same) and len(difference := (same[more] - same[less]).dropna())
+    ]
+    return pd.DataFrame(rows, columns=["more", "less", "mean", "ci_low", "ci_high", "n"])
+
+
 def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> str:
     """In how many spaces a method's mean rank correlation is above the parameter count's: "4 of 7".
 
@@ -395,20 +433,23 @@ def spaces_above_floor(statistics: Mapping[str, pd.DataFrame], source: str) -> s
     return f"{int((best > floor[best.index]).sum())} of {len(best)}"
 
 
-def judge(ranks: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The claims of Pourchot's sections 5.1 and 5.3 about rankings, with their verdicts.
+def quantities(ranks: pd.DataFrame, found: pd.DataFrame) -> dict[str, claims.Quantity]:
+    """The quantities of the claims of Pourchot's sections 5.1 and 5.3 about rankings.
 
     Args:
         ranks: columns space, method, seed, spearman.
-        found: the patterns, columns claim, mean, ci_low, ci_high, n.
+        found: what `patterns` gives.
     """
-    intervals = {
-        row.claim: Interval(row.mean, row.ci_low, row.ci_high, row.n) for row in found.itertuples()
+    estimates = {
+        row.claim: Share(round(row.mean * row.n), row.n)
+        if np.isnan(row.df)
+        else student_of(Interval(row.mean, row.ci_low, row.ci_high, row.n), row.df)
+        for row in found.itertuples()
     }
-    return pd.DataFrame(claims.judge("pourchot_ranking", rank_quantities(ranks) | intervals))
+    return rank_quantities(ranks) | estimates
 
 
-def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
+def rank_quantities(ranks: pd.DataFrame) -> dict[str, claims.Quantity]:
     """The quantities made of rank correlations, as far as there are supernets for them."""
     groups = ranks.dropna().groupby(["space", "method"])["spearman"]
     values = {key: group.to_numpy() for key, group in groups}
@@ -417,11 +458,15 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         "residual-ranks": ("A_FULL^RES", "A_FULL^NRES"),
         "same-level": ("A_2", "A_3"),
     }
-    found = {
-        claim: difference_interval(*(values[space, BASELINE] for space in spaces))
+    found: dict[str, claims.Quantity] = {
+        claim: stratified_difference(*([values[space, BASELINE]] for space in spaces))
         for claim, spaces in pairs.items()
         if all((space, BASELINE) in values for space in spaces)
     }
+    untuned = [values[space, "NO FT"] for space in SPACES if (space, "NO FT") in values]
+    if len(untuned) == len(SPACES):
+        below = (stratified_mean([POOR - group]) for group in untuned)
+        found["no-tuning-poor"] = claims.Smallest(tuple(below))
     improvements = {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
     complete = {
         method: [values[space, method] for space in SPACES]
@@ -429,17 +474,18 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, Interval]:
         if all((space, method) in values for space in SPACES)
     }
     if gains := fine_tuning_gains(ranks):
-        found["fine-tuning"] = stratified_mean_interval(gains)
+        found["fine-tuning"] = stratified_mean(gains)
     for claim, (better, worse) in improvements.items():
         if better in complete and worse in complete:
-            found[claim] = stratified_difference_interval(complete[better], complete[worse])
+            found[claim] = stratified_difference(complete[better], complete[worse])
     if len(complete) == len(METHODS):
         tricks = list(zip(*(complete[trick] for trick in TRICKS), strict=True))  # space by space
         baseline = [[group] for group in complete[BASELINE]]
-        found["less-variance"] = deviation_ratio_interval(tricks, baseline)
+        found["less-variance"] = deviation_ratio(tricks, baseline)
     if BASELINE in complete:
         means = [group.mean() for group in complete[BASELINE]]
-        found["size-hint"] = fisher_interval([SUBSPACES[space].size for space in SPACES], means)
+        sizes = [SUBSPACES[space].size for space in SPACES]
+        found["size-hint"] = fisher_correlation(sizes, means)
     return found
 
 

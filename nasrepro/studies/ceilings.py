@@ -128,6 +128,23 @@ def nb101_ceilings(sample: pd.DataFrame) -> list[tuple]:
     ]
 
 
+def by_cells(
+    rows: pd.DataFrame,
+    benchmark: str,
+    accuracy: str = "validation",
+    what: str = "ceiling of one run",
+) -> dict[str, str]:
+    """One number of `statistics` for each group of cells, as text; nothing without the statistics.
+
+    >>> rows = pd.DataFrame([("b", "test", "all", "between runs", 0.98765, 9)], columns=COLUMNS)
+    >>> by_cells(rows, "b", "test", "between runs"), by_cells(rows.head(0), "b")
+    ({'all': '0.988'}, {})
+    """
+    wanted = {"benchmark": benchmark, "accuracy": accuracy, "what": what}
+    chosen = rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    return {row.cells: f"{row.value:.3f}" for row in chosen.itertuples()}
+
+
 def _rows(
     benchmark: str, accuracy: str, runs: np.ndarray, groups: Mapping[str, np.ndarray]
 ) -> list[tuple]:

@@ -26,11 +26,11 @@ from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import (
-    difference_interval,
     effect_interval,
     mean_interval,
     p_of_effect,
     probability_of_superiority,
+    stratified_difference,
     welch_test,
 )
 
@@ -56,7 +56,18 @@ COMPARED = (
     *("benchmark", "space", "method", "charge", "baseline", "guided"),
     *("supernets", "failed", "guided_runs", "baseline_runs"),
     *("budget", "baseline_trainings", "baseline_regret", "guided_regret"),
-    *("difference", "ci_low", "ci_high", "deviation", "d", "d_low", "d_high", "t_low", "t_high"),
+    *(
+        "difference",
+        "ci_low",
+        "ci_high",
+        "df",
+        "deviation",
+        "d",
+        "d_low",
+        "d_high",
+        "t_low",
+        "t_high",
+    ),
     *("bootstrap_low", "bootstrap_high", "p_welch", "p_student", "superiority"),
     "trainings_to_match",
 )
@@ -383,8 +394,9 @@ def effect(
 
     Returns:
         difference: of the mean of the runs and the mean over supernets of their expected regrets,
-            with Welch's interval (`ci_low`, `ci_high`) and p of runs and supernets; NaN with one
-            supernet, and where all agree. With many runs it is Student's, over supernets.
+            with Welch's interval (`ci_low`, `ci_high`), its degrees of freedom (`df`) and p of runs
+            and supernets; NaN with one supernet, and where all agree. With many runs it is
+            Student's, over supernets.
         deviation: of single searches, pooled with the weights of the paper's runs (`RUNS`):
             sqrt((99 v + 24 w) / 123). v is the variance of the runs; w that of one search with any
             supernet: the mean variance of searches that share one, and the variance of the expected
@@ -399,7 +411,8 @@ def effect(
     """
     means = np.array([regrets.mean for regrets in found])
     within = np.array([regrets.variance for regrets in found])
-    difference = difference_interval(without, means)
+    estimate = stratified_difference([without], [means])
+    difference = estimate.interval()
     deviation = float(_pooled(without, means, within))
     unit = deviation or np.nan  # where no run differs, there is no d
     d = difference.mean / unit
@@ -414,6 +427,7 @@ def effect(
         "difference": difference.mean,
         "ci_low": difference.low,
         "ci_high": difference.high,
+        "df": estimate.df,
         "deviation": deviation,
         "d": d,
         "d_low": difference.low / unit,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101, selfmade
-from nasrepro.claims import count_positive, exact, smallest
+from nasrepro.claims import Quantity, Smallest, count_positive, exact
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import count_parameters
@@ -24,17 +24,21 @@ from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace
+from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace, uses_only
 from nasrepro.stats import (
     Interval,
-    deviation_ratio_interval,
-    difference_interval,
+    Resampled,
+    Share,
+    Student,
+    deviation_ratio,
+    fisher_correlation,
     mean_correlation,
     mean_interval,
-    share_interval,
+    resampled,
+    resampled_difference,
     spearman_difference_interval,
-    statistic_difference_interval,
-    statistic_interval,
+    stratified_difference,
+    stratified_mean,
 )
 from nasrepro.studies import appraisal, ceilings, published_supernets
 from nasrepro.studies.design import Design, check_asked, in_order, labelled, merged
@@ -55,14 +59,15 @@ TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 FIGURE2 = ("tau_top_50", "tau_top_250", "kendall_tau_a")  # the columns of Laube's figure 2
 TABLES = (
-    *("summary", "top_n", "tau_a", "baseline", "tried", "claims"),
-    *("runs", "seeds", "usage", "parameters", "settings"),
+    *("summary", "top_n", "tau_a", "baseline", "tried", "claims", "decides"),
+    *("runs", "seeds", "usage", "best", "parameters", "settings"),
     *("own", "own_gain", "own_truth"),
     *("precision", "half_precision"),
     *("published", "published_runs", "published_parameters", "ceilings"),
     *(f"{source}{what}" for source in TABLE3 for what in ("", "_patterns", "_parameters")),
-    *(f"{source}_claims" for source in TABLE3),
+    *(f"{source}_{what}" for source in TABLE3 for what in ("claims", "decides")),
     *TABLE3.values(),
+    "ours_equal_images",
 )
 OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
 LABELS = ["subspace", "size"]  # of a run on NAS-Bench-201
@@ -74,12 +79,9 @@ FULL, NO_ZERO, NO_SKIP, NO_POOL = (
     *map(Subspace.without, ("none", "skip_connect", "avg_pool_3x3")),
 )
 SINGLES = (FULL, *(Subspace.without(operation) for operation in OPERATIONS))
-# Its other columns and figure 7's: Zero or Pool masked together with another operation.
-DOUBLES = tuple(
-    Subspace.without(*pair)
-    for pair in combinations(OPERATIONS, 2)
-    if {"none", "avg_pool_3x3"} & set(pair)
-)
+# Its other columns and figure 7's: two operations masked together.
+DOUBLES = tuple(Subspace.without(*pair) for pair in combinations(OPERATIONS, 2))
+NEITHER = Subspace.without("none", "avg_pool_3x3")
 DIGITS = BENCHES["nb201-digits"]
 OWN = BENCHES[selfmade.NAME]
 GROUPS = {
@@ -261,6 +263,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
         usage: subspace, top, operation, usage, share (Laube's figure 3; top "all": every cell);
             no rows if the table has a part of the space only.
+        best: subspace, what, value: see `best_cells`; no rows as of `usage`.
         parameters: subspace, cells ("all" or "sample"), n, spearman: parameter count and truth.
         settings: what was tried with the small network, and its Spearman correlation.
         own, own_gain: see `beside_own`, if our own benchmark is here.
@@ -284,9 +287,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         "runs": measure_runs(records, wanted, observations, TOP_NS),
         "settings": settings(tried, profile, table),
         "seeds": agreement_of_seeds(observations, LABELS),
-        "usage": pd.concat([usage(table, subspace) for subspace in SINGLES], ignore_index=True)
-        if len(table) == NUM_CELLS
-        else pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
+        **counted(table),
         "parameters": pd.concat(
             [parameter_baseline(table, s, records[0].config.cells, column) for s in subspaces],
             ignore_index=True,
@@ -414,6 +415,36 @@ def beside_single_precision(records: Iterable[Record], profile: str, table: Tabl
     return pd.DataFrame(rows, columns=["images", "seed", "n", "agreement", "half", "single"])
 
 
+def counted(table: Table) -> dict[str, pd.DataFrame]:
+    """`usage` of every single mask and `best_cells`, of a complete table; else no rows."""
+    if len(table) < NUM_CELLS:
+        return {
+            "usage": pd.DataFrame(columns=["subspace", "top", "operation", "usage", "share"]),
+            "best": pd.DataFrame(columns=["subspace", "what", "value"]),
+        }
+    return {
+        name: pd.concat([count(table, subspace) for subspace in SINGLES], ignore_index=True)
+        for name, count in (("usage", usage), ("best", best_cells))
+    }
+
+
+def best_cells(table: Table, subspace: Subspace) -> pd.DataFrame:
+    """Of the best cells of a subspace, how close they are, and how many have neither Zero nor Pool.
+
+    Returns:
+        Columns subspace, what, value: "gap" is the accuracy of the best cell less that of the
+        tenth, in percent; "kept N" the share of the true top N without these two operations.
+    """
+    codes = table.subset(subspace.operations)
+    accuracy = table.accuracy(codes, COLUMN)
+    order = np.argsort(-accuracy, kind="stable")
+    kept = uses_only(codes[order], NEITHER.operations)
+    values = {"gap": accuracy[order[0]] - accuracy[order[9]]}
+    values |= {f"kept {n}": kept[:n].mean() for n in TOP_NS}
+    rows = [(str(subspace), what, float(value)) for what, value in values.items()]
+    return pd.DataFrame(rows, columns=["subspace", "what", "value"])
+
+
 def usage(table: Table, subspace: Subspace) -> pd.DataFrame:
     """How many of the best cells use an operation, and its share of their edges (Laube's figure 3).
 
@@ -474,6 +505,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         baseline: subspace, size: the supernets' Spearman beside the parameter count's;
         tried: the settings, one row each: Spearman with its interval over seeds, n;
         claims: one row a claim of the paper, with a verdict;
+        decides: what the design can decide of them, see `claims.decides`;
         own_truth: subspace, size, cells, truth (own or table), mean, ci_low, ci_high, n (runs);
         half_precision: images, cells, what (agreement, change), mean, ci_low, ci_high, n (runs),
             if known;
@@ -482,14 +514,15 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         pourchot-table3-ours: space, method, mean, ci_low, ci_high, n, failed, from ours;
         authors_claims and ours_claims: one row a claim of Pourchot's about rankings.
     """
-    summary = summarise_metrics(statistics["runs"])
+    summary, found = summarise_metrics(statistics["runs"]), quantities(statistics)
     return {
         "summary": summary,
         "top_n": top_groups(summary),
         "tau_a": pooled_tau_a(statistics["runs"]),
         "baseline": against_parameters(summary, statistics["parameters"], statistics["seeds"]),
         "tried": settings_tried(statistics["settings"]),
-        "claims": judge(statistics),
+        "claims": pd.DataFrame(claims.judge("laube", found)),
+        "decides": pd.DataFrame(claims.decides("laube", found)),
         **({"own_truth": own_truth(statistics["own"])} if "own" in statistics else {}),
         **half_precision(statistics["precision"]),
         **published_supernets.tables(statistics),
@@ -499,13 +532,20 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def nb101_tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Table 3 and the claims about it, from the supernets of all whose statistics are known."""
+    """Table 3 and the claims about it, from the supernets of all whose statistics are known.
+
+    Of ours, `appraisal.equal_images` too.
+    """
     by_source = {"authors": appraisal.table3, "ours": appraisal.summarise}
     found = {}
+    if "ours" in statistics:
+        found["ours_equal_images"] = appraisal.equal_images(statistics["ours"])
     for source in by_source.keys() & statistics.keys():
         ranks = statistics[source]
         found[TABLE3[source]] = by_source[source](ranks)
-        found[f"{source}_claims"] = appraisal.judge(ranks, statistics[f"{source}_patterns"])
+        judged = appraisal.quantities(ranks, statistics[f"{source}_patterns"])
+        found[f"{source}_claims"] = pd.DataFrame(claims.judge(appraisal.CLAIMS, judged))
+        found[f"{source}_decides"] = pd.DataFrame(claims.decides(appraisal.CLAIMS, judged))
     return found
 
 
@@ -540,7 +580,7 @@ def pooled_tau_a(runs: pd.DataFrame) -> pd.DataFrame:
     """Laube's tau_a as he defines it, of the mean over seeds, with its interval over them."""
     of = values_of(runs)
     rows = [
-        (subspace, size, *statistic_interval(curves, tau_a_of_mean))
+        (subspace, size, *resampled(curves, tau_a_of_mean).interval())
         for subspace, size in runs[["subspace", "size"]].drop_duplicates().to_numpy()
         if len(curves := means_of_tops(of, subspace, size))
     ]
@@ -642,15 +682,15 @@ def mask_zero_elsewhere(tried: pd.DataFrame) -> dict[str, int]:
     return {"tried": len(both), "higher": int((both[str(NO_ZERO)] > both[str(FULL)]).sum())}
 
 
-def judge(statistics: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The claims of Laube's section 4.1: quantity, interval and verdict of those we can compute."""
-    quantities = run_quantities(statistics["runs"])
+def quantities(statistics: dict[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """The quantities of the claims of Laube's section 4.1 that we can compute."""
+    found = run_quantities(statistics["runs"])
     if len(statistics["usage"]):
-        quantities |= usage_quantities(statistics["usage"])
-    return pd.DataFrame(claims.judge("laube", quantities))
+        found |= usage_quantities(statistics["usage"]) | best_quantities(statistics["best"])
+    return found
 
 
-def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
+def usage_quantities(usage: pd.DataFrame) -> dict[str, Quantity]:
     """The quantities of the claims about the true top 500: exact counts."""
     top = usage[usage["top"] == "500"].set_index(["subspace", "operation"])
     use, share = top["usage"], top["share"]
@@ -666,6 +706,19 @@ def usage_quantities(usage: pd.DataFrame) -> dict[str, Interval]:
         "usage-order": exact(-np.diff([use[full, op] for op in order]).max(), 500),
         "pool-for-skip": exact(use[no_skip, "avg_pool_3x3"] - use[full, "avg_pool_3x3"], 500),
         "substitutes-for-conv3": exact(min(rises), 500),
+        "conv1-for-conv3": exact(rises[1] - rises[0], 500),
+    }
+
+
+def best_quantities(best: pd.DataFrame) -> dict[str, Quantity]:
+    """The quantities of the claims about how close the best cells are, and which remain."""
+    value = best.set_index(["subspace", "what"])["value"]
+    full, no_skip = value[str(FULL), "gap"], value[str(NO_SKIP), "gap"]
+    return {
+        "best-gap": exact(full, 10),
+        "best-gap-no-skip": exact(no_skip, 10),
+        "best-gap-rises": exact(no_skip - full, 10),
+        "top-kept": exact(value[str(FULL), "kept 500"], 500),
     }
 
 
@@ -701,21 +754,36 @@ def conv3_by_caption(usage: pd.DataFrame) -> float:
     return float(shares[shares["operation"] == "nor_conv_3x3"]["share"].mean())
 
 
-def run_quantities(runs: pd.DataFrame) -> dict[str, Interval]:
+def run_quantities(runs: pd.DataFrame) -> dict[str, Quantity]:
     """The quantities of the claims about supernets, as far as there are runs for them."""
     of = values_of(runs)
     found = mask_quantities(of) | medium_quantities(of)
     if len(tops := means_of_tops(of, FULL)):
-        found["baseline-tau_a"] = statistic_interval(tops, tau_a_of_mean)
+        found["baseline-tau_a"] = resampled(tops, tau_a_of_mean)
     taus = [of(metric, FULL) for metric in FIGURE2]
     if all(map(len, taus)):
-        found["tau-rises"] = smallest([mean_interval(b - a) for a, b in pairwise(taus)])
+        found["tau-rises"] = Smallest(tuple(stratified_mean([b - a]) for a, b in pairwise(taus)))
     if len(above := above_sample(of, NO_SKIP)):
-        found["mask-skip-below-random"] = share_interval(int((above < 0).sum()), len(above))
+        found["mask-skip-below-random"] = Share(int((above < 0).sum()), len(above)).interval()
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
     if all(len(group) for curve in curves for group in curve):
-        intervals = [[mean_interval(group) for group in curve] for curve in curves]
-        found["tau-within-top"] = count_positive([*map(smallest, intervals)])
+        found["tau-within-top"] = count_positive(
+            Smallest(tuple(stratified_mean([group]) for group in curve)) for curve in curves
+        )
+    all_tops = [means_of_tops(of, subspace) for subspace in SINGLES]
+    if all(map(len, all_tops)):
+        found["best-highest"] = count_positive(
+            Smallest(tuple(stratified_mean([means[:, 0] - other]) for other in means.T[1:]))
+            for means in all_tops
+        )
+    pairs = zip(curves[SINGLES.index(NO_SKIP)], curves[SINGLES.index(FULL)], strict=True)
+    gains = differences(dict(enumerate(pairs)))
+    if len(gains) == len(TOP_NS):
+        found["mask-skip-tau"] = count_positive(gains.values())
+    by_space = {s: of("kendall_tau_a", s) for s in SINGLES + DOUBLES}
+    if all(map(len, by_space.values())):
+        taus = [group.mean() for group in by_space.values()]
+        found["size-tau"] = fisher_correlation([s.size for s in by_space], taus)
     return found
 
 
@@ -725,7 +793,7 @@ def above_sample(of: Values, subspace: Subspace, size: str = "S") -> np.ndarray:
     return best - random if len(best) and len(random) else np.array([])
 
 
-def mask_quantities(of: Values) -> dict[str, Interval]:
+def mask_quantities(of: Values) -> dict[str, Quantity]:
     """Small supernets of one subspace against those of another."""
     tau = "kendall_tau_a"
     pairs = {
@@ -739,19 +807,20 @@ def mask_quantities(of: Values) -> dict[str, Interval]:
         "mask-conv1-tau_a": Subspace.without("nor_conv_1x1"),
         "mask-conv3-tau_a": Subspace.without("nor_conv_3x3"),
     }
-    found = differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
+    found: dict[str, Quantity] = {}
+    found |= differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
     full, pool = means_of_tops(of, FULL), means_of_tops(of, NO_POOL)
     found |= tau_a_differences({c: (means_of_tops(of, s), full) for c, s in masked.items()})
-    both = of(tau, Subspace.without("none", "avg_pool_3x3"))
+    both = of(tau, NEITHER)
     gains = differences({alone: (both, of(tau, alone)) for alone in (NO_ZERO, NO_POOL)})
     if len(gains) == 2:
-        found["mask-both"] = smallest(list(gains.values()))
+        found["mask-both"] = Smallest(tuple(gains.values()))
     others = {
         s: (means_of_tops(of, NO_SKIP), means_of_tops(of, s)) for s in SINGLES if s != NO_SKIP
     }
     harm = tau_a_differences(others)
     if len(harm) == len(others):
-        found["mask-skip-tau_a"] = smallest(list(harm.values()))
+        found["mask-skip-tau_a"] = Smallest(tuple(harm.values()))
     with_pool = tau_a_differences(
         {
             other: (means_of_tops(of, Subspace.without("avg_pool_3x3", other)), pool)
@@ -759,44 +828,47 @@ def mask_quantities(of: Values) -> dict[str, Interval]:
         }
     )
     if len(with_pool) == 3:
-        found["mask-pool-combinations"] = count_positive(list(with_pool.values()))
+        found["mask-pool-combinations"] = count_positive(with_pool.values())
     return found
 
 
-def medium_quantities(of: Values) -> dict[str, Interval]:
+def medium_quantities(of: Values) -> dict[str, Quantity]:
     """Supernets of size M, by themselves and against those of size S."""
     curves = {s: (means_of_tops(of, s, "M"), means_of_tops(of, s)) for s in SINGLES}
     harm = tau_a_differences(curves)
-    found = {"medium-baseline": harm[FULL]} if FULL in harm else {}
+    found: dict[str, Quantity] = {"medium-baseline": harm[FULL]} if FULL in harm else {}
     if any(len(of("mean_prediction", subspace, "M")) == 0 for subspace in SINGLES):
         return found
     means = [of("mean_prediction", subspace, "M") for subspace in SINGLES]
-    found["medium-fails"] = count_positive([mean_interval(CHANCE - mean) for mean in means])
+    found["medium-fails"] = count_positive(stratified_mean([CHANCE - mean]) for mean in means)
     above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
-        found["medium-below-random"] = count_positive([mean_interval(-group) for group in above])
+        found["medium-below-random"] = count_positive(stratified_mean([-group]) for group in above)
+    taus = differences({s: (of("kendall_tau_a", s, "M"), of("kendall_tau_a", s)) for s in SINGLES})
+    if len(taus) == len(SINGLES):
+        found["medium-tau"] = count_positive(taus.values())
     of_small = [of("mean_prediction", subspace) for subspace in SINGLES]
     if all(len(group) for group in of_small):
         pairs = zip(SINGLES, means, of_small, strict=True)
         learned = {space: ([m], [s]) for space, m, s in pairs if (m > CHANCE).all()}
         if learned:  # the paper speaks of supernets that generalise
             medium, small = zip(*learned.values(), strict=True)
-            found["medium-deviation"] = deviation_ratio_interval(medium, small)
+            found["medium-deviation"] = deviation_ratio(medium, small)
         if masks := [harm[s] for s in SINGLES[1:] if s in learned and s in harm]:
             number, surely, possibly, n = count_positive(masks)
             found["medium-harmful"] = Interval(number / n, surely / n, possibly / n, n)
     return found
 
 
-def differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Interval]:
-    """Welch's interval of each pair of groups of runs, of which both have one."""
-    return {name: difference_interval(a, b) for name, (a, b) in pairs.items() if len(a) * len(b)}
+def differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Student]:
+    """Welch's difference of each pair of groups of runs, of which both have one."""
+    return {n: stratified_difference([a], [b]) for n, (a, b) in pairs.items() if len(a) * len(b)}
 
 
-def tau_a_differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Interval]:
+def tau_a_differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Resampled]:
     """The difference of Laube's tau_a of each pair of groups of `means_of_tops`, where both are."""
     return {
-        name: statistic_difference_interval(a, b, tau_a_of_mean)
+        name: resampled_difference(a, b, tau_a_of_mean)
         for name, (a, b) in pairs.items()
         if len(a) * len(b)
     }

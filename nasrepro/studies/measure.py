@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
-from statsmodels.stats.multitest import multipletests
 
 from nasrepro import metrics
 from nasrepro.benchmarks import Table
@@ -18,7 +17,7 @@ from nasrepro.runs.families import family_of
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT
 from nasrepro.spaces import SPACES, name_of
-from nasrepro.stats import Interval, mean_correlation, mean_interval
+from nasrepro.stats import Interval, holm, mean_correlation, mean_interval
 from nasrepro.studies.design import Design, label_names
 
 CHANCE = 20.0  # percent, over ten classes: a supernet below it does not generalise (Laube 6)
@@ -219,12 +218,5 @@ def effects(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
                 rows.append((setting, metric, *pairs.mean()[[baseline, setting]], *interval, p))
     names = ["setting", "metric", "baseline", "value", "difference", "ci_low", "ci_high", "n", "p"]
     frame = pd.DataFrame(rows, columns=names)
-    frame["p_holm"] = frame.groupby("metric")["p"].transform(_holm)
+    frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
     return frame[[*names[:-2], "p_holm", "n"]]
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    """Holm's adjusted p-values of a family; those that are not known do not count."""
-    known = p.dropna()
-    adjusted = multipletests(known, method="holm")[1] if len(known) else []
-    return pd.Series(adjusted, index=known.index, dtype=float).reindex(p.index)

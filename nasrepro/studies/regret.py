@@ -34,8 +34,14 @@ from nasrepro.search import greedy_search, neighbourhood, random_search
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import Interval, fisher_interval
-from nasrepro.studies import appraisal, audit, correlations, measure
+from nasrepro.stats import (
+    Interval,
+    Student,
+    fisher_correlation,
+    mean_of_estimates,
+    student_of,
+)
+from nasrepro.studies import appraisal, audit, ceilings, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
     AT,
@@ -63,14 +69,14 @@ from nasrepro.studies.design import Design, check_asked, in_order, labelled, mer
 
 TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
 TEST = nb101.COLUMNS[1]
-KINDS = ("comparisons", "searches", "curves", "ranks", "size")
+KINDS = ("comparisons", "searches", "curves", "ranks", "size", "ceilings")
 AUDITS = {
     "printed_effects": audit.effects,
     "printed_superiority": audit.superiorities,
     "printed_design": audit.design,
     "printed_text": audit.texts,
 }
-TABLES = (*KINDS, "whole", "table4", "claims", *AUDITS)
+TABLES = (*KINDS, "whole", "table4", "claims", "decides", *AUDITS)
 
 TEXTS = ("space", "method", "benchmark")
 
@@ -253,9 +259,11 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         ranks: benchmark, space, method, seed, spearman: of proxy accuracies, of each supernet of
             the authors, and of ours that evaluated every cell, with the accuracy that selects.
         size: what a search without a search finds; see `by_size`.
+        ceilings: see `ceilings.statistics`; for all benchmarks together.
     """
     protocol = PROFILES[profile]
     frames = nb201_statistics(records, profile, table, protocol)
+    frames |= ceilings.statistics(correlations.SINGLES + correlations.DOUBLES)
     if macro.NAME in available_tables():
         frames |= macro_statistics(records, profile, load_table(macro.NAME), protocol)
     if not missing_files():
@@ -659,15 +667,16 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     Returns:
         The kinds of `statistics`, all benchmarks in one table; whole: how our supernets rank all
         cells of a space, see `beside_size`; table4: the paper's beside ours; claims: one row
-        a claim of the paper, with a verdict; and what the paper prints, computed again
-        (`studies.audit`).
+        a claim of the paper, with a verdict; decides: what the design can decide of them, see
+        `claims.decides`; and what the paper prints, computed again (`studies.audit`).
     """
     frames = {kind: gather(statistics, kind) for kind in KINDS}
-    judged = pd.DataFrame(claims.judge("pourchot_search", quantities(frames)))
+    found = quantities(frames)
     own = {
         "whole": beside_size(frames["ranks"], frames["size"]),
         "table4": beside_table4(frames["comparisons"]),
-        "claims": judged,
+        "claims": pd.DataFrame(claims.judge("pourchot_search", found)),
+        "decides": pd.DataFrame(claims.decides("pourchot_search", found)),
     }
     return frames | own | {name: make() for name, make in AUDITS.items()}
 
@@ -679,36 +688,40 @@ def gather(statistics: dict[str, pd.DataFrame], kind: str) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, Interval]:
+def quantities(frames: dict[str, pd.DataFrame]) -> dict[str, claims.Quantity]:
     """The quantities of the claims, as far as there is something to compute them from."""
-    found: dict[str, Interval] = {}
+    found: dict[str, claims.Quantity] = {}
     comparisons, searches, ranks = (frames[kind] for kind in ("comparisons", "searches", "ranks"))
     if len(searches):
         found |= greedy_quantities(searches)
     if len(ranks) and (ranks["benchmark"] == "nb101").any():
         chosen = comparisons.query("benchmark == 'nb101' and method == @BASELINE")
         found["no-link"] = link_of_ranks(ranks, chosen.set_index("space")["difference"].dropna())
+        differences = []
         for row in chosen.itertuples():
-            found[f"oneshot-{row.space}"] = Interval(
-                row.difference, row.ci_low, row.ci_high, row.supernets
-            )
-            found[f"effect-{row.space}"] = Interval(row.d, row.d_low, row.d_high, row.supernets)
+            difference = Interval(row.difference, row.ci_low, row.ci_high, row.supernets)
+            effect = Interval(row.d, row.d_low, row.d_high, row.supernets)
+            differences.append(student_of(difference, row.df))
+            found[f"oneshot-{row.space}"] = differences[-1]
+            found[f"effect-{row.space}"] = student_of(effect, row.df)
+        if len(differences) == len(SUBSPACES):
+            found["oneshot-average"] = mean_of_estimates(differences)
     return found
 
 
-def greedy_quantities(searches: pd.DataFrame) -> dict[str, Interval]:
+def greedy_quantities(searches: pd.DataFrame) -> dict[str, Student]:
     """Random less greedy search, one-shot and late, on the complete benchmarks."""
-    found = {}
+    found: dict[str, Student] = {}
     for ((benchmark, space), size), when in product(WHOLE.items(), ("first", "last")):
         rows = searches[(searches["benchmark"] == benchmark) & (searches["space"] == space)]
         wanted = ONE_SHOT if when == "first" else paper_trainings(size)
         for row in rows[rows["trainings"] == wanted].itertuples():
-            bounds = (row.difference, row.ci_low, row.ci_high, row.runs)
-            found[f"greedy-{when}-{benchmark}"] = Interval(*bounds)
+            interval = Interval(row.difference, row.ci_low, row.ci_high, row.runs)
+            found[f"greedy-{when}-{benchmark}"] = student_of(interval, row.runs - 1)
     return found
 
 
-def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
+def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Student:
     """Whether spaces that the authors' supernets rank better are searched better, too.
 
     Args:
@@ -717,7 +730,7 @@ def link_of_ranks(ranks: pd.DataFrame, differences: pd.Series) -> Interval:
     """
     chosen = ranks[(ranks["method"] == BASELINE) & ranks["space"].isin(differences.index)]
     means = chosen.dropna().groupby("space")["spearman"].mean()
-    return fisher_interval(means, differences[means.index])
+    return fisher_correlation(means, differences[means.index])
 
 
 def beside_size(ranks: pd.DataFrame, size: pd.DataFrame) -> pd.DataFrame:
