@@ -766,6 +766,7 @@ def rank_methods(page: Inputs) -> pd.DataFrame:
     for source in known_sources(page):
         counted = page.frames[f"{source}_parameters"].rename(columns={"spearman": "mean"})
         means = appraisal.summarise(page.frames[source])
+        means = means[means["method"].isin(appraisal.METHODS)]
         parts.append(pd.concat([means, counted.assign(method=COUNT)]).assign(source=source))
     orders = {"space": appraisal.SPACES, "method": (*appraisal.METHODS, COUNT)}
     rows = pd.concat(parts)[["space", "method", "source", "mean", "ci_low", "ci_high", "n"]]
