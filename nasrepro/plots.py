@@ -70,6 +70,7 @@ LINES: Marks = {
     "with": ("with the feature", {"color": PINK}),
     "without": ("without it", {"color": GREEN}),
 }
+RIGHT: tuple[str, dict[str, Any]] = ("rated as it is", {"color": GREY, "linewidth": 0.8})
 SEARCHES: Marks = {
     "RS": ("random search", {"color": GREY}),
     "GS": ("greedy search", {"color": GREEN}),
@@ -132,7 +133,7 @@ def _in_colours_of_page(text: str) -> str:
 
 def _panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figure, np.ndarray]:
     """A figure of panels, array [rows, columns]; `height` in inches of all."""
-    room = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04, wspace=0.02, hspace=0.02)
+    room = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04, wspace=0.05, hspace=0.02)
     figure = Figure(figsize=(WIDTH, height), layout=room)
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
@@ -140,7 +141,7 @@ def _panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figu
 def _grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
     """A figure and so many panels of it, row by row; `height` in inches of a row."""
     rows = -(-count // columns)
-    figure, axes = _panels(rows, columns, rows * height + 0.7, **shared)
+    figure, axes = _panels(rows, columns, rows * height + 0.8, **shared)
     for axis in axes.flat[count:]:
         axis.axis("off")
     for axis in axes.flat[max(count - columns, 0) : count]:  # the lowest of their columns
@@ -344,7 +345,7 @@ def rated(cells: pd.DataFrame, part: str) -> Figure:
     figure, axes = _grid(len(panels), 2, 1.3, sharex=True, sharey=True)
     last = int(cells["part"].max())
     for axis, panel in zip(axes, panels, strict=True):
-        axis.plot((0.5, last + 0.5), (0, 100), color=PALE)
+        axis.plot((0.5, last + 0.5), (0, 100), **RIGHT[1])
         for line in lines:
             rows = cells[(cells["panel"] == panel) & (cells["line"] == line)]
             bounds = rows["ci_low"], rows["ci_high"]
@@ -355,7 +356,7 @@ def rated(cells: pd.DataFrame, part: str) -> Figure:
     axes[0].set_xticks((1, last), ("worst", "best"))
     figure.supxlabel(f"{part} of the cells, by stand-alone accuracy")
     figure.supylabel("mean percentile by proxy")
-    _key(figure, [*map(LINES.__getitem__, lines), ("no error", {"color": PALE})], 3)
+    _key(figure, [*map(LINES.__getitem__, lines), RIGHT], 3)
     return figure
 
 

@@ -117,11 +117,11 @@ page.figure("scatter")
 #
 # {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those that figure 7
 # adds: together, all ten pairs of masks.
-# The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
-# sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
-# others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
-# have one seed. How well anything could rank within a top N is not known; two trainings of the cells
-# above 90% agree by {glue:md}`correlations-ceiling-high` (Spearman).
+# Left is Kendall's tau-a within the true top N of each subspace and over its random sample, right the
+# mean proxy accuracy, of the random sample that of its connected cells: the others are at chance
+# whatever is learned. Bands are 95% intervals over seeds; lines without a band have one seed. How well
+# anything could rank within a top N is not known; two trainings of the cells above 90% agree by
+# {glue:md}`correlations-ceiling-high` (Spearman).
 
 # %%
 page.figure("topn")
@@ -270,8 +270,10 @@ page.figure("methods")
 # %% [markdown]
 # ### What supernets over-rate
 #
-# {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` all
-# subspaces.
+# {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` how cells
+# that are ever better on their own are rated in all subspaces: each supernet's cells are cut by
+# stand-alone accuracy into parts of equal size, and of each part there is the mean percentile by
+# proxy accuracy among all of its cells.
 
 # %%
 page.figure("bias")

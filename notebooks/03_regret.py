@@ -96,7 +96,7 @@ page.claims()
 # all draws. Of *n* candidates the one of rank *j* is the best of *k* drawn with probability
 # C(*n* - *j*, *k* - 1) / C(*n*, *k*). Intervals are over supernets, each of which counts once.
 # Figures over time show {glue:md}`regret-guided` drawn searches of each supernet, which train their
-# cells from the best down. Regret, search and budget are defined on
+# cells from the best down; their dots are the expectations. Regret, search and budget are defined on
 # {doc}`the page of definitions <../definitions>`.
 #
 # **Costs.** By the account that is called *as in the paper*, a supernet costs

@@ -274,7 +274,7 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
                 "Over {n} runs.",
                 shown=False,
             ),
-            "missing": Drawing(absent, None, None, "Of {unknown} cells."),
+            "missing": Drawing(absent, absent, absent, "Of {unknown} cells."),
         },
     )
     page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
@@ -284,7 +284,7 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
     assert rows_by_table(page)["missing"].to_dict("list") == {MISSING: ["Fetch it."]}
     whole, missing = (page.figure(name).text for name in module.FIGURES)
     assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
-    assert "**There are 2.** Over 3 runs." in whole
+    assert "\n+++\nThere are 2.\n\nOver 3 runs.\n" in whole
     assert 'aria-label="There are 2."' in whole
     assert whole.startswith(":::::{dropdown} {numref}`fig-whole`: There are 2.")
     assert missing.startswith("````{inline-figure} fig-missing")

@@ -139,6 +139,29 @@ def test_page_in_a_browser(browser, address: str, name: str) -> None:
         assert formulas > 0, "the definitions have formulas"
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str) -> None:
+    """Their text is no smaller than ten pixels, they say what they show, and share no name."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address + name, wait_until="networkidle")
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('figure > svg text')].map(text =>"
+        " parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
+    )
+    said = page.evaluate(
+        "[...document.querySelectorAll('figure > svg')].map(svg => svg.ariaLabel || '')"
+    )
+    names = page.evaluate("[...document.querySelectorAll('figure [id]')].map(part => part.id)")
+    page.close()
+    assert min(sizes, default=10) > 9.9
+    assert all(said)
+    assert len(set(names)) == len(names)
+    if name.startswith("book/_executed/"):
+        assert said
+
+
 def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)

@@ -30,15 +30,16 @@ class Drawing:
         return plots.svg(lambda: self.draw(frame), label, self.finding(frame))
 
 
-def numbered_figure(picture: str, text: str, label: str) -> str:
+def numbered_figure(picture: str, finding: str, notes: str, label: str) -> str:
     """A numbered figure in MyST, for the directive of `book/_ext/local_figures.py`.
 
     Args:
-        picture: HTML without an empty line.
-        text: its caption.
+        picture: HTML.
+        finding: what it shows.
+        notes: how to read it.
         label: for references.
     """
-    return f"````{{inline-figure}} {label}\n{picture}\n+++\n{text}\n````"
+    return f"````{{inline-figure}} {label}\n{picture}\n+++\n{finding}\n\n{notes}\n````"
 
 
 def folded(title: str, content: str, unfolded: bool = False) -> str:

@@ -84,10 +84,11 @@ class Page:
         else:
             picture, finding = drawing.svg(frame, label), drawing.finding(frame)
             files = {f"{label}.csv": (CSV, to_csv(frame)), f"{label}.svg": (SVG, picture)}
-        text = numbered_figure(picture, f"**{finding}** {self.caption(drawing)}", label)
-        if not drawing.shown:
-            text = folded(f"{{numref}}`{label}`: {finding}", text)
-        return self._with_block(text, label, (drawing.data, drawing.draw), read, files)
+        text = numbered_figure(picture, finding, self.caption(drawing), label)
+        whole = self._with_block(text, label, (drawing.data, drawing.draw), read, files)
+        if drawing.shown:
+            return whole
+        return Placed(folded(f"{{numref}}`{label}`: {finding}", whole.text))
 
     def caption(self, part: Table | Drawing) -> str:
         """Its caption with the numbers that it names."""
