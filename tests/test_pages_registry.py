@@ -123,6 +123,13 @@ def test_a_plot_shades_the_region_and_draws_each_mark():
     assert f'x1="{scale.at(0):.1f}" y1="18.0" x2="{scale.at(1):.1f}"' in plot
 
 
+def test_ends_of_a_region_that_are_close_share_a_label():
+    far = interval_plot([Mark("ours", 0.5)], Region(0, 1))
+    close = interval_plot([Mark("ours", 100.0)], Region(0, 1))
+    assert far.count("<text") == 2
+    assert close.count("<text") == 1 and ">0 to 1</text>" in close
+
+
 def test_a_plot_needs_a_number():
     assert interval_plot([Mark("ours", math.nan)], Region(low=0)) == ""
     assert "<svg" in interval_plot([Mark("ours", 0.0, 0.0, 0.0)], Region(0, 0))

@@ -44,7 +44,8 @@ def interval_plot(marks: Sequence[Mark], region: Region) -> str:
     parts = [
         f'<rect class="holds" x="{left:.1f}" y="0" width="{max(right - left, 2):.1f}" '
         f'height="{bottom}"/>',
-        *(_bound(end, scale, bottom) for end in dict.fromkeys(ends)),
+        *(_bound(scale.at(end), bottom) for end in ends),
+        *(_label(x, text, bottom) for x, text in _labels(ends, scale)),
         *(_line(mark, scale, LANE * i + LANE / 2) for i, mark in enumerate(marks)),
     ]
     return (
@@ -77,14 +78,24 @@ class Scale:
         return MARGIN + share * (WIDTH - 2 * MARGIN)
 
 
-def _bound(end: float, scale: Scale, bottom: float) -> str:
-    """An end of the region: a thin line with its number below."""
-    x = scale.at(end)
+def _bound(x: float, bottom: float) -> str:
+    """An end of the region: a thin line."""
+    return f'<line class="bound" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{bottom}"/>'
+
+
+def _labels(ends: Sequence[float], scale: Scale) -> list[tuple[float, str]]:
+    """The numbers of the region's ends and their places; one for two that are close together."""
+    if len(ends) == 2 and scale.at(ends[1]) - scale.at(ends[0]) < WIDTH / 4:
+        low, high = ends
+        text = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+        return [((scale.at(low) + scale.at(high)) / 2, text)]
+    return [(scale.at(end), f"{end:.3g}") for end in ends]
+
+
+def _label(x: float, text: str, bottom: float) -> str:
+    """A number below the plot, inside of its width."""
     anchor = "start" if x < WIDTH / 6 else "end" if x > WIDTH * 5 / 6 else "middle"
-    return (
-        f'<line class="bound" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{bottom}"/>'
-        f'<text x="{x:.1f}" y="{bottom + 10}" text-anchor="{anchor}">{end:.3g}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{bottom + 10}" text-anchor="{anchor}">{text}</text>'
 
 
 def _line(mark: Mark, scale: Scale, y: float) -> str:
