@@ -19,7 +19,7 @@ from records import arrays
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
-from nasrepro.pages import generated, of_study, scoreboard
+from nasrepro.pages import generated, of_study, registry
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
@@ -323,35 +323,35 @@ def test_an_unknown_study_has_no_page():
             of_study(name)
 
 
-# ---- the scoreboard
+# ---- verdicts, counted
 
 
 def test_verdicts_are_counted():
     claims = pd.DataFrame({"verdict": ["supported", "not run", "supported", "undecided"]})
-    assert scoreboard.count(claims) == [4, 2, 0, 1, 0, 1]
+    assert registry.count(claims) == [4, 2, 0, 1, 0, 1]
 
 
-def test_the_scoreboard_agrees_with_the_pages(no_data):
-    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
+def test_the_registry_agrees_with_the_pages(no_data):
     for name in SHOWN:
         numbers = compose(read_inputs(name, "cpu"), of_study(name)).numbers
         keys = ["claims", *(verdict.replace(" ", "-") for verdict in VERDICTS)]
-        assert [str(count) for count in board.loc[name]] == [numbers[key] for key in keys]
+        counts = registry.count(registry.claims_of(name, "cpu"))
+        assert [str(count) for count in counts] == [numbers[key] for key in keys]
 
 
 def test_a_study_without_statistics_has_not_run_its_claims(no_data, results):
-    papers = {"correlations": ("laube", "pourchot_ranking"), "regret": ("pourchot_search",)}
-    assert papers.keys() == set(SHOWN)
-    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
-    for name, its in papers.items():
-        known = [claim for paper in its for claim in read_claims(paper).values()]
+    for name in studies.NAMES:
+        known = [claim for file in studies.CLAIMS[name] for claim in read_claims(file).values()]
         never = sum(bool(claim.untestable) for claim in known)
-        assert board.loc[name].tolist() == [len(known), 0, 0, 0, never, len(known) - never]
+        counts = registry.count(registry.claims_of(name, "cpu"))
+        assert counts == [len(known), 0, 0, 0, never, len(known) - never]
 
 
-def test_a_notebook_of_no_study_has_no_verdicts(no_data, results):
+def test_verdicts_of_all_studies_lead_to_their_claims(no_data, results):
     executions = {"03_regret": {"parameters": {"profile": "cpu"}}, "02_to_come": {}}
-    *_, regret, other = generated.verdicts(executions).splitlines()
+    text = generated.verdicts(executions)
     total = len(read_claims("pourchot_search"))
-    assert regret == f"| {{doc}}`/book/_executed/03_regret` | {total} | 0 | 0 | 0 | 0 | {total} |"
-    assert other == "| {doc}`/book/_executed/02_to_come` | – | – | – | – | – | – |"
+    assert f"* {{doc}}`/book/_executed/03_regret`: {total} claims<br>" in text
+    badge = '"claims.html?study=regret&amp;verdict=not+run">○ '
+    assert f"{badge}{total} not run</a>\n" in text and "supported" not in text
+    assert "training-tricks, without a page yet" in text and "to_come" not in text

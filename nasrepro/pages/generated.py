@@ -21,6 +21,7 @@ import pandas as pd
 
 from nasrepro import benchmarks, spaces, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
+from nasrepro.claims import VERDICTS
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.pages.text import with_interval
 from nasrepro.pages.under import runs_anchor
@@ -244,24 +245,48 @@ def _with_ceilings(statistics: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many claims of each study have which verdict; none of a notebook that shows no study."""
-    from nasrepro.pages.scoreboard import scoreboard  # imports torch: slow
+    """How many claims of each study have which verdict, each with a link to those claims."""
+    from nasrepro.pages.registry import count  # imports torch: slow
 
-    shown = {name: _study(name, execution) for name, execution in executions.items()}
-    counts = scoreboard(dict(filter(None, shown.values())))
-    rows = [
-        [_link(name), *(["–"] * len(counts.columns) if study is None else counts.loc[study[0]])]
-        for name, study in shown.items()
-    ]
-    return markdown_table(["study", *counts.columns], rows)
+    rows = _claims(executions)
+    pages = {of[0]: name for name, of in _shown(executions).items()}
+    lines = []
+    for name, its in rows.groupby("study", sort=False):
+        total, *counts = count(its)
+        found = zip(VERDICTS, counts, strict=True)
+        badges = " ".join(_badge(name, *of) for of in found if of[1])
+        title = _link(pages[name]) if name in pages else f"{name}, without a page yet"
+        lines.append(f"* {title}: {total} claims<br>{badges}\n")
+    return "".join(lines)
+
+
+def _badge(name: str, verdict: str, count: int) -> str:
+    """How many claims of a study have a verdict: a link from a page of `book/` to their list."""
+    from nasrepro.pages.cards import SYMBOLS  # imports torch: slow
+
+    where = f"claims.html?study={name}&amp;verdict={verdict.replace(' ', '+')}"
+    kind = verdict.replace(" ", "-")
+    return f'<a class="verdict {kind}" href="{where}">{SYMBOLS[verdict]} {count} {verdict}</a>'
 
 
 def all_claims(executions: Mapping[str, Mapping[str, Any]]) -> str:
     """Every claim of every study as a card, with a link to the page of its study."""
-    from nasrepro.pages import cards, registry  # imports torch: slow
+    from nasrepro.pages import cards  # imports torch: slow
 
-    shown = dict(filter(None, (_study(*each) for each in executions.items())))
-    return cards.cards(registry.all_claims(shown), {}, {}, home="../") + "\n"
+    return cards.cards(_claims(executions), {}, {}, home="../") + "\n"
+
+
+def _claims(executions: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """The claims of all studies, in the profiles that are shown."""
+    from nasrepro.pages.registry import all_claims  # imports torch: slow
+
+    return all_claims(dict(_shown(executions).values()))
+
+
+def _shown(executions: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Study and profile of each notebook that shows one."""
+    found = {name: _study(name, execution) for name, execution in executions.items()}
+    return {name: of for name, of in found.items() if of}
 
 
 def _link(notebook: str) -> str:
@@ -329,7 +354,7 @@ def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
 
 def records(executions: Mapping[str, Mapping[str, Any]]) -> str:
     """Every stored run behind a page: a section for each part of each study."""
-    shown = dict(filter(None, (_study(*each) for each in executions.items())))
+    shown = dict(_shown(executions).values())
     sections = [
         f"({runs_anchor(name, part)})=\n## {name}{f', {part}' if part else ''}\n\n"
         f"{len(stored)} runs in the profile {profile}.\n\n{_runs_table(stored, labels)}"

@@ -43,6 +43,11 @@ def all_claims(profiles: Mapping[str, str]) -> pd.DataFrame:
     return pd.concat([claims_of(*of) for of in shown.items()], ignore_index=True)
 
 
+def count(claims: pd.DataFrame) -> list[int]:
+    """How many claims there are, and how many with each of `VERDICTS`."""
+    return [len(claims), *((claims["verdict"] == verdict).sum() for verdict in VERDICTS)]
+
+
 def chosen(rows: pd.DataFrame, **wanted: str | None) -> pd.DataFrame:
     """The claims that have some values, by column; None for any. ConfigError if none ever has."""
     for column, value in wanted.items():
