@@ -282,7 +282,7 @@ page.figure("bias")
 page.figure("spaces")
 
 # %% [markdown]
-# ## Claim by claim
+# ## What the verdicts rest on
 #
 # Where the paper argues with Laube's tau_a, so does the quantity; by the other metrics of
 # {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own, so of
@@ -293,7 +293,7 @@ page.figure("spaces")
 # rough for what jumps. {numref}`tab-decides` and {numref}`tab-decides-101` say which claims this design
 # could decide at all. After results had been seen,
 # {glue:md}`correlations-claims-added` claims were added and {glue:md}`correlations-claims-corrected`
-# corrected, because their quantity was not what the paper claims. The tables mark them;
+# corrected, because their quantity was not what the paper claims. Each says so where it is unfolded;
 # `nasrepro/published/laube.toml` and `pourchot_ranking.toml` say what was before, and why.
 #
 # The setting of the supernets on NAS-Bench-201 was chosen by the full space ({numref}`tab-tried`). That is

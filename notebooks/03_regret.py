@@ -287,7 +287,7 @@ page.table("design")
 page.table("text")
 
 # %% [markdown]
-# ## Claim by claim
+# ## What the verdicts rest on
 #
 # *Undecided* has two reasons here. Where a claim gives a sign, more supernets would decide it. Where it
 # says that something is small, its whole interval has to be: of {glue:md}`regret-about-zero` such

@@ -989,6 +989,7 @@ FIGURES = {
         "Cells with and without a residual connection (A_1) and a 3x3 convolution on the first "
         "vertex (A_4); among equally good cells the two lines would meet. BNS-FT, mean "
         "and 95% interval over supernets.",
+        shown=False,
     ),
     "spaces": Drawing(
         all_spaces,

@@ -9,7 +9,7 @@ EDGES = tuple(combinations(NODES, 2))
 OPERATIONS = 5  # on each edge of the supernet
 CELL = (0, 3, 1, 2, 4, 3)  # the operation of each edge in the example
 WIDTH, HEIGHT = 192, 120
-TITLES = ("a cell", "the supernet", "the cell's path in it")
+TITLES = ("a cell", "the supernet", "the cell's path")
 WORDS = (
     "Three graphs of four nodes and six edges: in a cell each edge has one operation, in the "
     "supernet all five, and a path is one of the five on each edge."
