@@ -133,6 +133,11 @@ def of_best(page: Inputs, what: str) -> float:
     return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
 
 
+def kept(n: int) -> Callable[[Inputs], str]:
+    """The share of the true top n with neither Zero nor Pool."""
+    return lambda page: f"{of_best(page, f'kept {n}'):.0%}"
+
+
 def conv3_by_caption(page: Inputs) -> float:
     """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
     return correlations.conv3_by_caption(page.frame("usage"))
@@ -240,7 +245,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         published_full(page, metric="tau_top_tenth")["mean"]
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
-    **{f"kept-{n}": lambda page, n=n: f"{of_best(page, f'kept {n}'):.0%}" for n in (10, 50, 500)},
+    **{f"kept-{n}": kept(n) for n in (10, 50, 500)},
     "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
     "ceiling-masks": lambda page: range_of(
         {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
