@@ -19,6 +19,7 @@ from nasrepro.samplers import Sampler
 
 PRECISIONS = ("float32", "bfloat16")
 GRADIENTS = ("sum", "mean")
+BATCHES = ("separate", "shared")
 FORMS = ("pytorch", "pourchot")
 
 
@@ -55,16 +56,16 @@ class TrainConfig:
     crop_padding: int = 4  # pixels
     precision: str = "float32"  # or "bfloat16": see `autocast`
     gradients: str = later("sum")  # or "mean": of the paths of an update
+    batches: str = later("separate")  # or "shared": all paths of an update take the same images
     # Instead of SGD; it has the same momentum and weight decay.
     rmsprop: RMSprop | None = later(None)
     label_smoothing: float = later(0.0)  # share of the target spread over all classes
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
-        if self.gradients not in GRADIENTS:
-            raise ConfigError(
-                f"unknown gradients {self.gradients!r}; choose from {', '.join(GRADIENTS)}"
-            )
+        for name, known in (("gradients", GRADIENTS), ("batches", BATCHES)):
+            if (value := getattr(self, name)) not in known:
+                raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(known)}")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label smoothing is a share below 1, found {self.label_smoothing}")
         if self.rmsprop and self.nesterov:
@@ -216,9 +217,9 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a network in place; gradients of a sampler's group make one update.
 
-    Each path of a group takes its own batch. Training ends early, after the epoch, when a
-    loss is not finite. Between two epochs the network may be evaluated: each begins by putting it
-    into training mode.
+    Each path of a group takes a batch of its own, or all take the same one; an epoch has as many
+    batches either way. Training ends early, after the epoch, when a loss is not finite. Between two
+    epochs the network may be evaluated: each begins by putting it into training mode.
 
     Args:
         net: called as `net(images, cell)`; on the device of the split.
@@ -236,9 +237,10 @@ def train(
     """
     device = split.train_images.device
     batches_per_epoch = len(split.train_images) // config.batch_size
-    if batches_per_epoch < sampler.group_size:
+    batches_per_update = 1 if config.batches == "shared" else sampler.group_size
+    if batches_per_epoch < batches_per_update:
         raise ConfigError(
-            f"an update takes {sampler.group_size} batches of {config.batch_size} images, but "
+            f"an update takes {batches_per_update} batches of {config.batch_size} images, but "
             f"an epoch has {len(split.train_images)} images; take smaller batches"
         )
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
@@ -255,8 +257,9 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(steps / total_steps, config)
             optimizer.zero_grad(set_to_none=True)
-            for cell in sampler.draw(path_generator):
-                x, y = next(stream)
+            for number, cell in enumerate(sampler.draw(path_generator)):
+                if number < batches_per_update:
+                    x, y = next(stream)
                 with autocast(device, config.precision):
                     logits = net(x, cell)
                 logits = logits.float()
@@ -270,7 +273,7 @@ def train(
             if config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), config.gradient_clip)
             optimizer.step()
-            steps += sampler.group_size
+            steps += batches_per_update
         shown = Epoch(loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size))
         yield shown
         if not math.isfinite(shown.loss):

@@ -7,10 +7,21 @@ import pytest
 from nasrepro.errors import ConfigError
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import NAMES, study
-from nasrepro.studies.design import PART, Factor, in_order, label_names, labelled, merged
+from nasrepro.studies.design import (
+    PART,
+    Factor,
+    Times,
+    in_order,
+    label_names,
+    labelled,
+    merged,
+    settings_of,
+)
+from nasrepro.train import TrainConfig
 
 ONE = SupernetConfig()
-TRICK = Factor("clip", "here", {"train.gradient_clip": 5.0})
+CLIPPED = replace(ONE.train, gradient_clip=5.0)
+TRICK = Factor("clip", "plain", "here", {"train.gradient_clip": 5.0})
 
 
 def test_a_design_keeps_its_order_and_labels():
@@ -21,10 +32,10 @@ def test_a_design_keeps_its_order_and_labels():
 
 
 def test_two_configs_of_equal_labels_would_be_pooled_and_are_refused():
-    runs = [(ONE, {"setting": "plain"}), (TRICK.of(ONE), {"setting": "plain"})]
+    runs = [(ONE, {"setting": "plain"}), (replace(ONE, train=CLIPPED), {"setting": "plain"})]
     with pytest.raises(ConfigError, match=f"{ONE.key} and .* are both setting 'plain', seed 0"):
         labelled(runs)
-    assert len(labelled([runs[0], (TRICK.of(ONE), {"setting": "clip"})])) == 2
+    assert len(labelled([runs[0], (replace(ONE, train=CLIPPED), {"setting": "clip"})])) == 2
 
 
 def test_one_config_of_two_labels_would_be_counted_twice_and_is_refused():
@@ -42,10 +53,22 @@ def test_parts_are_labelled_by_their_names():
 
 
 def test_a_factor_changes_what_it_says_and_nothing_else():
-    config = TRICK.of(ONE)
-    assert config == replace(ONE, train=replace(ONE.train, gradient_clip=5.0))
+    settings = settings_of("plain", ONE, [TRICK])
+    assert settings == {"plain": ONE, "clip": replace(ONE, train=CLIPPED)}
     with pytest.raises(ConfigError, match=r"no setting 'train.clip'"):
-        Factor("wrong", "here", {"train.clip": 1}).of(ONE)
+        settings_of("plain", ONE, [Factor("wrong", "plain", "here", {"train.clip": 1})])
+
+
+def test_factors_change_what_earlier_ones_have_changed():
+    longer = Factor("longer", "plain", "here", {"epochs": Times(2)})
+    both = Factor("both", "longer", "here", {"epochs": Times(1.5), "learning_rate": Times(0.2)})
+    found = settings_of("plain", TrainConfig(epochs=3), [longer, both])
+    shown = [(c.epochs, c.learning_rate) for c in found.values()]
+    assert shown == [(3, 0.025), (6, 0.025), (9, 0.005)]
+    with pytest.raises(ConfigError, match="'longer', which is no setting before it"):
+        settings_of("plain", TrainConfig(), [both])
+    with pytest.raises(ConfigError, match="two settings are named 'longer'"):
+        settings_of("plain", TrainConfig(), [longer, longer])
 
 
 def test_records_come_in_the_order_of_the_design():

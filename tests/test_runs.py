@@ -36,9 +36,9 @@ from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
 from nasrepro.runs.record import Measurement, Record, archive, from_bytes, head_values, to_bytes
 from nasrepro.runs.setup import check_inputs, watch_finite
 from nasrepro.runs.store import Store
-from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.runs.supernet import SupernetConfig, run, sampler_of
 from nasrepro.spaces import nb101
-from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace, is_connected
+from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 from nasrepro.train import Epoch, RMSprop, TrainConfig, batches, initialise
 
 TINY = SupernetConfig(
@@ -137,7 +137,15 @@ CHANGES = {
     "net.num_classes": 100,
     "net.affine": False,
     "net.tracked_statistics": False,
+    "net.transformers": ("skip_connect",),
+    "net.operations_on": "nodes",
+    "net.norms_on": "nodes",
+    "net.kernels": "projected",
+    "net.path_dropout": 0.1,
+    "net.global_dropout": 0.1,
     "sampler": "uniform",
+    "topology": "per position",
+    "drawn_from": CellsConfig(random=64),
     "train.epochs": 251,
     "train.batch_size": 255,
     "train.learning_rate": math.nextafter(0.025, 1),
@@ -150,6 +158,7 @@ CHANGES = {
     "train.crop_padding": 3,
     "train.precision": "bfloat16",
     "train.gradients": "mean",
+    "train.batches": "shared",
     "train.rmsprop": RMSprop(),
     "train.label_smoothing": 0.1,
     "evaluate.batch_norm": "batch",
@@ -167,6 +176,9 @@ CHANGES = {
 # Fields that are only possible together with others.
 TOGETHER = {
     "net.tracked_statistics": {"evaluate.batch_norm": "batch"},
+    "net.operations_on": {"sampler": "uniform"},
+    "net.norms_on": {"sampler": "uniform", "net.operations_on": "nodes"},
+    "drawn_from": {"sampler": "uniform"},
     "evaluate.calibration_batches": {"evaluate.batch_norm": "calibrated"},
     "cells.top": {"cells.table": "nb201-200epochs", "cells.column": "cifar10-test-200"},
 }
@@ -201,6 +213,7 @@ def with_changes(names: set[str]) -> SupernetConfig:
 EXCLUSIVE = (
     {"train.nesterov", "train.rmsprop"},
     {"net.tracked_statistics", "evaluate.calibration_batches"},
+    {"net.operations_on", "net.affine", "net.tracked_statistics"},
 )
 some_configs = (
     st.sets(st.sampled_from(sorted(CHANGES)))
@@ -764,7 +777,6 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
         ({"data.name": "mnist"}, "unknown data set 'mnist'"),
         ({"data.train_images": 10**6}, "asked for 1,000,000"),
         ({"data.size": 9}, "can be shrunk to 1..8"),
-        ({"sampler": "fairnas"}, "unknown sampler 'fairnas'"),
     ],
 )
 def test_configs_that_do_not_fit_are_refused(values, message):
@@ -780,11 +792,43 @@ def test_configs_that_do_not_fit_are_refused(values, message):
             {"evaluate.batch_norm": "calibrated", "evaluate.calibration_batches": 2},
             "2 batches of 50, but there are only 64 training images",
         ),
+        ({"sampler": "fairnas"}, "unknown sampler 'fairnas'"),
+        ({"topology": "free"}, "unknown topology 'free'; choose from shared, per position"),
+        (
+            {"drawn_from": CellsConfig(random=9), "sampler": "strictly-fair"},
+            "draws with sampler='uniform', found 'strictly-fair'",
+        ),
+        (
+            {"net.operations_on": "nodes", "sampler": "strictly-fair"},
+            "with operations on nodes take sampler='uniform'",
+        ),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_before_it_is_trained(values, message):
+def test_what_does_not_fit_together_is_refused_before_it_is_trained(values, message):
     with pytest.raises(ConfigError, match=message):
         changed(TINY, values)
+
+
+def test_training_draws_from_the_cells_that_it_is_given():
+    few = CellsConfig(random=2, seed=1, connected=True)
+    config = changed(TINY, {"sampler": "uniform", "drawn_from": few})
+    sampler = sampler_of(config, supernet(config.net))
+    drawn = {sampler.draw(np.random.default_rng(seed))[0] for seed in range(50)}
+    assert drawn == set(random_cells(config.subspace, few))
+    assert run(config).history != run(changed(TINY, {"sampler": "uniform"})).history
+    by_truth = CellsConfig(random=0, top=5, table="nb201-200epochs", column="cifar10-test-200")
+    assert changed(config, {"drawn_from": by_truth}).needed_table == "nb201-200epochs"
+
+
+def test_a_topology_that_is_not_shared_draws_a_cell_for_each_position():
+    values = {"sampler": "strictly-fair", "topology": "per position", "net.cells_per_stage": 2}
+    config = changed(TINY, values)
+    (path, *others) = sampler_of(config, supernet(config.net)).draw(np.random.default_rng(0))
+    assert len(others) == 4 and len(path.cells) == 6 and len(set(path.cells)) > 1
+    for edge in range(len(EDGES)):  # strictly fair at every position
+        for position in range(6):
+            taken = {p.cells[position].operations[edge] for p in (path, *others)}
+            assert taken == set(OPERATIONS)
 
 
 def test_what_all_runs_lack_is_said_at_once():

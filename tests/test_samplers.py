@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from nasrepro.errors import ConfigError
+from nasrepro.nets.nb201 import num_parameters
 from nasrepro.runs.families import make_sampler
 from nasrepro.samplers import Fixed
 from nasrepro.samplers.nb201 import SAMPLERS, StrictlyFair, Uniform
-from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
+from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, canonical_string, is_connected
 
 # Any subspace with a connected cell, its operations in any order.
 subspaces = (
@@ -41,6 +43,50 @@ def test_a_uniform_group_is_one_connected_cell_of_the_subspace(subspace, seed):
     (cell,) = sampler.draw(np.random.default_rng(seed))
     assert sampler.group_size == 1
     assert is_connected(cell) and cell in subspace
+
+
+def test_four_uniform_cells_are_drawn_for_one_update():
+    group = make_sampler("uniform-4", Subspace()).draw(np.random.default_rng(0))
+    assert len(group) == make_sampler("uniform-4", Subspace()).group_size == 4
+    assert len(set(group)) == 4 and all(map(is_connected, group))
+
+
+def classes(subspace: Subspace, key) -> dict:
+    """The connected cells of a subspace by a key."""
+    found: dict = {}
+    for cell in filter(is_connected, subspace.cells()):
+        found.setdefault(key(cell), set()).add(cell)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("per-architecture", canonical_string), ("per-size", num_parameters)]
+)
+def test_classes_of_cells_are_drawn_alike_and_so_are_their_cells(name, key):
+    """Chi-square tests; each fails once in 100,000 times if the sampler is right."""
+    subspace = Subspace(("none", "skip_connect", "nor_conv_3x3"))
+    expected, draws = classes(subspace, key), 20_000
+    sampler, generator = make_sampler(name, subspace), np.random.default_rng(0)
+    drawn = Counter(sampler.draw(generator)[0] for _ in range(draws))
+    counts = [sum(drawn[cell] for cell in cells) for cells in expected.values()]
+    assert sum(counts) == draws  # and no cell besides
+    assert chisquare(counts).pvalue > 1e-5
+    largest = max(expected.values(), key=len)
+    assert len(largest) > 3 and chisquare([drawn[cell] for cell in largest]).pvalue > 1e-5
+
+
+def test_random_a_draws_from_the_connected_ones_of_the_published_classes():
+    """Of the 6,466 architectures some have no path from input to output."""
+    groups = make_sampler("per-architecture", Subspace()).groups
+    disconnected = set(map(canonical_string, Subspace().cells())) - set(
+        canonical_string(group[0]) for group in groups
+    )
+    assert len(groups) + len(disconnected) == 6_466
+    assert all(
+        not is_connected(cell)
+        for cell in Subspace().cells()
+        if canonical_string(cell) in disconnected
+    )
 
 
 @quick
@@ -102,5 +148,6 @@ def test_an_unknown_sampler_lists_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         make_sampler("fairnas", Subspace())
     assert str(caught.value) == (
-        "unknown sampler 'fairnas'; for NAS-Bench-201 there are uniform, strictly-fair"
+        "unknown sampler 'fairnas'; for NAS-Bench-201 there are uniform, uniform-4, "
+        "strictly-fair, per-architecture, per-size"
     )

@@ -157,6 +157,7 @@ def test_defaults_are_the_papers_table():
         ({"epochs": 5, "warmup_epochs": 5}, "0 to 4 epochs of 5, found warmup_epochs=5"),
         ({"warmup_epochs": -1}, "found warmup_epochs=-1"),
         ({"gradients": "median"}, "unknown gradients 'median'; choose from sum, mean"),
+        ({"batches": "twice"}, "unknown batches 'twice'; choose from separate, shared"),
         ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
         ({"label_smoothing": 1.0}, "label smoothing is a share below 1, found 1.0"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
@@ -181,6 +182,7 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
     squares = [torch.zeros_like(value) for value in values]
     stream = batches(part, config, order())
     size, per_epoch = len(groups[0]), len(part.train_labels) // config.batch_size
+    taken_at_once = 1 if config.batches == "shared" else size
     total, taken, history = per_epoch * config.epochs, 0, []
     for epoch in range(1, config.epochs + 1):
         losses, hits = [], 0
@@ -193,8 +195,9 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
                 low, high = config.final_learning_rate, config.learning_rate
                 rate = low + (high - low) * (1 + math.cos(angle)) / 2
             gradients = [torch.zeros_like(value) for value in values]
-            for cell in groups[taken // size % len(groups)]:
-                x, y = next(stream)
+            group = groups[taken // taken_at_once % len(groups)]
+            given = [next(stream) for _ in range(taken_at_once)]
+            for cell, (x, y) in zip(group, given * (size // taken_at_once), strict=True):
                 logits = net(x, cell)
                 loss = -logits.log_softmax(1)[torch.arange(len(y)), y].mean()
                 smoothing, spread = config.label_smoothing, -logits.log_softmax(1).mean()
@@ -203,7 +206,7 @@ def by_hand(net: Toy, part: Split, groups, config: TrainConfig) -> list[tuple[fl
                     sum_ += new
                 losses.append(loss.item())
                 hits += int((logits.argmax(1) == y).sum())
-                taken += 1
+            taken += taken_at_once
             if config.gradients == "mean":
                 gradients = [gradient / size for gradient in gradients]
             if config.gradient_clip is not None:
@@ -244,6 +247,7 @@ TWO_PATHS = [cells(0, 1), cells(2, 3), cells(4, 2)]
         {"epochs": 5, "warmup_epochs": 2, "crop_padding": 0},
         {"gradients": "mean", "gradient_clip": 0.2},
         {"label_smoothing": 0.3},
+        {"batches": "shared", "gradients": "mean"},
         {"rmsprop": RMSprop(), "learning_rate": 0.2},
         {"rmsprop": RMSprop(0.5, 0.1), "learning_rate": 0.02, "gradients": "mean"},
         {"rmsprop": POURCHOT, "learning_rate": 0.2, "weight_decay": 0.3},
@@ -273,6 +277,7 @@ def test_training_is_the_updates_written_by_hand(digits, settings_, groups):
         ({}, {"momentum": 0.0}),
         ({}, {"crop_padding": 2}),
         ({}, {"label_smoothing": 0.3}),
+        ({}, {"batches": "shared"}),
     ],
 )
 def test_every_setting_of_that_test_matters(digits, one, other):

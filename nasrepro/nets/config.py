@@ -1,10 +1,13 @@
 """How large a network is, how it normalises and what its paths share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from nasrepro.canonical import later
 from nasrepro.errors import ConfigError
 
+PLACES = ("edges", "nodes")
+TRANSFORMED = ("skip_connect", "avg_pool_3x3")
 KERNELS = ("separate", "single")
 NARROWINGS = ("first", "shuffled", "interpolated")
 
@@ -23,8 +26,42 @@ class NetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+    # What follows is the supernet's alone: see `alone`.
+    transformers: tuple[str, ...] = later(())  # operations that have one (Laube 4.2)
+    operations_on: str = later("edges")  # or "nodes": all edges into a node share kernels (Yu C.4)
+    norms_on: str = later("edges")  # or "nodes": and their normalisations
+    kernels: str = later("separate")  # or "projected": 1x1 from the 3x3 kernel (Yu C.3)
+    path_dropout: float = later(0.0)  # chance of an edge's output of an image to be zero
+    global_dropout: float = later(0.0)  # of a value before the last pooling
+
+    def __post_init__(self) -> None:
+        known = {"operations_on": PLACES, "norms_on": PLACES, "kernels": ("separate", "projected")}
+        for name, values in known.items():
+            if (value := getattr(self, name)) not in values:
+                raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(values)}")
+        if unknown := set(self.transformers) - set(TRANSFORMED):
+            raise ConfigError(
+                f"a linear transformer follows {' or '.join(TRANSFORMED)}, not "
+                + ", ".join(sorted(unknown))
+            )
+        for name in ("path_dropout", "global_dropout"):
+            if not 0 <= (rate := getattr(self, name)) < 1:
+                raise ConfigError(f"{name} is a share below 1, found {rate}")
+        if self.operations_on == "edges" and self.norms_on == "nodes":
+            raise ConfigError("with operations on edges each edge has its own normalisation")
+        shares_kernels_alone = self.operations_on != self.norms_on
+        if shares_kernels_alone and not (self.affine or self.tracked_statistics):
+            raise ConfigError(
+                "normalisations of their own need something to keep: affine=True or "
+                "tracked_statistics=True"
+            )
 
     __str__ = _width_and_depth
+
+    def alone(self) -> "NetConfig":
+        """The same for a network of one cell, which has nothing to share."""
+        ours = {f.name: f.default for f in fields(self) if f.metadata.get("later")}
+        return replace(self, **ours)
 
 
 @dataclass(frozen=True, slots=True)

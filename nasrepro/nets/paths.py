@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nasrepro.nets.memo import MEMO_SIZE, Key, Recent
-from nasrepro.spaces import AnyCell
+from nasrepro.spaces import AnyPath
 
 
 class PathNetwork(nn.Module, ABC):
@@ -16,7 +16,12 @@ class PathNetwork(nn.Module, ABC):
     stem: nn.Module
     classifier: nn.Linear
 
-    def forward(self, x: Tensor, cell: AnyCell) -> Tensor:
+    @property
+    def positions(self) -> int:
+        """How many searched cells follow each other; one, where paths are no repeated cells."""
+        return 1
+
+    def forward(self, x: Tensor, cell: AnyPath) -> Tensor:
         """Logits of one path.
 
         Args:
@@ -32,7 +37,7 @@ class PathNetwork(nn.Module, ABC):
         return next(self.forward_many(x, [cell]))
 
     def forward_many(
-        self, x: Tensor, cells: Iterable[AnyCell], keep: int = MEMO_SIZE
+        self, x: Tensor, cells: Iterable[AnyPath], keep: int = MEMO_SIZE
     ) -> Iterator[Tensor]:
         """Logits of many paths on the same images, sharing what they have in common.
 

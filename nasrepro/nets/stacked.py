@@ -12,7 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasrepro.nets.nb201 import ConvBN, Network, ReductionBlock, SearchedCell, average_pool
+from nasrepro.nets.nb201 import (
+    KERNELS,
+    ConvBN,
+    Network,
+    ReductionBlock,
+    SearchedCell,
+    average_pool,
+)
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, live_operations
 
 STACKED_PATHS = 64  # in one batch, at most
@@ -80,11 +87,12 @@ def _searched_cell(searched: SearchedCell, x: Tensor, paths: Sequence[Sequence[s
 
 
 def _edge_output(searched: SearchedCell, edge: int, operation: str, x: Tensor) -> Tensor:
-    if operation == "skip_connect":
-        return x
+    modules = searched.edges[edge]
+    if operation in KERNELS:
+        return _conv_bn(modules[operation], F.relu(x))
     if operation == "avg_pool_3x3":
-        return _each_image(average_pool, x)
-    return _conv_bn(searched.edges[edge][operation], F.relu(x))
+        x = _each_image(average_pool, x)
+    return _each_image(modules[operation], x) if operation in modules else x
 
 
 def _reduction(block: ReductionBlock, x: Tensor) -> Tensor:

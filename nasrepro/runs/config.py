@@ -115,7 +115,7 @@ def _is_class(kind: Any) -> bool:
 
 def _is_union_of_classes(kind: Any) -> bool:
     union = get_origin(kind) in (Union, types.UnionType)
-    return union and all(_is_class(member) for member in get_args(kind))
+    return union and all(_is_class(m) or m is types.NoneType for m in get_args(kind))
 
 
 @_converter.register_unstructure_hook_factory(_is_class)
@@ -127,9 +127,11 @@ def _unstructure_class(kind: type) -> Any:
 
 
 def _structure_one_of(values: Any, union: Any) -> Any:
-    """Values as the one class of a union whose fields fit and that accepts them."""
+    """Values as the one class of a union whose fields fit and that accepts them, or none."""
+    if values is None and types.NoneType in get_args(union):
+        return None
     names = frozenset(values) if isinstance(values, Mapping) else frozenset()
-    kinds = {kind: _fields(kind) for kind in get_args(union)}
+    kinds = {kind: _fields(kind) for kind in get_args(union) if _is_class(kind)}
     accepted, refused = [], []
     for kind, (first, known) in kinds.items():
         if first <= names <= known:

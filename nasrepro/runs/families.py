@@ -31,14 +31,16 @@ class Family:
     Attributes:
         net: the class of its network's config.
         cells: the class that says which cells are evaluated.
-        supernet: from a network's config, a subspace and a generator (of shuffled channels, if
-            any) to a supernet of the subspace, before initialisation.
+        supernet: from a network's config, a subspace and a generator (of what the network draws
+            itself, if anything) to a supernet of the subspace, before initialisation.
         stand_alone: from a cell and a network's config to the cell's own network.
         samplers: by name, from a subspace to a sampler.
         sample: the random cells among those evaluated, from a subspace and a `cells`.
         draw: those of them that can be trained on their own, in the order in which they were drawn.
         select: all cells that are evaluated, in ascending order of their code.
         parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
+        per_position: from a sampler and a number of positions in the network to a sampler that
+            draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
     """
 
@@ -51,6 +53,7 @@ class Family:
     draw: Callable[[Any, Any], list[Any]]
     select: Callable[[Any, Any], list[Any]]
     parameters: Callable[[np.ndarray], np.ndarray]
+    per_position: Callable[[Sampler, int], Sampler] | None = None
     stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
 
 
@@ -58,13 +61,14 @@ FAMILIES = {
     "nb201": Family(
         net=NetConfig,
         cells=CellsConfig,
-        supernet=lambda net, subspace, _: nb201_nets.supernet(net, subspace.operations),
+        supernet=lambda net, subspace, draws: nb201_nets.supernet(net, subspace.operations, draws),
         stand_alone=nb201_nets.stand_alone,
         samplers=nb201_samplers.SAMPLERS,
         sample=nb201.random_cells,
         draw=nb201.drawn_cells,
         select=nb201.select_cells,
         parameters=nb201_nets.count_parameters,
+        per_position=nb201_samplers.PerPosition,
         stacked=forward_in_stacks,
     ),
     "nb101": Family(
@@ -107,10 +111,15 @@ def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> Non
         raise ConfigError(f"a run of {title} takes a {wanted}, found {given}")
 
 
-def make_sampler(name: str, subspace: AnySubspace) -> Sampler:
-    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
+def check_sampler(name: str, subspace: AnySubspace) -> None:
+    """Raise a ConfigError unless a space has a sampler of a name."""
     known = family_of(subspace).samplers
     if name not in known:
         title = SPACES[name_of(subspace)].TITLE
         raise ConfigError(f"unknown sampler {name!r}; for {title} there are {', '.join(known)}")
-    return known[name](subspace)
+
+
+def make_sampler(name: str, subspace: AnySubspace) -> Sampler:
+    """The sampler of a name over a subspace; ConfigError if there is none of that name."""
+    check_sampler(name, subspace)
+    return family_of(subspace).samplers[name](subspace)

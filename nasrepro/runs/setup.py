@@ -27,17 +27,17 @@ class Generators:
     weights: torch.Generator  # initial ones; all on the CPU: a GPU run draws the same numbers
     images: torch.Generator  # their order and augmentation
     sampler: np.random.Generator  # the paths of each update
-    channels: torch.Generator  # how they are shuffled
+    network: torch.Generator  # what it draws itself: the order of channels, what is dropped
 
 
 def generators(seed: int) -> Generators:
     """The generators of a run."""
-    weights, images, sampler, channels = np.random.SeedSequence(seed).spawn(4)
+    weights, images, sampler, network = np.random.SeedSequence(seed).spawn(4)
     return Generators(
         weights=torch_generator(weights),
         images=torch_generator(images),
         sampler=np.random.default_rng(sampler),
-        channels=torch_generator(channels),
+        network=torch_generator(network),
     )
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from nasrepro.canonical import later
+from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, Evaluations, check_fits, evaluate_paths
 from nasrepro.nets.config import NetConfig
+from nasrepro.nets.paths import PathNetwork
 from nasrepro.runs.config import key_of
-from nasrepro.runs.families import check_parts, family_of, make_sampler
+from nasrepro.runs.families import check_parts, check_sampler, family_of, make_sampler
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig
 from nasrepro.runs.record import Record
@@ -21,6 +24,7 @@ from nasrepro.runs.setup import (
     load_split,
     watch_finite,
 )
+from nasrepro.samplers import Among, Sampler
 from nasrepro.spaces import AnySubspace
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig, train
@@ -28,6 +32,9 @@ from nasrepro.train import TrainConfig, train
 # Of the evaluated cells: their codes, ascending; correctly classified validation images, int64;
 # mean cross-entropy over these images, float32, which older records do not have.
 CODES, CORRECT, LOSS = ARRAYS = ("codes", "correct", "loss")
+
+
+TOPOLOGIES = SHARED, PER_POSITION = "shared", "per position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,13 @@ class SupernetConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     cells: AnyCells = field(default_factory=CellsConfig)
     seed: int = 0
+    topology: str = later(SHARED)  # or "per position" of the network: training draws one for each
+    drawn_from: AnyCells | None = later(None)  # the cells that are trained; None: the subspace
 
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net, self.cells)
+        check_sampler(self.sampler, self.subspace)
+        _check_sampling(self)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
 
     @property
@@ -55,12 +66,45 @@ class SupernetConfig:
     @property
     def needed_table(self) -> str | None:
         """The table without which the evaluated cells are not known."""
-        return self.cells.needed_table
+        of_training = self.drawn_from.needed_table if self.drawn_from else None
+        return self.cells.needed_table or of_training
 
     @property
     def evaluated_images(self) -> int:
         """Images in the evaluation, times cells, at most."""
         return self.cells.at_most(self.subspace) * self.data.validation_images
+
+
+def _check_sampling(config: SupernetConfig) -> None:
+    """Raise a ConfigError if what is drawn in training does not fit the rest."""
+    if config.topology not in TOPOLOGIES:
+        raise ConfigError(
+            f"unknown topology {config.topology!r}; choose from {', '.join(TOPOLOGIES)}"
+        )
+    if config.topology == PER_POSITION and family_of(config.subspace).per_position is None:
+        raise ConfigError("only networks of NAS-Bench-201 can have another cell at each position")
+    if config.drawn_from and config.sampler != "uniform":
+        raise ConfigError(
+            f"from some cells alone training draws with sampler='uniform', found {config.sampler!r}"
+        )
+    on_nodes = getattr(config.net, "operations_on", "edges") == "nodes"
+    if on_nodes and config.sampler == "strictly-fair":
+        raise ConfigError(
+            "strictly fair sampling takes each operation once on every edge; with operations on "
+            "nodes take sampler='uniform'"
+        )
+
+
+def sampler_of(config: SupernetConfig, net: PathNetwork) -> Sampler:
+    """The sampler that trains a supernet of a config."""
+    family = family_of(config.subspace)
+    if config.drawn_from:
+        sampler: Sampler = Among(family.select(config.subspace, config.drawn_from))
+    else:
+        sampler = make_sampler(config.sampler, config.subspace)
+    if config.topology == PER_POSITION and family.per_position:
+        return family.per_position(sampler, net.positions)
+    return sampler
 
 
 def run(config: SupernetConfig, device: str = "cpu") -> Record:
@@ -82,8 +126,8 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
     check_device(device)
     family, rng = family_of(config.subspace), generators(config.seed)
     cells = family.select(config.subspace, config.cells)
-    net = family.supernet(config.net, config.subspace, rng.channels)
-    sampler = make_sampler(config.sampler, config.subspace)
+    net = family.supernet(config.net, config.subspace, rng.network)
+    sampler = sampler_of(config, net)
     part = load_split(images_of(config.data.name), config.data, config.net, device)
     initialise_on(net, rng.weights, device)
     # A GPU wants few large kernels; paths with separate statistics cannot be stacked.
@@ -105,13 +149,14 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         watch.lap("evaluate")
     codes = np.array([] if diverged else [cell.code for cell in cells], dtype=np.int64)
     batches = len(part.train_labels) // config.train.batch_size
+    paths = sampler.group_size if config.train.batches == "shared" else 1  # of each batch
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         history=history,
         arrays={CODES: codes, CORRECT: evaluated.correct, LOSS: evaluated.loss},
         measurement=watch.measurement(
-            trained=len(history) * batches * config.train.batch_size,
+            trained=len(history) * batches * config.train.batch_size * paths,
             evaluated=len(codes) * len(part.validation_labels),
         ),
     )

@@ -4,12 +4,13 @@ A sampler draws one group of cells at a time; the gradients of a group are accum
 update. Those of a search space are in the module of its name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from nasrepro.spaces import AnyCell
+from nasrepro.spaces import AnyCell, AnyPath
 
 
 class Sampler(Protocol):
@@ -20,7 +21,7 @@ class Sampler(Protocol):
         """How many cells make up one update."""
         ...
 
-    def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
+    def draw(self, generator: np.random.Generator) -> tuple[AnyPath, ...]:
         """The cells whose gradients make up one update."""
         ...
 
@@ -35,3 +36,15 @@ class Fixed:
     def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
         """The cell."""
         return (self.cell,)
+
+
+@dataclass(frozen=True, eq=False)
+class Among:
+    """One cell per update, uniform over some cells."""
+
+    cells: Sequence[AnyCell]
+    group_size: int = 1
+
+    def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
+        """One of them."""
+        return (self.cells[int(generator.integers(len(self.cells)))],)

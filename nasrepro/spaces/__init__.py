@@ -8,6 +8,7 @@ from nasrepro.spaces import macro, nb101, nb201
 # parse) and Subspace.
 SPACES = {"nb101": nb101, "nb201": nb201, "macro": macro}
 AnyCell = nb101.Cell | nb201.Cell | macro.Cell
+AnyPath = AnyCell | nb201.CellPerPosition  # that a network can be trained on
 AnySubspace = nb201.Subspace | nb101.Subspace | macro.Subspace
 
 

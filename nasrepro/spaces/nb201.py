@@ -82,6 +82,10 @@ class Cell:
         """All that decides what a network computes: see `live_operations`."""
         return live_operations(self)
 
+    def at(self, position: int) -> "Cell":
+        """The cell at a position of a network: the same at each."""
+        return self
+
     @classmethod
     def parse(cls, text: str) -> "Cell":
         """Read the benchmark's own notation, e.g. `|none~0|+|none~0|none~1|+|...|`.
@@ -116,6 +120,23 @@ class Cell:
             code, digit = divmod(code, len(OPERATIONS))
             operations.append(OPERATIONS[digit])
         return cls(tuple(operations))
+
+
+@dataclass(frozen=True, slots=True)
+class CellPerPosition:
+    """A cell of its own at each position of a network: training that does not share the topology.
+
+    Such a network is no member of the search space (Laube 4.3).
+    """
+
+    cells: tuple[Cell, ...]
+
+    def at(self, position: int) -> Cell:
+        """The cell at a position of a network."""
+        return self.cells[position]
+
+
+AnyPath = Cell | CellPerPosition
 
 
 @dataclass(frozen=True, slots=True)

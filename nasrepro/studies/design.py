@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from nasrepro.errors import ConfigError
@@ -14,22 +15,67 @@ PART = "part"  # the label that `merged` adds
 
 
 @dataclass(frozen=True)
+class Times:
+    """A change of a number in proportion: of a whole number to the nearest one.
+
+    >>> Times(0.2)(0.025), Times(0.25)(2)  # no trace of binary fractions
+    (0.005, 0)
+    """
+
+    factor: float
+
+    def __call__(self, value: float) -> float:
+        """The changed number."""
+        product = value * self.factor
+        return round(product) if isinstance(value, int) else float(f"{product:.12g}")
+
+    def __str__(self) -> str:
+        return f"x{self.factor:g}"
+
+
+@dataclass(frozen=True)
 class Factor:
     """A change of one thing in a baseline: a training trick, or another value of a setting.
 
     Attributes:
         name: in tables.
+        baseline: the setting that it changes, and is compared with.
         where: it comes from: paper and section.
-        change: values by dotted paths, as `changed` takes them.
+        change: values by dotted paths, as `changed` takes them; or a `Times` of what is there.
     """
 
     name: str
+    baseline: str
     where: str
     change: Mapping[str, Any]
 
-    def of(self, config: Any) -> Any:
-        """A config with the change; ConfigError if it cannot have it."""
-        return changed(config, self.change)
+
+def settings_of(root: str, config: Any, factors: Iterable[Factor]) -> dict[str, Any]:
+    """The config of each setting: factors may change what earlier factors have changed.
+
+    Args:
+        root: name of the setting that is no factor.
+        config: its config.
+        factors: each after its baseline.
+
+    Raises:
+        ConfigError: if a baseline is unknown, a name is given twice, or a change does not fit.
+    """
+    known = {root: config}
+    for factor in factors:
+        if factor.baseline not in known:
+            raise ConfigError(
+                f"factor {factor.name!r} changes {factor.baseline!r}, which is no setting before it"
+            )
+        if factor.name in known:
+            raise ConfigError(f"two settings are named {factor.name!r}")
+        before = known[factor.baseline]
+        new = {
+            path: value(attrgetter(path)(before)) if isinstance(value, Times) else value
+            for path, value in factor.change.items()
+        }
+        known[factor.name] = changed(before, new)
+    return known
 
 
 def check_asked(profile: str, known: Iterable[str], seeds: int | None) -> None:

@@ -3,7 +3,7 @@
 The same for every study: which runs they are, and what they are called, is in a `Design`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -194,12 +194,12 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
 
 
-def effects(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """What each setting changes, metric by metric, against a baseline of the same seeds.
+def effects(runs: pd.DataFrame, baselines: Mapping[str, str]) -> pd.DataFrame:
+    """What each setting changes, metric by metric, against its baseline of the same seeds.
 
     Args:
         runs: one row a run and metric; columns setting, seed, metric, value.
-        baseline: name of the setting that the others are compared with.
+        baselines: by setting, the setting that it is compared with.
 
     Returns:
         Columns setting, metric, baseline and value (means over the shared seeds), difference with
@@ -209,8 +209,8 @@ def effects(runs: pd.DataFrame, baseline: str) -> pd.DataFrame:
     table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
     rows = []
     for metric, group in table.groupby(level="metric", sort=False):
-        for setting in table.columns.drop(baseline):
-            pairs = group[[baseline, setting]].dropna()
+        for setting, baseline in baselines.items():
+            pairs = group.reindex(columns=[baseline, setting]).dropna()
             if len(pairs):
                 gains = pairs[setting] - pairs[baseline]
                 interval = mean_interval(gains)
