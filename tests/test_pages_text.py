@@ -5,16 +5,17 @@ import math
 import pandas as pd
 import pytest
 
-from nasrepro.claims import judge
+from nasrepro.claims import decides, exact, judge
 from nasrepro.pages.text import (
     claims_of_both,
     claims_table,
+    decides_table,
     interval_grid,
     numbered_table,
     recomputed_table,
     with_interval,
 )
-from nasrepro.stats import Interval
+from nasrepro.stats import Interval, Student
 
 
 def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
@@ -67,6 +68,32 @@ def test_what_was_added_or_corrected_after_results_were_seen_is_marked():
     both = "(4.1, figure 2; added after results; corrected after results)"
     assert shown["tau-rises"].endswith(both)
     assert shown["mask-zero-tau"].endswith("space. (4.1, figure 2)")
+
+
+def test_p_stands_beside_a_verdict_and_by_holms_method_where_there_is_one():
+    found = {
+        "mask-zero-tau": Student(3.0, 1.0, 8, 10),  # p = 0.0171
+        "mask-zero-skip": Student(0.1, 1.0, 8, 10),
+        "conv3-half": exact(0.5, 500),
+    }
+    judged = pd.DataFrame(judge("laube", found))
+    shown = claims_table(judged, "ours").set_axis(judged["claim"])
+    assert shown.loc["mask-zero-tau", ["p", "p, Holm"]].tolist() == ["0.017", "0.034"]
+    assert shown.loc["conv3-half", ["p", "p, Holm"]].tolist() == ["–", "–"]
+    both = claims_of_both({"ours": judged})["ours: 95% interval, verdict"].set_axis(judged["claim"])
+    assert both["mask-zero-tau"] == (
+        "3.00 [0.69, 5.31], n = 10, p = 0.017 (0.034 by Holm): supported"
+    )
+    assert both["conv3-half"] == "0.50 (exact), n = 500: supported"
+
+
+def test_what_a_design_can_decide_is_two_chances_a_truth():
+    found = {"same-level": Student(0.03, 0.02, math.inf, 6)}
+    shown = decides_table(pd.DataFrame(decides("pourchot_ranking", found))).iloc[0]
+    # ± 0.0392 leaves ± 0.0108 of ± 0.05: 0.54 errors on either side of 0, 0.04 and 1.04 of 0.01.
+    assert shown["truth zero"] == "41.1% / 0.0% (at 0)"
+    assert shown["truth as printed"] == "36.7% / 0.0% (at 0.01)"
+    assert shown["truth at the region's edge"] == "2.4% / 2.5% (at 0.05)"
 
 
 def test_a_table_is_numbered_and_keeps_its_texts():

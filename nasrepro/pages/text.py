@@ -139,7 +139,7 @@ def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
 
     def chances(truth: str) -> list[str]:
         return [
-            "–" if math.isnan(at) else f"{100 * yes:.0f}% / {100 * no:.0f}% (at {at:.3g})"
+            "–" if math.isnan(at) else f"{100 * yes:.1f}% / {100 * no:.1f}% (at {at:.3g})"
             for at, yes, no in rows[
                 [truth, f"{truth}_supported", f"{truth}_contradicted"]
             ].to_numpy()
