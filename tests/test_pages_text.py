@@ -94,6 +94,7 @@ def test_what_a_design_can_decide_is_two_chances_a_truth():
     assert shown["truth zero"] == "41.1% / 0.0% (at 0)"
     assert shown["truth as printed"] == "36.7% / 0.0% (at 0.01)"
     assert shown["truth at the region's edge"] == "2.4% / 2.5% (at 0.05)"
+    assert shown["supported 4 times in 5 at"] == "nothing"
 
 
 def test_a_table_is_numbered_and_keeps_its_texts():
