@@ -82,7 +82,7 @@ def test_p_stands_beside_a_verdict_and_by_holms_method_where_there_is_one():
     assert shown.loc["conv3-half", ["p", "p, Holm"]].tolist() == ["–", "–"]
     both = claims_of_both({"ours": judged})["ours: 95% interval, verdict"].set_axis(judged["claim"])
     assert both["mask-zero-tau"] == (
-        "3.00 [0.69, 5.31], n = 10, p = 0.017 (0.034 by Holm): supported"
+        "3.00 [0.69, 5.31], n = 10, p = 0.017 (by Holm = 0.034): supported"
     )
     assert both["conv3-half"] == "0.50 (exact), n = 500: supported"
 

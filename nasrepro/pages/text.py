@@ -127,8 +127,11 @@ def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _tested(row: Any) -> str:
     """The p of a claim, and that by Holm's method; nothing, if it has none."""
-    known = not math.isnan(row.p)
-    return f", p = {p_text(row.p)} ({p_text(row.p_holm)} by Holm)" if known else ""
+    if math.isnan(row.p):
+        return ""
+    texts = (p_text(row.p), p_text(row.p_holm))
+    p, holm = (text if text.startswith("<") else f"= {text}" for text in texts)
+    return f", p {p} (by Holm {holm})"
 
 
 def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
