@@ -5,7 +5,9 @@ import math
 import pandas as pd
 import pytest
 
+from nasrepro.claims import decides
 from nasrepro.pages.text import (
+    decides_table,
     interval_grid,
     numbered_table,
     recomputed_table,
@@ -13,6 +15,7 @@ from nasrepro.pages.text import (
     with_failures,
     with_interval,
 )
+from nasrepro.stats import Student
 
 
 def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
@@ -43,6 +46,16 @@ def test_a_diverged_run_is_an_asterisk_and_not_counted():
 )
 def test_a_number_never_stands_without_its_interval(interval, text):
     assert with_interval(*interval) == text
+
+
+def test_what_a_design_can_decide_is_two_chances_a_truth():
+    found = {"same-level": Student(0.03, 0.02, math.inf, 6)}
+    shown = decides_table(pd.DataFrame(decides("pourchot_ranking", found))).iloc[0]
+    # ± 0.0392 leaves ± 0.0108 of ± 0.05: 0.54 errors on either side of 0, 0.04 and 1.04 of 0.01.
+    assert shown["truth zero"] == "41.1% / 0.0% (at 0)"
+    assert shown["truth as printed"] == "36.7% / 0.0% (at 0.01)"
+    assert shown["truth at the region's edge"] == "2.4% / 2.5% (at 0.05)"
+    assert shown["supported 4 times in 5 at"] == "nothing"
 
 
 def test_a_table_is_numbered_folded_and_keeps_its_texts():

@@ -290,6 +290,10 @@ def test_every_claim_is_judged_on_the_authors_supernets():
     assert by_claim["ours"]["fine-tuning"] == pytest.approx(
         printed["BNS-FT"] - printed["NO FT"], abs=0.005
     )
+    known = read_claims("pourchot_ranking")
+    for trick in appraisal.TRICKS:
+        gain = printed[trick] - printed["BNS-FT"]
+        assert known[f"improves-{trick}"].printed == pytest.approx(gain, abs=0.005)
     # Prototypes of this project: parameters rank about 0.44 on A_1 and 0.46 on the whole space.
     counts = frames["authors_parameters"].set_index("space")["spearman"]
     assert counts["A_1"] == pytest.approx(0.5, abs=0.06)

@@ -142,6 +142,11 @@ def of_best(page: Inputs, what: str) -> float:
     return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
 
 
+def kept(n: int) -> Callable[[Inputs], str]:
+    """The share of the true top n with neither Zero nor Pool."""
+    return lambda page: f"{of_best(page, f'kept {n}'):.0%}"
+
+
 def conv3_by_caption(page: Inputs) -> float:
     """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
     return correlations.conv3_by_caption(page.frame("usage"))
@@ -200,11 +205,6 @@ def where(page: Inputs, records: list[Record]) -> str:
     if not records:
         raise page.absent()
     return machine(records)
-
-
-def kept(n: int) -> Callable[[Inputs], str]:
-    """Which share of the best cells a subspace keeps."""
-    return lambda page: f"{of_best(page, f'kept {n}'):.0%}"
 
 
 NUMBERS: dict[str, Callable[[Inputs], object]] = {
