@@ -92,7 +92,9 @@ def svg(draw: Callable[[], Figure], name: str, alt: str) -> str:
         alt: what it shows, for who does not see it.
     """
     file = StringIO()
-    with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever style the user has
+        mpl.rcParams.update(STYLE | {"svg.hashsalt": name})
         draw().savefig(file, format="svg", transparent=True, metadata={"Date": None})
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
