@@ -79,6 +79,7 @@ def test_files_that_links_carry_become_files_of_the_site(tmp_path):
     extension.finish(SimpleNamespace(outdir=tmp_path), "book/_executed/a", "", context, None)
     (file,) = (tmp_path / "_files").iterdir()
     assert file.read_text() == "x" and f'href="../../_files/{file.name}"' in context["body"]
+    assert context["body"].startswith("<summary>1 <b>Table</b></summary>")
     assert context["body"].count('id="show-code"') == 1 and "base64" not in context["body"]
     env = SimpleNamespace(toc_fignumbers={"a": {"table": {"t": (7,), "u": (9,)}}})
     extension.number_within_pages(None, env)

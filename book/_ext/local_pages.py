@@ -19,6 +19,7 @@ SWITCH = (
     "Show the code of this page</label></p>"
 )
 CARRIED = re.compile(r'(href|src)="data:([\w/+.-]+)(?:;charset=[\w-]+)?;base64,([\w+/=]+)"')
+SUMMARY, LINK = re.compile(r"<summary.*?</summary>", re.DOTALL), re.compile(r"</?a\b[^>]*>")
 SUFFIXES = {"text/csv": "csv", "image/svg+xml": "svg"}
 
 
@@ -34,6 +35,8 @@ def finish(app: Sphinx, name: str, template: str, context: dict[str, Any], tree:
     body = context.get("body", "")
     if 'class="cell_input' in body or "cell_input docutils" in body:
         body = body.replace("</h1>", "</h1>" + SWITCH, 1)
+    # What unfolds is itself clicked: the number in it is no link to what it unfolds.
+    body = SUMMARY.sub(lambda found: LINK.sub("", found[0]), body)
     folder = Path(app.outdir) / "_files"
 
     def write(match: re.Match[str]) -> str:
