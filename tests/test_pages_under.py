@@ -74,7 +74,8 @@ def test_files_that_links_carry_become_files_of_the_site(tmp_path):
     spec = importlib.util.spec_from_file_location("local_pages", path)
     extension = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(extension)
-    body = f'<h1>T</h1>{link_to("a.csv", "text/csv", "x")}<div class="cell_input docutils">'
+    body = "<summary>1 <a href='#t'><b>Table</b></a></summary>"
+    body += f'<h1>T</h1>{link_to("a.csv", "text/csv", "x")}<div class="cell_input docutils">'
     context = {"body": body}
     extension.finish(SimpleNamespace(outdir=tmp_path), "book/_executed/a", "", context, None)
     (file,) = (tmp_path / "_files").iterdir()
