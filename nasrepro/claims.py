@@ -15,7 +15,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from nasrepro.errors import ConfigError
-from nasrepro.stats import ALPHA, Interval, Student, holm
+from nasrepro.stats import ALPHA, POWER, Interval, Student, holm
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_TESTABLE = "not testable here"  # what the claim is about cannot appear in our runs
@@ -245,16 +245,48 @@ def chances(estimate: Student, region: Region, truth: float) -> tuple[float, flo
     >>> [round(chance, 4) for chance in once]
     [0.025, 0.025]
     """
-    low, high, true = map(estimate.scale.to, (region.low, region.high, truth))
-    below, above = (low - true) / estimate.error, (high - true) / estimate.error
-    ratio = np.sqrt(stats.chi2.ppf((1 + NODES) / 2, estimate.df) / estimate.df)
-    if math.isinf(estimate.df):
-        ratio = np.ones_like(NODES)
-    half = stats.t.ppf(1 - ALPHA / 2, estimate.df) * ratio
+    return _chances(estimate, *map(estimate.scale.to, (region.low, region.high, truth)))
+
+
+def _chances(estimate: Student, low: float, high: float, true: float) -> tuple[float, float]:
+    """`chances` with the region and the truth on the estimate's scale."""
+    below, above, df = (low - true) / estimate.error, (high - true) / estimate.error, estimate.df
+    known = math.isinf(df)  # then the error is
+    ratio = 1.0 if known else np.sqrt(stats.chi2.ppf((1 + NODES) / 2, df) / df)
+    half = stats.t.ppf(1 - ALPHA / 2, df) * ratio * np.ones_like(NODES)
     within = stats.norm.cdf(above - half) - stats.norm.cdf(below + half)
     beyond = stats.norm.cdf(below - half) + stats.norm.sf(above + half)
     supported, contradicted = (float(WEIGHTS @ p / 2) for p in (np.maximum(within, 0), beyond))
     return supported, contradicted
+
+
+def needed(estimate: Student, region: Region, wanted: float = POWER) -> float:
+    """The truth nearest to the edge of a region that is supported as often as wanted.
+
+    Args:
+        estimate: as in `chances`; of two edges, the one nearest to it counts.
+        region: where the truth lies if the claim holds.
+        wanted: probability of "supported".
+
+    Returns:
+        The truth on the estimate's own scale; NaN if no truth is supported so often.
+
+    With a known error, 1.96 and 0.842 of it from the edge:
+
+    >>> round(needed(Student(0.3, 1.0, math.inf, 9), POSITIVE), 3)
+    2.802
+    """
+    low, high = estimate.scale.to(region.low), estimate.scale.to(region.high)
+    edge = min((low, high), key=lambda bound: abs(bound - estimate.mean))
+    inwards = 1 if edge == low else -1
+    far = (low + high) / 2 if math.isfinite(high - low) else edge + inwards * 1e3 * estimate.error
+
+    def lacking(true: float) -> float:
+        return wanted - _chances(estimate, low, high, true)[0]
+
+    return (
+        math.nan if lacking(far) > 0 else estimate.scale.back(optimize.brentq(lacking, edge, far))
+    )
 
 
 def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]]:
@@ -269,7 +301,7 @@ def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, An
         Rows: claim, statement, holds if, n; edge, and the chances of "supported" and "contradicted"
         (`edge_supported`, `edge_contradicted`) if the truth is there, at the edge of the region
         that is nearest to the estimate; the same of `zero`, where it is not the edge, and of
-        `printed`, where the paper prints the quantity: else NaN.
+        `printed`, where the paper prints the quantity: else NaN; needed: see `needed`.
     """
     rows = []
     for claim in read_claims(paper).values():
@@ -283,6 +315,7 @@ def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, An
         truths = {"edge": edge, "zero": 0.0 if inside else math.nan, "printed": claim.printed}
         row: dict[str, Any] = {"claim": claim.id, "statement": claim.statement}
         row |= {"holds if": str(claim.region), "n": estimate.n}
+        row["needed"] = needed(estimate, claim.region)
         for name, truth in truths.items():
             known = not math.isnan(truth)
             found = chances(estimate, claim.region, truth) if known else (math.nan, math.nan)

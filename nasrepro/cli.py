@@ -27,6 +27,7 @@ space = typer.Typer(no_args_is_help=True, help="The search spaces.")
 runs = typer.Typer(no_args_is_help=True, help="The stored records, one per run.")
 study = typer.Typer(no_args_is_help=True, help="The studies: plan, run, look.")
 bench = typer.Typer(no_args_is_help=True, help="Benchmarks of our own: train cells one by one.")
+claims = typer.Typer(no_args_is_help=True, help="The claims of the papers, and our verdicts.")
 book = typer.Typer(no_args_is_help=True, help="The book.")
 for name, group in (
     ("data", data),
@@ -34,6 +35,7 @@ for name, group in (
     ("study", study),
     ("runs", runs),
     ("bench", bench),
+    ("claims", claims),
     ("book", book),
 ):
     app.add_typer(group, name=name)
@@ -478,6 +480,26 @@ def bench_verify(
         total += len(problems)
     if total:
         raise typer.Exit(1)
+
+
+@claims.command("list")
+def claims_list(
+    paper: Annotated[str | None, typer.Option(help="Of one paper: Laube, Pourchot...")] = None,
+    status: Annotated[str | None, typer.Option(help="With one verdict: supported...")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every claim of every study, with its verdict: study, paper, verdict, what was found, id."""
+    from nasrepro.pages.registry import chosen, entries, registry
+    from nasrepro.pages.text import with_interval
+
+    rows = chosen(registry(), paper=paper, status=status)
+    if as_json:
+        _print_data(json.dumps(entries(rows), indent=2, ensure_ascii=False) + "\n")
+        return
+    for row in rows.itertuples():
+        found = f"{with_interval(row.value, row.ci_low, row.ci_high)}, n = {row.n}" if row.n else ""
+        print(f"{row.status:17}  {row.paper:8}  {row.study:15}  {row.id:28}  {found}")
+        print(f"{'':17}  {row.statement} ({row.where})")
 
 
 @book.command("build")

@@ -1,361 +1,425 @@
-"""Figures of the studies: tidy tables in, matplotlib figures out."""
+"""Figures of the studies: tidy tables in, matplotlib figures and SVG out.
 
-import textwrap
-from collections.abc import Mapping, Sequence
+Every figure is as wide as a phone, so that its text can be read there, and takes its colours from
+the page that it stands in: light, dark or print.
+"""
 
-import matplotlib.pyplot as plt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import StringIO
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+from numpy.typing import ArrayLike
 
 from nasrepro.spaces.nb201 import LABELS, OPERATIONS
 
-# Okabe and Ito's palette: told apart by colour-blind readers, too.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+WIDTH = 4.9  # inches of 72 units: on a phone of 390 pixels, a unit is a pixel
+INK = "#010101"  # becomes the colour of the page's text
+# Okabe and Ito's hues, told apart by colour-blind readers, too; as dark as text on white must be.
+# In a page with the variable --plot-NAME they become what it says.
+COLOURS = {
+    "blue": "#00639e",
+    "orange": "#b34700",
+    "green": "#00704f",
+    "pink": "#a03c7c",
+    "grey": "#6e6e6e",
+    "pale": "#b4b4b4",
+}
+BLUE, ORANGE, GREEN, PINK, GREY, PALE = COLOURS.values()
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # is measured; wider than what browsers take for sans-serif
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "figure.labelsize": 10,
+    "text.parse_math": False,
+    "svg.fonttype": "none",  # text stays text
+    **{f"{part}color": INK for part in ("text.", "axes.edge", "axes.label", "xtick.", "ytick.")},
+}
+Marks = dict[str, tuple[str, dict[str, Any]]]
+# Words of the frames, what a reader is told, and how it is drawn, alike in all figures.
+SOURCES: Marks = {
+    "ours": ("our supernets", {"color": BLUE, "marker": "o", "linestyle": ""}),
+    "authors": ("the authors' supernets", {"color": ORANGE, "marker": "s", "linestyle": ""}),
+    "printed": ("as printed", {"color": GREY, "marker": "D", "linestyle": ""}),
+}
+LINES: Marks = {
+    "ours": ("our supernets", {"color": BLUE}),
+    "authors": ("the authors' supernets", {"color": ORANGE}),
+    "with": ("with the feature", {"color": PINK}),
+    "without": ("without it", {"color": GREEN}),
+}
+RIGHT: tuple[str, dict[str, Any]] = ("rated as it is", {"color": GREY, "linewidth": 0.8})
+SEARCHES: Marks = {
+    "RS": ("random search", {"color": GREY}),
+    "GS": ("greedy search", {"color": GREEN}),
+    "RS with weight sharing": ("random with weight sharing", {"color": BLUE}),
+    "GS with weight sharing": ("greedy with weight sharing", {"color": ORANGE}),
+}
+SVG = "http://www.w3.org/2000/svg"
 
 
-def usage_bars(usage: pd.DataFrame, value: str) -> Figure:
-    """Laube's figure 3: usage or share of each operation in the true top N, one panel per subspace.
+# ---- pictures as text
+
+
+def svg(draw: Callable[[], Figure], name: str, alt: str) -> str:
+    """A figure as SVG that a page can hold, the same whenever it is drawn.
 
     Args:
-        usage: subspace, top, operation, usage, share.
-        value: "usage" or "share".
+        draw: makes the figure; drawn in `STYLE`.
+        name: of the figure, the only one in its page; names inside the picture depend on it.
+        alt: what it shows, for who does not see it.
     """
-    subspaces = usage["subspace"].unique()
-    figure, axes = plt.subplots(
-        2, 3, figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+    file = StringIO()
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever style the user has
+        mpl.rcParams.update(STYLE | {"svg.hashsalt": name})
+        draw().savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(file.getvalue())
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    # What matplotlib says in a style sheet, which would hold for all of the page.
+    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
+                parent.remove(child)
+        styles = {child.get("style", "") for child in parent}
+        if len(styles) == 1 and {child.tag for child in parent} == {f"{{{SVG}}}use"}:
+            parent.set("style", styles.pop())  # of markers alike, said once
+            for child in parent:
+                del child.attrib["style"]
+    text = _without_idle_names(ElementTree.tostring(root, "unicode"))
+    return _in_colours_of_page(re.sub(r"\s*\n\s*", " ", text))
+
+
+def _without_idle_names(text: str) -> str:
+    """Without the ids that nothing refers to, which every figure has alike; short numbers."""
+    used = set(re.findall(r"(?:url\(|href=\")#(\w+)", text))
+    text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
+    return re.sub(r"(?<=\d\.\d\d)\d+(?=[^<>]*>)", "", text)  # in attributes
+
+
+def _in_colours_of_page(text: str) -> str:
+    text = text.replace("'DejaVu Sans'", "sans-serif").replace(INK, "currentColor")
+    for name, colour in COLOURS.items():
+        text = text.replace(colour, f"var(--plot-{name}, {colour})")
+    return text
+
+
+# ---- parts of figures
+
+
+def _panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of panels, array [rows, columns]; `height` in inches of all."""
+    room = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04, wspace=0.05, hspace=0.02)
+    figure = Figure(figsize=(WIDTH, height), layout=room)
+    return figure, figure.subplots(rows, columns, squeeze=False, **shared)
+
+
+def _grid(count: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """A figure and so many panels of it, row by row; `height` in inches of a row."""
+    rows = -(-count // columns)
+    figure, axes = _panels(rows, columns, rows * height + 0.8, **shared)
+    for axis in axes.flat[count:]:
+        axis.axis("off")
+    for axis in axes.flat[max(count - columns, 0) : count]:  # the lowest of their columns
+        axis.tick_params(labelbottom=True)
+    return figure, list(axes.flat[:count])
+
+
+def _key(figure: Figure, marks: Iterable[tuple[str, Mapping[str, Any]]], columns: int) -> None:
+    """What the colours mean, once for all panels: words in these colours."""
+    handles = [Line2D([], [], label=label, **mark) for label, mark in marks]
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=columns,
+        frameon=False,
+        labelcolor="linecolor",
+        handlelength=1.2,
+        handletextpad=0.5,
+        columnspacing=1.2,
+        borderpad=0,
     )
-    for axis, subspace in zip(axes.flat, subspaces, strict=True):
-        panel = usage[usage["subspace"] == subspace]
-        for i, operation in enumerate(OPERATIONS):
-            line = panel[panel["operation"] == operation]
-            if len(line):
-                axis.plot(
-                    line["top"],
-                    line[value],
-                    color=COLOURS[i],
-                    marker=MARKERS[i],
-                    markersize=4,
-                    label=LABELS[operation],
-                )
-        axis.set_title(subspace, fontsize=10)
-        axis.set_ylim(-0.03, 1.05 if value == "usage" else 0.8)
-    label = "share of cells that use it" if value == "usage" else "share of the edges"
-    figure.supylabel(label, fontsize=10)
-    figure.supxlabel("true top N", fontsize=10)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, ncols=5, loc="outside lower center", fontsize=9)
-    return figure
 
 
-def scatter(
-    observations: pd.DataFrame, subspaces: Sequence[str], seed: int, size: str, truth: str
-) -> Figure:
-    """Laube's figure 2: proxy against stand-alone accuracy; rows: subspaces, columns: groups.
+def _points(axis: Axes, rows: pd.DataFrame, at: ArrayLike, **mark: Any) -> None:
+    """Means with their intervals, across; a bare point where there is no interval."""
+    bars = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
+    axis.errorbar(rows["mean"], at, xerr=np.nan_to_num(bars), elinewidth=1.2, **mark)
+
+
+def _name_rows(axis: Axes, names: Iterable[str]) -> None:
+    """Names of rows on the upright axis, the first one on top."""
+    names = list(names)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+
+
+def _every_other(names: Sequence[object]) -> list[str]:
+    """Names of ticks where there is no room for all, from the last one backwards."""
+    return ["" if i % 2 else str(name) for i, name in enumerate(names[::-1])][::-1]
+
+
+def _line(axis: Axes, x: Any, y: Any, low: Any, high: Any, color: str, **style: Any) -> None:
+    """A line and the band of its intervals."""
+    axis.plot(x, y, color=color, **style)
+    axis.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+
+
+# ---- study 1
+
+
+def usage_lines(usage: pd.DataFrame) -> Figure:
+    """Laube's figure 3: how much the true top N cells use each operation, a panel each.
 
     Args:
-        observations: what `studies.measure.observe` gives for study 1.
-        subspaces: the rows.
-        seed: of the run that is shown.
-        size: of its network.
-        truth: which stand-alone accuracy it is.
+        usage: subspace, top, operation and `value`, a share; the first subspace is drawn strong.
     """
-    groups = {"true top 50": 50, "true top 250": 250, "random sample": None}
-    figure, axes = plt.subplots(
-        len(subspaces), len(groups), figsize=(9, 3 * len(subspaces)), layout="constrained"
-    )
-    for row, subspace in zip(np.atleast_2d(axes), subspaces, strict=True):
-        run = observations[
-            (observations["subspace"] == subspace)
-            & (observations["seed"] == seed)
-            & (observations["size"] == size)
-        ]
-        for axis, (name, top) in zip(row, groups.items(), strict=True):
-            cells = run[run["random"]] if top is None else run.nlargest(top, "truth")
-            axis.scatter(cells["proxy"], cells["truth"], s=6, alpha=0.5, color=COLOURS[1])
-            axis.set_title(f"{subspace}: {name}", fontsize=9)
-    figure.supxlabel("proxy accuracy, percent of the validation images", fontsize=10)
-    figure.supylabel(textwrap.fill(f"stand-alone: {truth}", 60), fontsize=10)
+    figure, axes = _grid(len(OPERATIONS), 3, 1.45, sharex=True, sharey=True)
+    full, *masked = dict.fromkeys(usage["subspace"])
+    lines = usage.pivot(index=["operation", "top"], columns="subspace", values="value")
+    strong = {full: BLUE}
+    if masked:
+        strong[lines[masked].sub(lines[full], axis=0).abs().mean().idxmax()] = ORANGE
+    tops = list(dict.fromkeys(usage["top"]))
+    for axis, operation in zip(axes, OPERATIONS, strict=True):
+        for subspace in sorted(lines, key=list(strong).__contains__):  # these on top
+            values = lines.loc[operation].reindex(tops)[subspace]
+            axis.plot(range(len(tops)), values, color=strong.get(subspace, PALE))
+        axis.set_title(LABELS[operation])
+        axis.set_xticks(range(len(tops)), _every_other(tops))
+    axes[0].set_ylim(0, 1.05 * usage["value"].max())
+    words = strong | {"other masks": GREY}
+    for i, (word, colour) in enumerate(words.items()):
+        figure.axes[-1].text(0, 0.8 - 0.25 * i, word, color=colour)
+    figure.supxlabel("true top N")
     return figure
 
 
-def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int, truth: str) -> Figure:
-    """Pourchot's figures 3 and 4: proxy against stand-alone accuracy with their distributions.
+def scatter(cells: pd.DataFrame) -> Figure:
+    """Laube's figure 2: proxy against stand-alone accuracy, a column a subspace, a row a group.
 
     Args:
-        panels: title and evaluations of one supernet: proxy, validation, both in percent; where
-            some cells are to stand out, chosen (bool).
-        columns: of panels.
-        truth: which stand-alone accuracy it is.
+        cells: subspace, group, proxy, truth: accuracies in percent.
     """
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3 * columns, 3.2 * rows), squeeze=False, layout="constrained"
-    )
-    for axis, (title, run) in zip(axes.flat, panels.items(), strict=False):
-        chosen = run.get("chosen", pd.Series(False, run.index))
-        for cells, colour in ((run[~chosen], COLOURS[6]), (run[chosen], COLOURS[1])):
-            axis.scatter(cells["validation"], cells["proxy"], s=5, alpha=0.5, color=colour)
-        # The few cells that hardly train on their own would leave no room for the others.
-        low, high = run["validation"].quantile(0.05), run["validation"].max()
-        axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-        above = axis.inset_axes((0, 1.02, 1, 0.18), sharex=axis)
-        beside = axis.inset_axes((1.02, 0, 0.18, 1), sharey=axis)
-        across, upwards = (
-            np.linspace(start, run[column].max(), 40)
-            for column, start in (("validation", low), ("proxy", run["proxy"].min()))
-        )
-        for part, colour in ((run, COLOURS[6]), (run[chosen], COLOURS[1])):
-            above.hist(part["validation"], across, color=colour)
-            beside.hist(part["proxy"], upwards, color=colour, orientation="horizontal")
-        above.axis("off")
-        beside.axis("off")
-        above.set_title(title, fontsize=9)
-    for axis in axes.flat[len(panels) :]:
-        axis.set_visible(False)
-    figure.supxlabel(textwrap.fill(f"stand-alone: {truth}", 25 * columns), fontsize=10)
-    figure.supylabel("proxy accuracy, percent", fontsize=10)
+    groups, subspaces = (list(dict.fromkeys(cells[name])) for name in ("group", "subspace"))
+    rows, columns = len(groups), len(subspaces)
+    figure, axes = _panels(rows, columns, 1.7 * rows + 0.4, sharex="row", sharey="row")
+    for row, group in zip(axes, groups, strict=True):
+        for axis, subspace in zip(row, subspaces, strict=True):
+            shown = cells[(cells["group"] == group) & (cells["subspace"] == subspace)]
+            axis.plot(shown["proxy"], shown["truth"], "o", color=BLUE, alpha=0.4, ms=2.5, mew=0)
+            axis.set_title(f"{subspace}: {group}")
+    figure.supxlabel("proxy accuracy, percent")
+    figure.supylabel("stand-alone accuracy, percent")
     return figure
 
 
-def rank_methods(
-    tables: dict[str, pd.DataFrame], spaces: Sequence[str], methods: Sequence[str]
-) -> Figure:
-    """Mean rank correlations by space and method with their intervals, one panel per source.
+def top_n_lines(top_n: pd.DataFrame) -> Figure:
+    """Laube's figures 4 and 7: tau and mean prediction within the true top N, a row a subspace.
 
     Args:
-        tables: title of each panel; space, method, mean, ci_low, ci_high.
-        spaces: the rows, in this order.
-        methods: the points of a row, in this order.
+        top_n: subspace, top, tau and mean_prediction with their intervals, _low and _high; the
+            first subspace is drawn in every row, for comparison.
     """
-    figure, axes = plt.subplots(
-        1,
-        len(tables),
-        figsize=(4.5 * len(tables), 4.5),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
+    subspaces, tops = (list(dict.fromkeys(top_n[name])) for name in ("subspace", "top"))
+    figure, axes = _panels(
+        len(subspaces), 2, 0.95 * len(subspaces) + 0.5, sharex=True, sharey="col"
     )
-    for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
-        for i, method in enumerate(methods):
-            points = table[table["method"] == method].set_index("space").reindex(spaces)
-            errors = [points["mean"] - points["ci_low"], points["ci_high"] - points["mean"]]
-            axis.errorbar(
-                points["mean"],
-                np.arange(len(spaces)) + 0.12 * (i - 2.5),
-                xerr=np.nan_to_num(errors),
-                fmt=MARKERS[i],
-                color=COLOURS[i],
-                markersize=4,
-                elinewidth=0.8,
-                label=method,
-            )
-        axis.set_title(title, fontsize=10)
-        axis.axvline(0, color="grey", linewidth=0.8)
-    axes[0, 0].set_yticks(range(len(spaces)), spaces)
-    axes[0, 0].invert_yaxis()
-    figure.supxlabel("Spearman correlation, mean over supernets", fontsize=10)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, ncols=6, loc="outside upper center", fontsize=8)
+    lines = {name: rows.set_index("top") for name, rows in top_n.groupby("subspace")}
+    titles = {"tau": "Kendall's tau-a", "mean_prediction": "mean proxy accuracy, %"}
+    for row, subspace in zip(axes, subspaces, strict=True):
+        for axis, value in zip(row, titles, strict=True):
+            axis.plot(range(len(tops)), lines[subspaces[0]].reindex(tops)[value], color=PALE)
+            line = lines[subspace].reindex(tops)
+            bounds = line[f"{value}_low"], line[f"{value}_high"]
+            _line(axis, range(len(tops)), line[value], *bounds, BLUE, marker="o", ms=3)
+        row[0].text(0.02, 0.98, subspace, color=BLUE, va="top", transform=row[0].transAxes)
+        row[0].axhline(0, color=INK, linewidth=0.6)
+        # The interval of few runs can reach beyond what a correlation can be.
+        row[0].set_ylim(max(top_n["tau_low"].min(), -1), min(top_n["tau_high"].max(), 1))
+    for axis, title in zip(axes[0], titles.values(), strict=True):
+        axis.set_title(title)
+        axis.set_xticks(range(len(tops)), _every_other(tops))
+    figure.supxlabel("true top N, and the random sample")
     return figure
 
 
-def top_n_curves(top_n: pd.DataFrame, groups: Mapping[str, Sequence[str]], size: str) -> Figure:
-    """Laube's figures 4 and 7: tau and mean prediction within the true top N, with intervals.
+def metric_points(summary: pd.DataFrame) -> Figure:
+    """Laube's figure 11: several metrics over the random sample, a panel each, a row a subspace.
 
     Args:
-        top_n: subspace, size, top, tau and mean_prediction with their intervals.
-        groups: title of each column of panels, and its subspaces.
-        size: of the supernets.
+        summary: subspace, metric, mean, ci_low, ci_high.
     """
-    columns = max(len(groups), 1)
-    figure, axes = plt.subplots(
-        2,
-        columns,
-        figsize=(3.2 * columns, 5.5),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
-    rows = top_n[top_n["size"] == size]
-    for column, (title, subspaces) in enumerate(groups.items()):
-        for axis, value in zip(axes[:, column], ("tau", "mean_prediction"), strict=True):
-            _curves(axis, rows, value, subspaces)
-        axes[0, column].set_title(title, fontsize=10)
-        axes[1, column].legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12))
-        axes[0, column].axhline(0, color="grey", linewidth=0.8)
-    axes[0, 0].set_ylabel("Kendall's tau-a")
-    axes[1, 0].set_ylabel("mean proxy accuracy, percent")
-    lowest, highest = axes[0, 0].get_ylim()
-    # The interval of few runs can reach beyond what a correlation can be.
-    axes[0, 0].set_ylim(max(lowest, -1), min(highest, 1))
-    figure.suptitle(f"by true top N, and over the random sample (size {size})", fontsize=10)
+    metrics, subspaces = (list(dict.fromkeys(summary[name])) for name in ("metric", "subspace"))
+    height = 0.2 * len(subspaces) + 0.6
+    figure, axes = _panels(1, len(metrics), height, sharex=True, sharey=True)
+    for axis, metric in zip(axes.flat, metrics, strict=True):
+        points = summary[summary["metric"] == metric].set_index("subspace").reindex(subspaces)
+        axis.axvline(0, color=INK, linewidth=0.6)
+        _points(axis, points, range(len(subspaces)), **SOURCES["ours"][1])
+        axis.set_title(metric)
+    _name_rows(axes[0, 0], subspaces)
     return figure
 
 
-def _curves(axis: Axes, rows: pd.DataFrame, value: str, subspaces: Sequence[str]) -> None:
-    """One line per subspace; the bars are the 95% intervals over seeds, side by side."""
-    for i, subspace in enumerate(subspaces):
-        line = rows[rows["subspace"] == subspace]
-        if line.empty:
-            continue
-        errors = [line[value] - line[f"{value}_low"], line[f"{value}_high"] - line[value]]
-        axis.errorbar(
-            np.arange(len(line)) + 0.08 * (i - len(subspaces) / 2),
-            line[value],
-            yerr=np.nan_to_num(errors),
-            color=COLOURS[i],
-            marker=MARKERS[i],
-            markersize=4,
-            linewidth=1,
-            elinewidth=0.8,
-            label=f"{subspace} (n={line['n'].iloc[0]})",
-        )
-        axis.set_xticks(range(len(line)), line["top"], fontsize=8)
-
-
-def metric_points(summary: pd.DataFrame, metrics: dict[str, str], size: str) -> Figure:
-    """Laube's figure 11: several metrics over the random sample, one row per subspace.
+def floor_and_ceiling(baseline: pd.DataFrame) -> Figure:
+    """The supernets' Spearman correlation between parameter count and agreement of seeds.
 
     Args:
-        summary: subspace, size, metric, mean, ci_low, ci_high, n.
-        metrics: metric and its label.
-        size: of the supernets.
+        baseline: subspace, mean, ci_low, ci_high, n, parameter_count, between_seeds.
     """
-    rows = summary[summary["size"] == size]
-    subspaces = list(dict.fromkeys(rows["subspace"]))
-    figure, axis = plt.subplots(figsize=(8, 0.55 * len(subspaces) + 1.2), layout="constrained")
-    for i, (metric, label) in enumerate(metrics.items()):
-        points = rows[rows["metric"] == metric].set_index("subspace").reindex(subspaces)
-        errors = [points["mean"] - points["ci_low"], points["ci_high"] - points["mean"]]
-        axis.errorbar(
-            points["mean"],
-            np.arange(len(subspaces)) + 0.15 * (i - len(metrics) / 2),
-            xerr=np.nan_to_num(errors),
-            fmt=MARKERS[i],
-            color=COLOURS[i],
-            markersize=4,
-            elinewidth=0.8,
-            label=label,
-        )
-    axis.set_yticks(range(len(subspaces)), subspaces)
-    axis.invert_yaxis()
-    axis.axvline(0, color="grey", linewidth=0.8)
-    axis.set_xlabel(f"correlation over the random sample (size {size})")
-    figure.legend(fontsize=8, ncols=4, loc="outside upper center")
+    rows = range(len(baseline))
+    figure, axes = _panels(1, 1, 0.24 * len(baseline) + 0.8)
+    axis = axes[0, 0]
+    supernet = SOURCES["ours"][1]
+    count = supernet | {"color": ORANGE, "marker": "x", "mew": 1.6}
+    seeds = supernet | {"color": GREEN, "marker": "|", "mew": 1.6, "ms": 10}
+    _points(axis, baseline, rows, **supernet)
+    axis.plot(baseline["parameter_count"], rows, **count)
+    axis.plot(baseline["between_seeds"], rows, **seeds)
+    axis.axvline(0, color=INK, linewidth=0.6)
+    _name_rows(axis, (f"{row.subspace} ({row.n})" for row in baseline.itertuples()))
+    axis.set_xlabel("Spearman correlation")
+    words = ("supernet, 95% interval", "parameter count", "two seeds agree")
+    _key(figure, zip(words, (supernet, count, seeds), strict=True), 3)
     return figure
 
 
-def floor_and_ceiling(baseline: pd.DataFrame, size: str) -> Figure:
-    """The supernets' Spearman correlation between parameter count and agreement of seeds."""
-    rows = baseline[baseline["size"] == size].reset_index(drop=True)
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
-    errors = [rows["mean"] - rows["ci_low"], rows["ci_high"] - rows["mean"]]
-    axis.errorbar(
-        rows["mean"],
-        rows.index,
-        xerr=np.nan_to_num(errors),
-        fmt="o",
-        color=COLOURS[1],
-        label="supernet and truth",
-    )
-    axis.scatter(
-        rows["parameter_count"],
-        rows.index,
-        marker="x",
-        color=COLOURS[2],
-        label="parameter count and truth",
-    )
-    axis.scatter(
-        rows["between_seeds"],
-        rows.index,
-        marker="|",
-        s=120,
-        color=COLOURS[3],
-        label="two supernets that differ in the seed",
-    )
-    axis.set_yticks(range(len(rows)), [f"{r.subspace} (n={r.n})" for r in rows.itertuples()])
-    axis.invert_yaxis()
-    axis.set_xlabel(f"Spearman correlation over the random sample (size {size})")
-    figure.legend(fontsize=8, ncols=3, loc="outside upper center")
-    return figure
-
-
-def regret_curves(curves: pd.DataFrame, spaces: Sequence[str], unit: str) -> Figure:
-    """Pourchot's figure 2: mean test regret over search time with its interval, by space.
+def rank_methods(ranks: pd.DataFrame) -> Figure:
+    """Mean rank correlations with their intervals, a panel a space, a row a method.
 
     Args:
-        curves: space, search, time, regret, ci_low, ci_high, of one benchmark.
-        spaces: the panels, in this order.
+        ranks: space, method, source (a key of `SOURCES`), mean, ci_low, ci_high.
+    """
+    spaces, methods = (list(dict.fromkeys(ranks[name])) for name in ("space", "method"))
+    figure, axes = _grid(len(spaces), 2, 0.16 * len(methods) + 0.3, sharex=True, sharey=True)
+    sources = list(dict.fromkeys(ranks["source"]))
+    for axis, space in zip(axes, spaces, strict=True):
+        for i, source in enumerate(sources):
+            chosen = ranks[(ranks["space"] == space) & (ranks["source"] == source)]
+            points = chosen.set_index("method").reindex(methods)
+            _points(axis, points, np.arange(len(methods)) + 0.3 * (i - 0.5), **SOURCES[source][1])
+        axis.axvline(0, color=INK, linewidth=0.6)
+        axis.set_title(space)
+    _name_rows(axes[0], methods)
+    figure.supxlabel("Spearman correlation")
+    _key(figure, map(SOURCES.__getitem__, sources), 2)
+    return figure
+
+
+def rated(cells: pd.DataFrame, part: str) -> Figure:
+    """How high supernets rate cells that are ever better on their own, a panel a space.
+
+    Args:
+        cells: panel, line (a key of `LINES`), part (1 to the best), mean, ci_low, ci_high: mean
+            percentiles by proxy accuracy.
+        part: what the parts of the cells are called, e.g. "tenths".
+    """
+    panels, lines = (list(dict.fromkeys(cells[name])) for name in ("panel", "line"))
+    figure, axes = _grid(len(panels), 2, 1.3, sharex=True, sharey=True)
+    last = int(cells["part"].max())
+    for axis, panel in zip(axes, panels, strict=True):
+        axis.plot((0.5, last + 0.5), (0, 100), **RIGHT[1])
+        for line in lines:
+            rows = cells[(cells["panel"] == panel) & (cells["line"] == line)]
+            bounds = rows["ci_low"], rows["ci_high"]
+            _line(axis, rows["part"], rows["mean"], *bounds, **LINES[line][1])
+        axis.set_title(panel)
+    axes[0].set_ylim(0, 100)
+    axes[0].set_yticks((0, 50, 100))
+    axes[0].set_xticks((1, last), ("worst", "best"))
+    figure.supxlabel(f"{part} of the cells, by stand-alone accuracy")
+    figure.supylabel("mean percentile by proxy")
+    _key(figure, [*map(LINES.__getitem__, lines), RIGHT], 3)
+    return figure
+
+
+# ---- study 3
+
+
+def regret_curves(curves: pd.DataFrame, unit: str) -> Figure:
+    """Pourchot's figure 2: mean test regret over search time with its interval, a panel a space.
+
+    Args:
+        curves: space, search (a key of `SEARCHES`), time, regret, ci_low, ci_high, and, where
+            searches with weight sharing are compared, one_shot: the time at which one ends, and
+            at_one_shot: the expected regret then, drawn as a dot.
         unit: of the time.
     """
     least = 0.01  # one of 10,000 test images; the axis is logarithmic
-    columns = min(len(spaces), 3)
-    rows = -(-len(spaces) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.1 * columns, 2.7 * rows), squeeze=False, layout="constrained"
-    )
-    searches = list(dict.fromkeys(curves["search"]))
-    for axis, space in zip(axes.flat, spaces, strict=False):
-        for i, search in enumerate(searches):
-            line = curves[(curves["space"] == space) & (curves["search"] == search)]
-            axis.plot(line["time"], line["regret"], color=COLOURS[i], label=search)
-            bounds = [line[bound].clip(lower=least) for bound in ("ci_low", "ci_high")]
-            axis.fill_between(line["time"], *bounds, color=COLOURS[i], alpha=0.2)
-        axis.set(xscale="log", yscale="log")
-        axis.set_ylim(bottom=max(least, 0.8 * curves.loc[curves["space"] == space, "regret"].min()))
-        axis.set_title(space, fontsize=10)
-    for axis in axes.flat[len(spaces) :]:
-        axis.set_visible(False)
-    figure.supxlabel(unit, fontsize=10)
-    figure.supylabel("test regret, percent", fontsize=10)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, ncols=3, loc="outside upper center", fontsize=9)
+    guided = curves[curves["search"].str.endswith("weight sharing")]
+    curves = curves[curves["time"] <= (guided if len(guided) else curves)["time"].max()]
+    spaces, searches = (list(dict.fromkeys(curves[name])) for name in ("space", "search"))
+    figure, axes = _grid(len(spaces), min(len(spaces), 2), 1.4, sharex=True, sharey=True)
+    for axis, space in zip(axes, spaces, strict=True):
+        panel = curves[curves["space"] == space]
+        for search in searches:
+            line = panel[panel["search"] == search]
+            bounds = (line[bound].clip(lower=least) for bound in ("ci_low", "ci_high"))
+            mark = SEARCHES[search][1]
+            _line(axis, line["time"], line["regret"], *bounds, **mark)
+            axis.plot(line["one_shot"].iloc[:1], line["at_one_shot"].iloc[:1], "o", ms=5, **mark)
+        axis.axvline(panel["one_shot"].iloc[0], color=INK, linewidth=0.8, linestyle=":")
+        axis.set_title(space)
+    axes[0].set(xscale="log", yscale="log")
+    axes[0].set_ylim(max(least, 0.8 * curves["regret"].min()), 1.2 * curves["regret"].max())
+    bottom, top = axes[0].get_ylim()
+    steps = (1, 2, 5) if top < 30 * bottom else (1,)
+    axes[0].yaxis.set_major_locator(LogLocator(subs=steps))
+    for scale in (axes[0].xaxis, axes[0].yaxis):
+        scale.set_major_formatter("{x:g}")
+        scale.set_minor_formatter("")
+    if curves["one_shot"].notna().any():
+        axes[0].text(curves["one_shot"].iloc[0], bottom, " one-shot", va="bottom")
+    figure.supxlabel(unit)
+    figure.supylabel("test regret, percent")
+    _key(figure, map(SEARCHES.__getitem__, searches), 2)
     return figure
 
 
-def effect_sizes(table4: pd.DataFrame) -> Figure:
+def effect_sizes(effects: pd.DataFrame) -> Figure:
     """Cohen's d of each space with its interval, as printed and from the published supernets.
 
     Args:
-        table4: space, d, d_low, d_high, printed_d, printed_ci_low, printed_ci_high, supernets.
+        effects: space, source (a key of `SOURCES`), mean, ci_low, ci_high, n.
     """
-    figure, axis = plt.subplots(figsize=(8, 0.5 * len(table4) + 1.2), layout="constrained")
-    positions = np.arange(len(table4))
-    series = {
-        "printed, 25 runs": ("printed_d", "printed_ci_low", "printed_ci_high"),
-        "the published supernets": ("d", "d_low", "d_high"),
-    }
-    for i, (label, (value, low, high)) in enumerate(series.items()):
-        axis.errorbar(
-            table4[value],
-            positions + 0.2 * (i - 0.5),
-            xerr=np.nan_to_num([table4[value] - table4[low], table4[high] - table4[value]]),
-            fmt=MARKERS[i],
-            color=COLOURS[i + 1],
-            label=label,
-        )
-    axis.set_yticks(positions, [f"{r.space} (n={r.supernets})" for r in table4.itertuples()])
-    axis.invert_yaxis()
-    axis.axvline(0, color="grey", linewidth=0.8)
-    axis.set_xlabel("Cohen's d; right of zero, weight sharing finds better cells")
-    figure.legend(fontsize=9, ncols=2, loc="outside upper center")
-    return figure
-
-
-def placeholder(text: str) -> Figure:
-    """In place of a figure that cannot be drawn: what is missing, in words."""
-    figure, axis = plt.subplots(figsize=(8, 1.6), facecolor="whitesmoke")
-    axis.axis("off")
-    axis.text(
-        *(0.5, 0.5),
-        textwrap.fill(text, 90, break_long_words=False, break_on_hyphens=False),
-        ha="center",
-        va="center",
-        fontsize=10,
-        parse_math=False,
-    )
+    spaces = list(dict.fromkeys(effects["space"]))
+    figure, axes = _panels(1, 1, 0.36 * len(spaces) + 0.8)
+    axis = axes[0, 0]
+    sources = list(dict.fromkeys(effects["source"]))
+    for i, source in enumerate(sources):
+        points = effects[effects["source"] == source].set_index("space").reindex(spaces)
+        _points(axis, points, np.arange(len(spaces)) + 0.3 * (i - 0.5), **SOURCES[source][1])
+    _name_rows(axis, spaces)
+    axis.axvline(0, color=INK, linewidth=0.6)
+    axis.set_xlabel("Cohen's d; right of 0, weight sharing is better")
+    _key(figure, map(SOURCES.__getitem__, sources), 2)
     return figure

@@ -17,7 +17,8 @@
 # **Question.** A supernet is trained once and then ranks architectures it never trained on their
 # own. In which parts of a search space can its ranking be trusted?
 #
-# **What the paper did.** Laube {cite:p}`laube2020` trained single-path supernets on subspaces of
+# **What the papers did.** Laube {cite:p}`laube2020` (its title page is anonymous, for review; we name
+# it after its first author) trained single-path supernets on subspaces of
 # NAS-Bench-201 {cite:p}`dong2020`, made by masking one or two of its five operations, and
 # compared their predictions with the benchmark's accuracies. They looked at Kendall's tau within
 # the true top N and at whether the mean prediction falls as N grows (their tau_a, best at -1; not
@@ -25,60 +26,71 @@
 # Pourchot {cite:p}`pourchot2022` did so on seven subspaces of NAS-Bench-101 {cite:p}`ying2019`, five
 # supernets each, and compared ways of training and of evaluating them by Spearman's correlation.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters"]
 profile = "cpu"  # smoke, cpu, paper, own or digits
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
-# %% tags=["hide-input"]
+# %%
 from nasrepro import pages
 
 page = pages.prepare("correlations", profile, workers, device)
 
 # %% [markdown]
-# **In short.** Of {glue:md}`correlations-claims` claims,
-# {glue:md}`correlations-supported` are supported here,
-# {glue:md}`correlations-contradicted` contradicted,
-# {glue:md}`correlations-undecided` undecided at this scale,
-# {glue:md}`correlations-not-testable-here` not testable here and
-# {glue:md}`correlations-not-run` not run yet ({numref}`tab-claims`, {numref}`tab-claims-101`).
-# With {glue:md}`correlations-full` of NAS-Bench-201 the supernets' Spearman correlation with the
-# truth is
-# {glue:md}`correlations-spearman-full` (mean and 95% interval over
-# {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
-# {glue:md}`correlations-spearman-parameters` on the same cells, without any training.
-# Of {glue:md}`correlations-small-settings` subspaces, small supernets rank better than the parameter
-# count in {glue:md}`correlations-floor-above` and worse in {glue:md}`correlations-floor-below`, each
-# by the whole interval; {glue:md}`correlations-floor-open` are open ({numref}`fig-floor`). On
-# NAS-Bench-101, the best of the authors' six methods ranks better than the parameter count in
-# {glue:md}`correlations-authors-floor` spaces ({numref}`tab-authors`; bare means).
+# **In short.** With {glue:md}`correlations-full` of NAS-Bench-201 our small supernets rank
+# architectures at a Spearman correlation of {glue:md}`correlations-spearman-full` with the truth (mean
+# and 95% interval over {glue:md}`correlations-spearman-full-n` seeds); counting parameters gives
+# {glue:md}`correlations-spearman-parameters` without any training. They beat that count in
+# {glue:md}`correlations-floor-above` of {glue:md}`correlations-small-settings` subspaces and lose to it
+# in {glue:md}`correlations-floor-below`, each by the whole interval ({numref}`fig-floor`). On
+# NAS-Bench-101 the best of the authors' six methods has a higher mean correlation than the count in
+# {glue:md}`correlations-authors-floor` spaces ({numref}`tab-authors`; without intervals). Our
+# supernets are small and briefly trained, and their setting was chosen in the full space: supernets
+# that others trained on GPUs reach {glue:md}`correlations-published-spearman` there
+# ({numref}`tab-published`).
+
+# %%
+page.primer()
+
+# %% [markdown]
+# ## Claims
 #
+# Of {glue:md}`correlations-claims` claims, {glue:md}`correlations-supported` are supported here,
+# {glue:md}`correlations-contradicted` contradicted, {glue:md}`correlations-undecided` undecided at this
+# scale, {glue:md}`correlations-not-testable-here` not testable here and
+# {glue:md}`correlations-not-run` not run yet.
+
+# %%
+page.claims()
+
+# %% [markdown]
 # ## How we ran it
 #
 # On NAS-Bench-201 (for NAS-Bench-101 see [below](#seven-subspaces)), profile
 # {glue:md}`correlations-profile`: {glue:md}`correlations-runs-stored` of
 # {glue:md}`correlations-runs-total` runs stored, {glue:md}`correlations-diverged` of them diverged.
-# {glue:md}`correlations-machine`.
+# {glue:md}`correlations-machine`
+# ({doc}`all records <../records>`).
 #
 # In every figure and table of this part, *true* and *stand-alone* mean one accuracy:
 # {glue:md}`correlations-truth`. *Proxy accuracy* and *prediction* are the supernet's, on the same
 # {glue:md}`correlations-validation-images` held-out training images in every run. The *random
-# sample* of a subspace is the same in every run, and all of a subspace that is no larger. S and M
-# are the sizes of the networks. n counts supernets, each of a seed of its own.
-#
-# ```{glue:md} setting
-# :format: myst
-# ```
-#
+# sample* of a subspace is the same in every run, and all of a subspace that is no larger. Supernets
+# are small (S) or medium (M), as the paper calls them. n counts supernets, each of a seed of its own.
+
+# %%
+page.table("setting")
+
+# %% [markdown]
 # The setting was chosen by the Spearman correlation in the full space with this same truth:
 # {numref}`tab-tried` has every setting that was run and stored; a few shorter tries before them, on
 # other images and cells, are not. That choice favours the full space; nothing was chosen by any
 # other metric or claim.
-#
-# ```{glue:md} tried
-# :format: myst
-# ```
-#
+
+# %%
+page.table("tried")
+
+# %% [markdown]
 # ## Which operations the best cells use
 #
 # No training is needed here: {numref}`fig-usage` and {numref}`fig-share` count in the benchmark's
@@ -88,16 +100,16 @@ page = pages.prepare("correlations", profile, workers, device)
 # text says; by the caption's definition its share is {glue:md}`correlations-conv3-caption`, and the
 # claim would be {glue:md}`correlations-conv3-caption-verdict`.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-usage", "caption": "Share of the true top N cells that use an operation at least once, in the full space and with each operation masked. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, usage of each operation against N", "width": "700px"}}
+# %%
 page.figure("usage")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-share", "caption": "Share of all edges of the true top N cells that carry an operation. Exact counts, no interval."}, "image": {"alt": "Six panels of lines, share of each operation against N", "width": "700px"}}
+# %%
 page.figure("share")
 
 # %% [markdown]
 # ## Predictions against the truth
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-scatter", "caption": "Proxy accuracy of one small supernet (seed 0) against stand-alone accuracy, with all operations and without Zero, as in Laube's figure 2."}, "image": {"alt": "Six scatter plots of proxy against stand-alone accuracy", "width": "700px"}}
+# %%
 page.figure("scatter")
 
 # %% [markdown]
@@ -105,19 +117,19 @@ page.figure("scatter")
 #
 # {numref}`fig-topn` has the columns of Laube's figure 4, {numref}`fig-topn-more` those that figure 7
 # adds: together, all ten pairs of masks.
-# The upper row shows Kendall's tau-a within the true top N of each subspace and over its random
-# sample, the lower row the mean proxy accuracy, of the random sample that of its connected cells: the
-# others are at chance whatever is learned. Bars are 95% intervals over seeds; points without a bar
-# have one seed. How well anything could rank within a top N is not known; two trainings of the cells
-# above 90% agree by {glue:md}`correlations-ceiling-high` (Spearman).
+# Left is Kendall's tau-a within the true top N of each subspace and over its random sample, right the
+# mean proxy accuracy, of the random sample that of its connected cells: the others are at chance
+# whatever is learned. Bands are 95% intervals over seeds; lines without a band have one seed. How well
+# anything could rank within a top N is not known; two trainings of the cells above 90% agree by
+# {glue:md}`correlations-ceiling-high` (Spearman).
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn", "caption": "Small supernets (S): Kendall's tau-a and mean proxy accuracy within the true top N. Left: single masks; middle: Zero masked with another operation; right: Pool with another."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
+# %%
 page.figure("topn")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-more", "caption": "The same with the 1x1 convolution (middle) and Skip (right) masked together with another operation."}, "image": {"alt": "Lines of tau and mean accuracy against N in three columns of subspaces", "width": "800px"}}
+# %%
 page.figure("topn-more")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-topn-medium", "caption": "Single masks with supernets of size M."}, "image": {"alt": "Lines of tau and mean accuracy against N for supernets of size M", "width": "400px"}}
+# %%
 page.figure("topn-medium")
 
 # %% [markdown]
@@ -132,26 +144,26 @@ page.figure("topn-medium")
 # ends there. The truth has noise of its own, so that no ranking reaches 1: Spearman's noise ceilings
 # of the subspaces are {glue:md}`correlations-ceiling-masks` ({numref}`tab-ceilings`).
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-metrics", "caption": "Rank and linear correlations over the random sample, small supernets, with 95% intervals over the seeds counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is that of the disconnected cells."}, "image": {"alt": "Points with bars, four correlations for each subspace", "width": "700px"}}
+# %%
 page.figure("metrics")
 
+# %%
+page.table("metrics")
+
+# %%
+page.table("metrics-top")
+
 # %% [markdown]
-# ```{glue:md} metrics
-# :format: myst
-# ```
-#
-# ```{glue:md} metrics-top
-# :format: myst
-# ```
-#
 # ## Does a supernet beat counting parameters?
 #
-# The number of weights of a cell's own network is a ranking that costs nothing: a floor. Two
+# The number of weights of a cell's own network is a ranking that costs nothing. The whole interval of
+# small supernets lies above it in {glue:md}`correlations-floor-above` subspaces, below it in
+# {glue:md}`correlations-floor-below`, and on both sides in {glue:md}`correlations-floor-open`. Two
 # supernets that differ in their seed alone agree only so far: their agreement
 # ({glue:md}`correlations-spearman-seeds` with {glue:md}`correlations-full`) shows how much of a
 # ranking is the seed's. The noise ceilings, {glue:md}`correlations-ceiling-masks`, are far above both.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-floor", "caption": "Spearman correlation with the truth of small supernets (dots, 95% interval over seeds) and of the parameter count (crosses), and between supernets of different seeds (bars; mean over pairs)."}, "image": {"alt": "Points per subspace: supernet, parameter count, agreement of seeds", "width": "700px"}}
+# %%
 page.figure("floor")
 
 # %% [markdown]
@@ -161,11 +173,11 @@ page.figure("floor")
 # whole images. {doc}`Our own benchmark <../selfmade>` trains cells on their own in the supernets'
 # skeleton, on smaller images and for {glue:md}`correlations-own-epochs` epochs. {numref}`tab-own`
 # ranks the same cells by both.
-#
-# ```{glue:md} own
-# :format: myst
-# ```
-#
+
+# %%
+page.table("own")
+
+# %% [markdown]
 # ## Is this only because our supernets are small?
 #
 # The {glue:md}`correlations-published-supernets` single supernets that the authors of a few-shot
@@ -178,30 +190,28 @@ page.figure("floor")
 # agree by {glue:md}`correlations-ceiling-all` over all cells, but by
 # {glue:md}`correlations-ceiling-high` over the {glue:md}`correlations-ceiling-high-n` above 90%
 # ({numref}`tab-ceilings`).
-#
-# ```{glue:md} published
-# :format: myst
-# ```
-#
-# ```{glue:md} published-masks
-# :format: myst
-# ```
-#
-# ```{glue:md} ceilings
-# :format: myst
-# ```
-#
+
+# %%
+page.table("published")
+
+# %%
+page.table("published-masks")
+
+# %%
+page.table("ceilings")
+
+# %% [markdown]
 # (half-precision)=
 # ## Half precision
 #
 # Supernets are trained in bfloat16, and evaluated in it: rounding moves the prediction of some
 # images. {numref}`tab-half-precision` has some that were evaluated in float32, too, on the same images;
 # first on as many as everywhere in this study, then on more, where one image counts for less.
-#
-# ```{glue:md} half-precision
-# :format: myst
-# ```
-#
+
+# %%
+page.table("half-precision")
+
+# %% [markdown]
 # (seven-subspaces)=
 # ## NAS-Bench-101: seven subspaces
 #
@@ -224,11 +234,11 @@ page.figure("floor")
 # {glue:md}`correlations-printed` come out. That is narrower than Student's interval,
 # which we give for ours. In {glue:md}`correlations-authors-floor` spaces the best of the six methods
 # ranks better than counting the cells' parameters does.
-#
-# ```{glue:md} authors
-# :format: myst
-# ```
-#
+
+# %%
+page.table("authors")
+
+# %% [markdown]
 # ### Ours
 #
 # {glue:md}`correlations-nb101-stored` of {glue:md}`correlations-nb101-total` runs stored,
@@ -239,40 +249,40 @@ page.figure("floor")
 #
 # Noise ceilings of the seven spaces are {glue:md}`correlations-ceiling-101`, for a predictor without
 # noise against the mean of three validation accuracies.
-#
-# ```{glue:md} ours
-# :format: myst
-# ```
-#
+
+# %%
+page.table("ours")
+
+# %% [markdown]
 # Our AVG-3 sees three times as many images as the other methods, so what it gains over BNS-FT can be
 # due to either. With equal images, one supernet a space was trained
 # ({numref}`tab-equal-images`).
-#
-# ```{glue:md} equal-images
-# :format: myst
-# ```
-#
-# ```{glue:md} setting-101
-# :format: myst
-# ```
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-methods", "caption": "Mean Spearman correlation by subspace and method with Student's 95% interval over supernets, the authors' and ours; points without a bar have one supernet."}, "image": {"alt": "Points with bars for seven subspaces and six methods", "width": "800px"}}
+# %%
+page.table("equal-images")
+
+# %%
+page.table("setting-101")
+
+# %%
 page.figure("methods")
 
 # %% [markdown]
 # ### What supernets over-rate
 #
-# {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` all
-# subspaces.
+# {numref}`fig-bias` shows the two patterns that the paper points out, {numref}`fig-spaces` how cells
+# that are ever better on their own are rated in all subspaces: each supernet's cells are cut by
+# stand-alone accuracy into parts of equal size, and of each part there is the mean percentile by
+# proxy accuracy among all of its cells.
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bias", "caption": "Proxy accuracy (BNS-FT, seed 0) against stand-alone accuracy with their distributions. Dark: cells with a residual connection (A_1), with a 3x3 convolution on the first vertex (A_4). The axis leaves out the 5% of cells that are worst on their own."}, "image": {"alt": "Scatter plots with histograms at their margins", "width": "700px"}}
+# %%
 page.figure("bias")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-spaces", "caption": "The same for all seven subspaces (the paper's figure 3 and appendix B.1)."}, "image": {"alt": "Scatter plots with histograms at their margins, one for each subspace", "width": "800px"}}
+# %%
 page.figure("spaces")
 
 # %% [markdown]
-# ## Claim by claim
+# ## What the verdicts rest on
 #
 # Where the paper argues with Laube's tau_a, so does the quantity; by the other metrics of
 # {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own, so of
@@ -283,7 +293,7 @@ page.figure("spaces")
 # rough for what jumps. {numref}`tab-decides` and {numref}`tab-decides-101` say which claims this design
 # could decide at all. After results had been seen,
 # {glue:md}`correlations-claims-added` claims were added and {glue:md}`correlations-claims-corrected`
-# corrected, because their quantity was not what the paper claims. The tables mark them;
+# corrected, because their quantity was not what the paper claims. Each says so where it is unfolded;
 # `nasrepro/published/laube.toml` and `pourchot_ranking.toml` say what was before, and why.
 #
 # The setting of the supernets on NAS-Bench-201 was chosen by the full space ({numref}`tab-tried`). That is
@@ -292,29 +302,23 @@ page.figure("spaces")
 # Zero, without it the correlation is higher, as in the paper, in
 # {glue:md}`correlations-zero-tried-higher` (most by one supernet each).
 #
-# ```{glue:md} claims
-# :format: myst
-# ```
-#
-# ```{glue:md} claims-101
-# :format: myst
-# ```
-#
-# ```{glue:md} decides
-# :format: myst
-# ```
-#
-# ```{glue:md} decides-101
-# :format: myst
-# ```
-#
 # Three claims about the benchmark's table hang on a choice. Without Zero and Pool
 # {glue:md}`correlations-kept-10` of the 10 best cells and {glue:md}`correlations-kept-50` of the 50 best
 # remain, but {glue:md}`correlations-kept-500` of the 500 by which it is judged. The best cell and the
 # tenth are {glue:md}`correlations-gap` points apart where the paper says 0.013%: it averages other
 # trainings, and it may be a matter of units.
-#
+
+# %%
+page.table("decides")
+
+# %%
+page.table("decides-101")
+
+# %% [markdown]
 # ## What differs, and why
+#
+# :::{dropdown} Scale, sampling, size, sums, truth, normalisation, disconnected cells, NAS-Bench-101, optimiser
+# :class-container: fold
 #
 # - **Scale.** The paper trains for 250 epochs on 45,000 images at full size with 32 channels; the
 #   table above says what we did. A supernet this small and this briefly trained ranks worse than
@@ -346,6 +350,7 @@ page.figure("spaces")
 #   every step, so that steps are about ten times shorter at the same rate, has a decay of 0.99, and
 #   decays all weights. The setting `nasrepro.train.POURCHOT` is that one. Neither was run here: our
 #   supernets are trained with SGD.
+# :::
 #
 # ## Run it yourself
 #

@@ -18,11 +18,13 @@ from nasrepro.claims import (
     decides,
     exact,
     judge,
+    needed,
     p_value,
     read_claims,
     verdict,
 )
 from nasrepro.stats import (
+    LOGARITHM,
     Interval,
     Student,
     deviation_ratio,
@@ -186,6 +188,18 @@ def test_chances_about_a_size_by_hand():
     assert chances(about, Region(-1, 1), 0.5) == pytest.approx((expected, beyond), abs=1e-6)
     wide = Student(0.0, 0.6, math.inf, 9)  # ± 1.176: it never fits
     assert chances(wide, Region(-1, 1), 0.0)[0] == 0
+
+
+def test_what_is_needed_is_supported_as_often_as_wanted_or_is_nothing():
+    few = Student(0.1, 0.2, 4, 5)
+    for region in (POSITIVE, NEGATIVE, Region(-1, 1)):
+        truth = needed(few, region)
+        assert truth in region and abs(truth) > 0
+        assert chances(few, region, truth)[0] == pytest.approx(0.8, abs=1e-6)
+    ratio = Student(0.1, 0.5, 4, 5, LOGARITHM)
+    plain = needed(Student(0.1, 0.5, 4, 5), POSITIVE)
+    assert needed(ratio, Region(low=1.0)) == pytest.approx(math.exp(plain))
+    assert math.isnan(needed(Student(0.0, 0.6, math.inf, 9), Region(-1, 1)))  # it never fits
 
 
 def test_what_a_design_can_decide_is_told_of_claims_with_students_distribution():

@@ -13,16 +13,20 @@ from types import ModuleType, SimpleNamespace
 import jupytext
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from records import arrays
 
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
-from nasrepro.pages import generated, of_study, scoreboard
-from nasrepro.pages.page import NOTHING, Absent, Inputs, Table, compose, how_to_get, read_inputs
+from nasrepro.pages import generated, of_study, registry
+from nasrepro.pages.drawing import Drawing
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
+from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import results, study
+from nasrepro.studies.design import PART
 
 NOTEBOOKS = sorted((paths.REPOSITORY / "notebooks").glob("*.py"))
 SHOWN = [path.stem.partition("_")[2] for path in NOTEBOOKS]  # studies that have a page
@@ -49,11 +53,9 @@ class Notebook:
     def prose(self) -> str:
         return "\n\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
 
-    @property
-    def figures(self) -> list[tuple[str, str]]:
-        """Label and code of every figure."""
-        cells = [cell for cell in self.cells if "mystnb" in cell.metadata]
-        return [(cell.metadata["mystnb"]["figure"]["name"], cell.source) for cell in cells]
+    def placed(self, kind: str) -> list[str]:
+        """The names in all calls of one kind, "figure" or "table"."""
+        return re.findall(rf'^page\.{kind}\("([\w-]+)"\)$', "\n".join(self.code), re.MULTILINE)
 
     @property
     def module(self) -> ModuleType:
@@ -127,7 +129,8 @@ def test_a_notebook_only_places(notebook):
 
 def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
     named = re.findall(r"\{glue:md\}`([\w-]+)`", notebook.prose)
-    captions = [table.caption for table in notebook.module.TABLES.values()]
+    parts = (notebook.module.TABLES | notebook.module.FIGURES).values()
+    captions = [part.caption for part in parts]
     in_captions = re.findall(r"\{([\w-]+)\}", " ".join(captions))
     known = {f"{notebook.study}-{name}" for name in notebook.module.NUMBERS}
     assert set(named) <= known
@@ -135,27 +138,44 @@ def test_every_number_of_a_notebook_is_one_of_its_page(notebook):
     assert known - set(named) <= {f"{notebook.study}-{name}" for name in in_captions}, "unused"
 
 
-def test_every_table_and_figure_is_placed_once(notebook):
-    tables = re.findall(r"^```\{glue:md\} ([\w-]+)$", notebook.prose, re.MULTILINE)
-    assert sorted(tables) == sorted(notebook.module.TABLES)
-    assert len(re.findall(r"\{glue:", notebook.prose)) == len(tables) + len(
-        re.findall(r"\{glue:md\}`", notebook.prose)
-    )
-    assert notebook.figures == [
-        (f"fig-{name}", f'page.figure("{name}")') for name in notebook.module.FIGURES
+def test_every_part_is_placed_once_and_claims_come_first(notebook):
+    assert sorted(notebook.placed("table")) == sorted(notebook.module.TABLES)
+    assert notebook.placed("figure") == list(notebook.module.FIGURES)
+    assert notebook.code[2:4] == ["page.primer()", "page.claims()"]
+
+
+def test_a_part_names_claims_and_parts_of_the_design_that_there_are(notebook):
+    known = {claim for file in studies.CLAIMS[notebook.study] for claim in read_claims(file)}
+    shown = notebook.module.SHOWS
+    assert {claim for claims in shown.values() for claim in claims} <= known
+    assert set(shown) <= set(labels(notebook))
+    design = study(notebook.study).design("cpu")
+    parts = {its[PART] for its in design.values()}
+    page = compose(read_inputs(notebook.study, "cpu"), notebook.module)
+    for name, frame in page.inputs.frames.items():
+        assert set(notebook.module.parts_of(name, frame)) <= parts
+
+
+def labels(notebook: Notebook) -> list[str]:
+    return [
+        *(f"fig-{name}" for name in notebook.module.FIGURES),
+        *(f"tab-{name}" for name in notebook.module.TABLES),
     ]
+
+
+def test_at_most_seven_figures_of_a_page_are_unfolded(notebook):
+    assert 0 < sum(drawing.shown for drawing in notebook.module.FIGURES.values()) <= 7
 
 
 def test_references_lead_to_labels_that_are_always_there():
     notebooks = [Notebook(path) for path in NOTEBOOKS]
-    labels = [label for each in notebooks for label, _ in each.figures]
-    labels += [f"tab-{name}" for each in notebooks for name in each.module.TABLES]
-    assert [label for label, count in Counter(labels).items() if count > 1] == []
+    known = [label for each in notebooks for label in labels(each)]
+    assert [label for label, count in Counter(known).items() if count > 1] == []
     prose = [each.prose for each in notebooks]
     prose += [path.read_text() for path in (paths.REPOSITORY / "book").glob("*.md")]
     references = re.findall(r"\{numref\}`(?:[^`<]*<)?([\w-]+)>?`", "\n".join(prose))
     assert len(references) > 20
-    assert set(references) <= set(labels)
+    assert set(references) <= set(known)
 
 
 # ---- pages, with less and less of what they are made from
@@ -182,22 +202,27 @@ def name(request) -> str:
     return request.param
 
 
-def drawn(page) -> dict[str, str | None]:
-    """The text of each placeholder among a page's figures, None of a real one."""
+def messages(page) -> dict[str, str | None]:
+    """What is missing of each of a page's figures, None of one that is there."""
     texts = {}
-    for figure_name in page.figures:
-        figure = page.figure(figure_name)
-        assert figure.axes, "a figure without axes is not shown"
-        (text,) = figure.axes[0].texts[:1] or (None,)
-        texts[figure_name] = text and " ".join(text.get_text().split())
+    for figure_name in page.module.FIGURES:
+        text = page.figure(figure_name).text
+        assert f"{{inline-figure}} fig-{figure_name}\n<" in text
+        missing = re.search(r'<p class="absent">(.*)</p>', text)
+        assert (missing is None) == ("<svg" in text)
+        texts[figure_name] = missing and re.sub("</?code>", "`", missing[1])
     return texts
+
+
+def rows_by_table(page) -> dict[str, pd.DataFrame]:
+    return {name: rows_of(table, page.inputs) for name, table in page.module.TABLES.items()}
 
 
 def test_without_files_a_page_shows_what_is_stored(no_data, name):
     page = compose(read_inputs(name, "cpu"), of_study(name))
     assert [number for number, text in page.numbers.items() if text in (NOTHING, "")] == []
-    missing = {figure: text for figure, text in drawn(page).items() if text}
-    empty = {table for table, (rows, _) in page.tables.items() if list(rows) == [""]}
+    missing = {figure: text for figure, text in messages(page).items() if text}
+    empty = {table for table, rows in rows_by_table(page).items() if list(rows) == [MISSING]}
     if name == "correlations":
         assert missing.keys() == {"scatter", "bias", "spaces"} and empty == set()
         assert "`nasrepro data fetch nb201-200epochs`" in missing["scatter"]
@@ -209,13 +234,15 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
 def test_without_records_and_statistics_everything_says_how_to_get_it(no_data, results, name):
     page = compose(read_inputs(name, "cpu"), of_study(name))
     command = f"`nasrepro study run {name} --profile cpu` computes it"
-    assert all(command in text for text in drawn(page).values())
+    assert all(command in text for text in messages(page).values())
     decided = ("supported", "contradicted", "undecided")
     assert {page.numbers[verdict] for verdict in decided} == {"0"}
     rest = int(page.numbers["not-run"]) + int(page.numbers["not-testable-here"])
     assert rest == int(page.numbers["claims"]) > 0
-    messages = [rows[""].item() for rows, _ in page.tables.values() if list(rows) == [""]]
-    assert len(messages) > 4 and all(command in text for text in messages if "too few" not in text)
+    missing = [
+        rows[MISSING].item() for rows in rows_by_table(page).values() if list(rows) == [MISSING]
+    ]
+    assert len(missing) > 4 and all(command in text for text in missing if "too few" not in text)
 
 
 def test_with_records_of_smoke_alone_a_page_is_whole(no_data, results, name):
@@ -224,7 +251,7 @@ def test_with_records_of_smoke_alone_a_page_is_whole(no_data, results, name):
     assert page.numbers["runs-stored"] in ("2", "3")
     assert all(
         "Not on this machine: nb201-200epochs" in text
-        for text in drawn(page).values()
+        for text in messages(page).values()
         if "size M" not in text
     )
 
@@ -239,13 +266,28 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
             "whole": Table("Over {n} runs.", lambda page: pd.DataFrame({"a": ["1"]})),
             "missing": Table("Of {unknown} cells.", absent),
         },
-        FIGURES={"missing": absent},
+        FIGURES={
+            "whole": Drawing(
+                lambda page: pd.DataFrame({"a": [2]}),
+                lambda rows: Figure(),
+                lambda rows: f"There are {rows['a'].item()}.",
+                "Over {n} runs.",
+                shown=False,
+            ),
+            "missing": Drawing(absent, absent, absent, "Of {unknown} cells."),
+        },
     )
     page = compose(Inputs("regret", "cpu", results.Plan([], []), {}), module)
     assert page.numbers == {"n": "3", "unknown": "–"}
-    assert [caption for _, caption in page.tables.values()] == ["Over 3 runs.", "Of – cells."]
-    assert page.tables["missing"][0].to_dict("list") == {"": ["Fetch it."]}
-    assert page.figure("missing").axes[0].texts[0].get_text() == "Fetch it."
+    captions = [page.caption(table) for table in module.TABLES.values()]
+    assert captions == ["Over 3 runs.", "Of – cells."]
+    assert rows_by_table(page)["missing"].to_dict("list") == {MISSING: ["Fetch it."]}
+    whole, missing = (page.figure(name).text for name in module.FIGURES)
+    assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
+    assert "\n+++\nThere are 2.\n\nOver 3 runs.\n" in whole
+    assert 'aria-label="There are 2."' in whole
+    assert whole.startswith(":::::{dropdown} {numref}`fig-whole`: There are 2.")
+    assert missing.startswith("````{inline-figure} fig-missing")
 
 
 def test_an_error_that_is_no_absence_is_not_hidden():
@@ -281,35 +323,35 @@ def test_an_unknown_study_has_no_page():
             of_study(name)
 
 
-# ---- the scoreboard
+# ---- verdicts, counted
 
 
 def test_verdicts_are_counted():
     claims = pd.DataFrame({"verdict": ["supported", "not run", "supported", "undecided"]})
-    assert scoreboard.count(claims) == [4, 2, 0, 1, 0, 1]
+    assert registry.count(claims) == [4, 2, 0, 1, 0, 1]
 
 
-def test_the_scoreboard_agrees_with_the_pages(no_data):
-    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
+def test_the_registry_agrees_with_the_pages(no_data):
     for name in SHOWN:
         numbers = compose(read_inputs(name, "cpu"), of_study(name)).numbers
         keys = ["claims", *(verdict.replace(" ", "-") for verdict in VERDICTS)]
-        assert [str(count) for count in board.loc[name]] == [numbers[key] for key in keys]
+        counts = registry.count(registry.claims_of(name, "cpu"))
+        assert [str(count) for count in counts] == [numbers[key] for key in keys]
 
 
 def test_a_study_without_statistics_has_not_run_its_claims(no_data, results):
-    papers = {"correlations": ("laube", "pourchot_ranking"), "regret": ("pourchot_search",)}
-    assert papers.keys() == set(SHOWN)
-    board = scoreboard.scoreboard(dict.fromkeys(SHOWN, "cpu"))
-    for name, its in papers.items():
-        known = [claim for paper in its for claim in read_claims(paper).values()]
+    for name in studies.NAMES:
+        known = [claim for file in studies.CLAIMS[name] for claim in read_claims(file).values()]
         never = sum(bool(claim.untestable) for claim in known)
-        assert board.loc[name].tolist() == [len(known), 0, 0, 0, never, len(known) - never]
+        counts = registry.count(registry.claims_of(name, "cpu"))
+        assert counts == [len(known), 0, 0, 0, never, len(known) - never]
 
 
-def test_a_notebook_of_no_study_has_no_verdicts(no_data, results):
+def test_verdicts_of_all_studies_lead_to_their_claims(no_data, results):
     executions = {"03_regret": {"parameters": {"profile": "cpu"}}, "02_to_come": {}}
-    *_, regret, other = generated.verdicts(executions).splitlines()
+    text = generated.verdicts(executions)
     total = len(read_claims("pourchot_search"))
-    assert regret == f"| {{doc}}`/book/_executed/03_regret` | {total} | 0 | 0 | 0 | 0 | {total} |"
-    assert other == "| {doc}`/book/_executed/02_to_come` | – | – | – | – | – | – |"
+    assert f"* {{doc}}`/book/_executed/03_regret`: {total} claims<br>" in text
+    badge = '"claims.html?study=regret&amp;verdict=not+run">○ '
+    assert f"{badge}{total} not run</a>\n" in text and "supported" not in text
+    assert "training-tricks, without a page yet" in text and "to_come" not in text

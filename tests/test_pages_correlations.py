@@ -6,7 +6,7 @@ import pytest
 from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
-from nasrepro.pages.page import Absent, Inputs, how_to_get, is_here
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
 from nasrepro.studies import ceilings, correlations, results
 
 
@@ -52,8 +52,8 @@ def test_two_truths_and_their_difference_in_one_row():
     )
     row, other = own_truth_grid(rows, gains).to_dict("records")
     assert (row["size"], other["size"]) == ("S", "M")
-    assert row["with our own benchmark"] == "0.70 [0.60, 0.80]"
-    assert row["with the published table"] == "0.50 [0.40, 0.60]"
+    assert row["by our benchmark"] == "0.70 [0.60, 0.80]"
+    assert row["by the published table"] == "0.50 [0.40, 0.60]"
     assert row["difference, interval over cells"] == "0.20 [0.10, 0.30]"
 
 
@@ -81,8 +81,8 @@ def test_numbers_are_of_small_supernets_of_the_full_space():
 
 
 def test_claims_count_with_our_supernets_and_never_the_authors():
-    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"]})
-    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"]})
+    supported = pd.DataFrame({"claim": ["a"], "verdict": ["supported"], "counted": [True]})
+    contradicted = pd.DataFrame({"claim": ["b"], "verdict": ["contradicted"], "counted": [False]})
     found = page.claims({"claims": supported, "authors_claims": contradicted})
     assert found["verdict"].tolist() == [
         "supported",
@@ -90,6 +90,7 @@ def test_claims_count_with_our_supernets_and_never_the_authors():
     ]
     found = page.claims({"claims": supported, "ours_claims": contradicted})
     assert found["verdict"].tolist() == ["supported", "contradicted"]
+    assert found["source"].tolist() == ["NAS-Bench-201", "ours"]
 
 
 def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():
@@ -111,6 +112,13 @@ def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():
         page.settings_tried(inputs(tried=tried[tried["in_grid"]]))
 
 
+def test_masks_of_one_operation_and_all_others_are_shown_beside_the_full_space():
+    names = ["all operations", "no Zero", "no Zero, no Skip", "no Skip, no 1x1 Conv"]
+    known = inputs(top_n=pd.DataFrame({"subspace": names, "size": "S"}))
+    assert page.top_n(known)["subspace"].tolist() == names[:2]
+    assert page.top_n_more(known)["subspace"].tolist() == [names[0], *names[2:]]
+
+
 def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of():
     rows = [
         ("NAS-Bench-201", "validation", "no Zero", "ceiling of one run", 0.98765, 9),
@@ -130,25 +138,14 @@ def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of
         number("ceiling-masks", own)
 
 
-def test_a_column_of_panels_has_an_operation_masked_alone_and_with_others():
-    assert page.with_mask(inputs(), "none") == [
-        *("all operations", "no Zero", "no Zero, no Skip", "no Zero, no 1x1 Conv"),
-        *("no Zero, no 3x3 Conv", "no Zero, no Pool"),
-    ]
-    assert page.with_mask(inputs(), "skip_connect") == [
-        *("all operations", "no Skip", "no Zero, no Skip", "no Skip, no 1x1 Conv"),
-        *("no Skip, no 3x3 Conv", "no Skip, no Pool"),
-    ]
-
-
 def test_what_a_profile_does_not_have_is_not_called_not_run():
     empty = pd.DataFrame()
     with pytest.raises(Absent, match="has no supernets of size M"):
-        page.FIGURES["topn-medium"](inputs("smoke", top_n=empty))
+        page.FIGURES["topn-medium"].data(inputs("smoke", top_n=empty))
     with pytest.raises(Absent, match="profile own has no runs on NAS-Bench-101"):
         page.TABLES["ours"].rows(inputs("own", usage=empty))
     with pytest.raises(Absent, match="need all cells of the space; the table nb201-selfmade"):
-        page.FIGURES["usage"](inputs("own", usage=empty))
+        page.FIGURES["usage"].data(inputs("own", usage=empty))
     with pytest.raises(Absent, match="in both precisions"):
         page.TABLES["half-precision"].rows(inputs("smoke", usage=empty))
 
@@ -163,15 +160,63 @@ def stored() -> Inputs:
 
 
 def test_one_supernet_of_two_subspaces_is_set_against_the_table(stored):
-    titles = [axis.get_title() for axis in page.scatter(stored).axes]
-    groups = ("true top 50", "true top 250", "random sample")
-    assert titles == [f"{s}: {group}" for s in ("all operations", "no Zero") for group in groups]
+    cells = page.scattered(stored)
+    panels = cells.groupby(["subspace", "group"], sort=False).size()
+    spaces, groups = ("all operations", "no Zero"), ("random sample", "true top 250")
+    assert set(panels.index) == {(space, group) for space in spaces for group in groups}
+    assert panels.xs("true top 250", level="group").tolist() == [250, 250]
+    said = page.by_group(cells)
+    for (space, group), part in cells.groupby(["subspace", "group"]):
+        found = part["proxy"].corr(part["truth"], method="spearman")
+        assert f"{found:.2f} ({space}, {group})" in said
 
 
 @pytest.mark.slow
-def test_one_supernet_of_each_space_and_source_is_set_against_the_table(stored):
-    runs = page.one_supernet(stored)
-    assert set(runs) == {"authors", "ours"}
-    assert all(run["seed"].eq(0).all() and len(set(run["space"])) == 7 for run in runs.values())
-    assert len(page.bias(stored).axes) == 4  # two spaces with a bias, two sources
-    assert len(page.all_spaces(stored).axes) == 16  # seven spaces each, in rows of four
+def test_supernets_of_each_space_and_source_are_set_against_the_table(stored):
+    spaces = page.all_spaces(stored)
+    assert spaces.groupby(["panel", "line"])["part"].agg(tuple).map(len).eq(10).all()
+    assert set(spaces["line"]) == {"authors", "ours"} and spaces["panel"].nunique() == 7
+    assert set(page.bias(stored)["panel"]) == {
+        f"{space}, {source}" for space in ("A_1", "A_4") for source in ("authors", "ours")
+    }
+
+
+# ---- what figures show
+
+
+def test_the_best_cells_use_some_operations_more():
+    rows = [("50", "nor_conv_3x3", 0.4), ("50", "none", 0.6), ("all", "none", 0.2)]
+    usage = pd.DataFrame(rows, columns=["top", "operation", "value"]).assign(subspace="all")
+    assert page.most_used(usage, "Share in") == (
+        "Share in the true top 50 with all: Zero 60%, 3x3 Conv 40%."
+    )
+
+
+def test_tau_is_above_zero_over_the_sample_and_seldom_within_the_best():
+    rows = [("a", "10", -0.1), ("a", "50", 0.1), ("a", "random", 0.2)]
+    rows += [("b", "10", -0.1), ("b", "50", -0.1), ("b", "random", 0.2)]
+    table = pd.DataFrame(rows, columns=["subspace", "top", "tau_low"])
+    assert page.within_top(table).startswith("Of 2 subspaces, tau-a is above zero by its whole")
+    assert "in 2 over the random sample, but in no more than 1 within" in page.within_top(table)
+
+
+def test_the_best_method_is_counted_against_the_parameter_count():
+    rows = [("ours", "x", "A", 0.5), ("ours", "x", page.COUNT, 0.4)]
+    rows += [("ours", "y", "A", 0.3), ("ours", "y", page.COUNT, 0.4)]
+    ranks = pd.DataFrame(rows, columns=["source", "space", "method", "mean"])
+    assert page.best_method(ranks).endswith("count in 1 of 2 spaces with our supernets.")
+
+
+def test_a_feature_is_over_rated_by_so_many_percentiles_where_both_lines_are():
+    rows = [(1, "with", 60), (1, "without", 20), (2, "with", 80), (2, "without", 50)]
+    rows += [(3, "with", 99)]
+    table = pd.DataFrame(rows, columns=["part", "line", "mean"]).assign(panel="A_1, ours")
+    assert page.over_rated(table).endswith("higher by 30 to 40 (A_1, ours).")
+
+
+def test_the_worst_and_the_best_parts_are_told_by_source():
+    rows = [("x", 1, 10), ("x", 2, 90), ("y", 1, 20), ("y", 2, 70)]
+    table = pd.DataFrame(rows, columns=["panel", "part", "mean"]).assign(line="ours")
+    assert page.at_the_ends(table).endswith(
+        "our supernets rate the worst tenth at 10 to 20 and the best at 70 to 90."
+    )

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.pages import correlations as page
-from nasrepro.pages.page import Absent, Inputs
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.studies import results
 
 
@@ -94,6 +94,6 @@ def test_numbers_of_published_supernets_are_of_the_whole_space(monkeypatch):
     assert number("published-ours", known) == "0.60 [0.50, 0.70]"
     assert (number("published-floor", known), number("published-floor-top", known)) == ("0.75",) * 2
     assert (number("ceiling-all", known), number("ceiling-high-n", known)) == ("0.900", "10")
-    monkeypatch.setattr("nasrepro.pages.page.is_here", lambda name: False)
+    monkeypatch.setattr("nasrepro.pages.inputs.is_here", lambda name: False)
     with pytest.raises(Absent, match="`nasrepro data fetch nb201-supernets` gets it"):
         number("published-top", inputs(summary=pd.DataFrame()))

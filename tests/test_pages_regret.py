@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.pages import regret as page
-from nasrepro.pages.page import Absent, Inputs
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.regret import comparison_table
 from nasrepro.studies import regret, results
 
@@ -125,18 +125,47 @@ def test_the_largest_cell_is_set_against_what_supernets_pick():
         number("largest-201", inputs(comparisons=pd.concat(rows)))
 
 
-def test_curves_have_a_panel_for_each_space_that_is_asked_for():
-    rows = [("nb201", space, "RS", time, 1 / time, 0.1, 2.0) for space in "ab" for time in (1, 10)]
+def test_curves_have_the_one_shot_time_and_regret_of_their_space_and_search():
+    guided = "RS with weight sharing"
+    rows = [
+        ("nb201", space, search, time, 1 / time, 0.1, 2.0)
+        for space in "ab"
+        for search in ("RS", guided)
+        for time in (1, 10)
+    ]
     columns = ["benchmark", "space", "search", "time", "regret", "ci_low", "ci_high"]
-    known = inputs(curves=pd.DataFrame(rows, columns=columns))
-
-    def panels(*spaces: str) -> list[str]:
-        axes = page.curves(known, "nb201", spaces).axes
-        return [axis.get_title() for axis in axes if axis.get_visible()]
-
-    assert panels() == ["a", "b"] and panels("b") == ["b"]
+    compared = comparisons("nb201", space="b").assign(
+        method="S", guided="RS", budget=5.0, baseline_regret=0.9, guided_regret=0.4
+    )
+    known = inputs(curves=pd.DataFrame(rows, columns=columns), comparisons=compared)
+    assert page.curves(known, "nb201")["space"].unique().tolist() == ["a", "b"]
+    b = page.curves(known, "nb201", ["b"])
+    assert b["space"].eq("b").all() and b["one_shot"].eq(5).all()
+    assert b.groupby("search")["at_one_shot"].first().to_dict() == {"RS": 0.9, guided: 0.4}
+    assert page.in_one_shots(b)["time"].tolist() == [0.2, 2, 0.2, 2]
+    assert "in 1 of 1 cases, when it has trained its last pick in 0." in page.ahead(b)
+    assert page.curves(known, "nb201", ["a"])["at_one_shot"].isna().all()
     with pytest.raises(Absent, match="Not run yet"):
         page.curves(known, "macro")
+
+
+def test_greedy_search_pays_from_some_training_on():
+    regrets = {"RS": (4, 3, 2, 1), "GS": (5, 4, 1, 1)}
+    rows = [
+        (s, t, r) for s, line in regrets.items() for t, r in zip((1, 2, 3, 4), line, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["search", "time", "regret"])
+    assert page.greedy_pays(table).startswith("After 2 trainings, greedy search has the lower")
+
+
+def test_recomputed_effects_are_compared_with_the_printed_ones():
+    rows = [("a", "printed", 0.5, 0.1, 0.9), ("a", "authors", 0.4, 0.2, 0.6)]
+    rows += [("b", "printed", 0.5, 0.1, 0.9), ("b", "authors", -0.1, -0.3, 0.1)]
+    effects = pd.DataFrame(rows, columns=["space", "source", "mean", "ci_low", "ci_high"])
+    assert page.recomputed(effects) == (
+        "Recomputed from the published supernets, d has the printed sign in 1 of 2 spaces; its "
+        "interval leaves out zero in 1 and holds the printed d in 1."
+    )
 
 
 def test_printed_effects_called_small_are_those_of_the_spaces_that_the_paper_calls_small():

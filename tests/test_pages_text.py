@@ -5,16 +5,17 @@ import math
 import pandas as pd
 import pytest
 
-from nasrepro.claims import judge
+from nasrepro.claims import decides
 from nasrepro.pages.text import (
-    claims_of_both,
-    claims_table,
+    decides_table,
     interval_grid,
     numbered_table,
     recomputed_table,
+    table3_grid,
+    with_failures,
     with_interval,
 )
-from nasrepro.stats import Interval
+from nasrepro.stats import Student
 
 
 def summary_rows(**metrics: tuple[float, float, float, int]) -> pd.DataFrame:
@@ -47,34 +48,41 @@ def test_a_number_never_stands_without_its_interval(interval, text):
     assert with_interval(*interval) == text
 
 
-def test_why_a_claim_cannot_be_tested_stands_beside_its_verdict():
-    found = {"mask-zero-tau": Interval(0.5, 0.4, 0.6, 5)}
-    judged = pd.DataFrame(judge("laube", found))
-    verdicts = claims_table(judged, "ours")["verdict"]
-    both = claims_of_both({"ours": judged})["ours: 95% interval, verdict"]
-    for texts in (verdicts, both):
-        by_claim = texts.set_axis(judged["claim"])
-        assert by_claim["medium-fails"].startswith("not testable here: evaluated with")
-        assert by_claim["mask-zero-tau_a"] == "not run"
-    assert verdicts.set_axis(judged["claim"])["mask-zero-tau"] == "supported"
+def test_what_a_design_can_decide_is_two_chances_a_truth():
+    found = {"same-level": Student(0.03, 0.02, math.inf, 6)}
+    shown = decides_table(pd.DataFrame(decides("pourchot_ranking", found))).iloc[0]
+    # ± 0.0392 leaves ± 0.0108 of ± 0.05: 0.54 errors on either side of 0, 0.04 and 1.04 of 0.01.
+    assert shown["truth zero"] == "41.1% / 0.0% (at 0)"
+    assert shown["truth as printed"] == "36.7% / 0.0% (at 0.01)"
+    assert shown["truth at the region's edge"] == "2.4% / 2.5% (at 0.05)"
+    assert shown["supported 4 times in 5 at"] == "nothing"
 
 
-def test_what_was_added_or_corrected_after_results_were_seen_is_marked():
-    judged = pd.DataFrame(judge("laube", {}))
-    shown = claims_table(judged, "ours")["claim"].set_axis(judged["claim"])
-    assert shown["mask-zero-skip"].endswith("(4.1, figure 4; added after results)")
-    assert shown["mask-both"].endswith("(4.1, figure 4; corrected after results)")
-    both = "(4.1, figure 2; added after results; corrected after results)"
-    assert shown["tau-rises"].endswith(both)
-    assert shown["mask-zero-tau"].endswith("space. (4.1, figure 2)")
-
-
-def test_a_table_is_numbered_and_keeps_its_texts():
-    table = numbered_table(pd.DataFrame({"n": ["007"], "x": ["> 0"]}), "What.", "tab-x")
+def test_a_table_is_numbered_folded_and_keeps_its_texts():
+    table = numbered_table(pd.DataFrame({"n": ["007"], "x": ["> 0"]}), "What. How read.", "tab-x")
     lines = table.splitlines()
-    assert lines[:2] == ["```{table} What.", ":name: tab-x"]
+    assert lines[0] == ":::::{dropdown} {numref}`tab-x`: What."
+    assert "```{table} What.\n:name: tab-x" in table and "\nHow read.\n" in table
     assert "007" in table and "> 0" in table  # neither parsed as a number nor changed
-    assert lines[-1] == "```"
+    assert ":open:" not in table and lines[-1] == ":::::"
+
+
+def test_intervals_stand_below_their_numbers_where_there_are_many():
+    few = pd.DataFrame({"a": ["0.5 [0.4, 0.6]"]})
+    many = pd.DataFrame({name: ["0.5 [0.4, 0.6]"] for name in "abcdef"})
+    assert "0.5\N{NO-BREAK SPACE}[0.4,\N{NO-BREAK SPACE}0.6]" in numbered_table(few, "X.", "x")
+    assert numbered_table(many, "X.", "x").count("0.5<br>[0.4,\N{NO-BREAK SPACE}0.6]") == 6
+
+
+def test_a_grid_has_one_order_and_one_column_of_n():
+    rows = [("b", "y", 0.1, 3, 0), ("b", "x", 0.2, 4, 1), ("a", "x", 0.3, 5, 0)]
+    table = pd.DataFrame(rows, columns=["space", "method", "mean", "n", "failed"])
+    table = table.assign(ci_low=0.0, ci_high=1.0)
+    grid = table3_grid(table, with_failures, ["a", "b"], ["x"])
+    assert grid.to_numpy().tolist() == [
+        ["a", "5", "0.30 [0.00, 1.00]", "–"],
+        ["b", "3 to 4", "0.20 [0.00, 1.00]*", "0.10 [0.00, 1.00]"],
+    ]
 
 
 def test_recomputed_numbers_are_text_and_truths_are_words():

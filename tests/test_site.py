@@ -3,9 +3,10 @@
 Needs a site (`make book`); the tests in a browser also need an installed Chromium.
 """
 
+import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from nasrepro import book, plain
 
 SITE = book.BUILD / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("book/**/*.html"))
+STUDIES = [page for page in PAGES if "/_executed/" in page]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 120_000  # milliseconds; only a test that fails waits so long
 FLAGS = (
@@ -84,6 +86,14 @@ def test_a_page_offers_a_notebook_that_any_program_shows() -> None:
         assert not any("papermill" in kind for kind in kinds)
         text = "".join(cell.source for cell in node.cells if cell.cell_type == "markdown")
         assert not plain.ROLE.search(text) and "Executed with" in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("kind", ["Fig.", "Table"])
+def test_numbers_of_figures_and_tables_begin_on_each_page(page: str, kind: str) -> None:
+    text = (SITE / page).read_text(encoding="utf-8")
+    numbers = re.findall(rf'<span class="caption-number">{re.escape(kind)} ([\d.]+) </span>', text)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -152,6 +162,29 @@ def test_page_in_a_browser(browser, address: str, name: str) -> None:
         assert formulas > 0, "the definitions have formulas"
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str) -> None:
+    """Their text is no smaller than ten pixels, they say what they show, and share no name."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address + name, wait_until="networkidle")
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('figure > svg text')].map(text =>"
+        " parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
+    )
+    said = page.evaluate(
+        "[...document.querySelectorAll('figure > svg')].map(svg => svg.ariaLabel || '')"
+    )
+    names = page.evaluate("[...document.querySelectorAll('figure [id]')].map(part => part.id)")
+    page.close()
+    assert min(sizes, default=10) > 9.9
+    assert all(said)
+    assert len(set(names)) == len(names)
+    if name.startswith("book/_executed/"):
+        assert said
+
+
 def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
@@ -160,3 +193,67 @@ def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page.close()
     assert url == address + "book/index.html"
     assert "claim by claim" in title
+
+
+@pytest.fixture
+def opened(browser, address: str) -> Iterator[Callable]:
+    """Opens an address of the site on a phone, with or without scripts."""
+    contexts = []
+
+    def open_page(name: str, scripts: bool = True):
+        size = {"width": 390, "height": 844}
+        contexts.append(browser.new_context(viewport=size, java_script_enabled=scripts))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address + name, wait_until="load")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_any_claims_verdict_is_two_clicks_away_and_beside_no_edge(opened) -> None:
+    page = opened("book/index.html")
+    page.locator("article a", has_text="Claims").first.click()
+    verdicts = page.locator("details.claim .verdict")
+    verdicts.first.wait_for()
+    assert verdicts.count() == page.locator("details.claim").count() > 100
+    edges = verdicts.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
+    assert max(edges) <= 390
+
+
+def test_claims_are_filtered_and_an_address_unfolds_one(opened) -> None:
+    page = opened("book/claims.html?paper=Laube#claim-yu-nodes")
+    page.wait_for_selector("form.claim-filter:not([hidden])")
+    shown = page.locator("details.claim:visible")
+    assert page.locator("#claim-yu-nodes[open]").is_visible()  # filtered out, but asked for
+    page.locator("select[name=verdict]").select_option("supported")
+    kinds = shown.evaluate_all("all => all.map(one => [one.dataset.verdict, one.dataset.paper])")
+    assert {tuple(kind) for kind in kinds} == {("supported", "Laube")}
+    assert page.locator("form.claim-filter output").inner_text().startswith(f"{len(kinds)} of")
+
+
+def test_without_scripts_claims_are_a_list_and_unfold(opened) -> None:
+    page = opened("book/claims.html", scripts=False)
+    claim = page.locator("details.claim").first
+    assert claim.is_visible() and not page.locator("form.claim-filter").is_visible()
+    claim.locator("summary").click()
+    assert claim.locator("dl").is_visible()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_code_of_a_study_is_one_click_away(opened, name: str) -> None:
+    page = opened(name, scripts=False)
+    code = page.locator("article .cell_input").first
+    assert not code.is_visible()
+    page.locator("#show-code").check()
+    assert code.is_visible()
+
+
+def test_the_search_finds_a_metric_and_shows_no_tex(opened) -> None:
+    page = opened("search.html?q=sparse+Kendall")
+    result = page.locator("ul.search a", has_text="Definitions").first
+    result.wait_for()
+    page.wait_for_function("document.querySelectorAll('ul.search p.context').length > 1")
+    assert "\\(" not in page.locator("ul.search").inner_text()

@@ -157,6 +157,27 @@ def test_bias_worked_by_hand():
     assert appraisal.biases(frame, lambda codes: codes < 2) == [50]
 
 
+def test_cells_are_rated_part_by_part_of_their_own_accuracy(monkeypatch):
+    """Of four cells, by proxy the best two change places; a supernet that failed says nothing."""
+    monkeypatch.setattr(appraisal, "FEW", 1)
+    frame = pd.DataFrame(
+        {
+            "space": "A_1",
+            "seed": [0] * 4 + [1] * 4 + [2] * 4,
+            "proxy": [10, 20, 40, 30, 10, 20, 30, 40, 7, 7, 7, 7],
+            "validation": [60, 70, 75, 80] * 3,
+        }
+    )
+    halves = appraisal.rated(frame, 2)
+    assert halves["part"].tolist() == [1, 2] and halves["mean"].tolist() == [37.5, 87.5]
+    quarters = appraisal.rated(frame, 4)
+    assert quarters["mean"].tolist() == [25, 50, 87.5, 87.5] and quarters["n"].eq(2).all()
+    half = 12.706 * 12.5  # 100 and 75: Student's quantile times sd / sqrt(n)
+    assert quarters["ci_high"].iloc[2] == pytest.approx(87.5 + half, abs=0.01)
+    monkeypatch.setattr(appraisal, "FEW", 2)
+    assert appraisal.rated(frame, 4).empty and len(appraisal.rated(frame, 2)) == 2
+
+
 def test_features_of_cells():
     conv3, pool = "conv3x3-bn-relu", "maxpool3x3"
     cells = [
@@ -269,6 +290,10 @@ def test_every_claim_is_judged_on_the_authors_supernets():
     assert by_claim["ours"]["fine-tuning"] == pytest.approx(
         printed["BNS-FT"] - printed["NO FT"], abs=0.005
     )
+    known = read_claims("pourchot_ranking")
+    for trick in appraisal.TRICKS:
+        gain = printed[trick] - printed["BNS-FT"]
+        assert known[f"improves-{trick}"].printed == pytest.approx(gain, abs=0.005)
     # Prototypes of this project: parameters rank about 0.44 on A_1 and 0.46 on the whole space.
     counts = frames["authors_parameters"].set_index("space")["spearman"]
     assert counts["A_1"] == pytest.approx(0.5, abs=0.06)

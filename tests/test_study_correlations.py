@@ -351,6 +351,54 @@ def test_usage_follows_the_example_of_laubes_caption():
     assert correlations.conv3_by_caption(best) == pytest.approx(others * 60 / (5 * 10))
 
 
+def test_the_best_cells_by_hand():
+    """Of twelve cells a step of 0.5 apart, the best and three more have Zero or Pool."""
+    conv = ["nor_conv_3x3"] * 5
+    others = ("none", "avg_pool_3x3", "nor_conv_1x1", "skip_connect", "nor_conv_3x3")
+    cells = [Cell((operation, *conv)) for operation in others]
+    cells += [Cell((*conv, operation)) for operation in others[:4]]
+    cells += [Cell((*conv[:2], op, *conv[:3])) for op in ("nor_conv_1x1", "skip_connect", "none")]
+    ranked = small_table({cell: 90 - i / 2 for i, cell in enumerate(cells)})
+    found = correlations.best_cells(ranked, Subspace()).set_index("what")["value"]
+    assert found["gap"] == 4.5
+    assert found["kept 10"] == 6 / 10 and found["kept 500"] == 7 / 12
+    both = correlations.best_cells(ranked, Subspace())
+    no_skip = both.assign(subspace=str(correlations.NO_SKIP), value=both["value"] + 1)
+    quantities = correlations.best_quantities(pd.concat([both, no_skip]))
+    assert quantities["best-gap-rises"] == claims.exact(1.0, 10)
+    assert quantities["top-kept"] == claims.exact(7 / 12, 500)
+
+
+def test_the_best_cells_are_predicted_highest_only_above_every_larger_group():
+    falls = {f"mean_top_{n}": [70 - i, 70.1 - i] for i, n in enumerate(correlations.TOP_NS)}
+    ends_high = falls | {"mean_top_500": [71.0, 71.2]}
+    curves = [falls, ends_high, *[falls] * 4]
+    runs = pd.concat(runs_of(s, **curve) for s, curve in zip(SINGLES, curves, strict=True))
+    assert intervals(runs)["best-highest"][:3] == (5, 5, 5)
+
+
+def test_a_size_is_as_well_ranked_as_its_subspaces():
+    """Sixteen subspaces, three sizes: the smaller, the better."""
+    taus = dict.fromkeys(DOUBLES, 0.9) | dict.fromkeys(SINGLES, 0.8) | {correlations.FULL: 0.5}
+    runs = pd.concat(runs_of(s, kendall_tau_a=[tau, tau]) for s, tau in taus.items())
+    found = intervals(runs)["size-tau"]
+    assert (found.mean, found.n) == (pytest.approx(-1), 16)
+    medium = pd.concat(
+        runs_of(s, "M", kendall_tau_a=[0.85, 0.85], mean_prediction=[50.0, 51.0]) for s in SINGLES
+    )
+    assert intervals(pd.concat([runs, medium]))["medium-tau"][:3] == (6, 6, 6)
+    fewer = runs[runs["subspace"] != str(DOUBLES[0])]
+    assert "size-tau" not in intervals(fewer)
+
+
+def test_the_rank_correlation_without_skip_is_compared_top_by_top():
+    full = {f"tau_top_{n}": [0.1, 0.11] for n in correlations.TOP_NS}
+    better = full | {"tau_top_10": [0.3, 0.31]} | {"tau_top_25": [-0.3, -0.31]}
+    runs = pd.concat([runs_of(s, **full) for s in SINGLES if s != correlations.NO_SKIP])
+    runs = pd.concat([runs, runs_of(correlations.NO_SKIP, **better)])
+    assert intervals(runs)["mask-skip-tau"][:3] == (1, 1, 5)  # four cannot be told apart
+
+
 def test_summary_has_the_mean_and_interval_over_runs():
     runs = pd.DataFrame(
         {

@@ -20,10 +20,14 @@ if TYPE_CHECKING:  # imports torch: slow
 def of_study(name: str) -> ModuleType:
     """The module of a study's page; ConfigError if there is no such study, or no page of it yet."""
     study(name)
-    module = f"nasrepro.pages.{MODULES[name]}"
-    if find_spec(module) is None:
+    if not has_page(name):
         raise ConfigError(f"the study {name} has no page yet")
-    return import_module(module)
+    return import_module(f"nasrepro.pages.{MODULES[name]}")
+
+
+def has_page(name: str) -> bool:
+    """Whether a study has the module of a page."""
+    return find_spec(f"nasrepro.pages.{MODULES[name]}") is not None
 
 
 def prepare(name: str, profile: str, workers: int = 0, device: str = "cpu") -> "Page":
@@ -35,7 +39,8 @@ def prepare(name: str, profile: str, workers: int = 0, device: str = "cpu") -> "
         workers: local processes that compute missing runs; 0 shows what is stored.
         device: for computing: "cpu", "cuda" or "mps".
     """
-    from nasrepro.pages.page import compose, glue_all, read_inputs
+    from nasrepro.pages.inputs import read_inputs
+    from nasrepro.pages.page import compose, glue_all
     from nasrepro.studies.results import compute_missing
 
     if workers:

@@ -1,38 +1,37 @@
 """Study 1 as a page: rank correlations, subspace by subspace."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, load_table, nb101, nb201_seeds
 from nasrepro.claims import exact, judge, read_claims, verdict
-from nasrepro.pages.page import Absent, Inputs, Table, how_to_get, is_here, verdict_numbers
+from nasrepro.metrics import spearman
+from nasrepro.pages.drawing import Drawing
+from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
+from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import (
     DECIDES,
-    P_VALUES,
-    claims_of_both,
-    claims_table,
     decides_table,
     interval_grid,
     plus_minus,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.nb201 import OPERATIONS, Subspace
+from nasrepro.spaces.nb201 import LABELS, Subspace
 from nasrepro.studies import appraisal, ceilings, correlations, published_supernets
 from nasrepro.studies.measure import observe
 
 # What the two sources of Pourchot's table 3 are made from.
 NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
-SINGLES = [str(subspace) for subspace in correlations.SINGLES]
 
 
 # ---- runs and what was measured
@@ -70,8 +69,18 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Args:
         frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
     """
-    return pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    rows = pd.concat([judged(frames, "claims"), judged(frames, "ours_claims")], ignore_index=True)
+    return rows.assign(source=np.where(rows["counted"], "NAS-Bench-201", "ours"))
+
+
+def others(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The claims of Pourchot judged by the authors' own supernets, if their statistics are here."""
+    known = "authors_claims" in frames
+    return {"the authors' supernets": frames["authors_claims"]} if known else {}
 
 
 def judged(frames: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
@@ -131,6 +140,11 @@ def claim_of(page: Inputs, claim: str) -> pd.Series:
 def of_best(page: Inputs, what: str) -> float:
     """A number of `correlations.best_cells` of the full space."""
     return float(page.frame("best", subspace=full_201(), what=what)["value"].iloc[0])
+
+
+def kept(n: int) -> Callable[[Inputs], str]:
+    """The share of the true top n with neither Zero nor Pool."""
+    return lambda page: f"{of_best(page, f'kept {n}'):.0%}"
 
 
 def conv3_by_caption(page: Inputs) -> float:
@@ -240,7 +254,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
         published_full(page, metric="tau_top_tenth")["mean"]
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
-    **{f"kept-{n}": lambda page, n=n: f"{of_best(page, f'kept {n}'):.0%}" for n in (10, 50, 500)},
+    **{f"kept-{n}": kept(n) for n in (10, 50, 500)},
     "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
     "ceiling-masks": lambda page: range_of(
         {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
@@ -298,6 +312,7 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "subspace": tried["subspace"],
+            "n": tried["n"].astype(str),
             "sampler": [
                 f"{row.sampler} (the grid's)" if row.in_grid else row.sampler
                 for row in tried.itertuples()
@@ -310,7 +325,6 @@ def settings_table(tried: pd.DataFrame) -> pd.DataFrame:
                 with_interval(row.mean_, row.ci_low, row.ci_high)
                 for row in tried.rename(columns={"mean": "mean_"}).itertuples()
             ],
-            "n": tried["n"].astype(str),
         }
     )
 
@@ -329,7 +343,7 @@ def own_truth_grid(rows: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
         rows: the table own_truth of study 1.
         gains: its table own_gain.
     """
-    heads = {"own": "with our own benchmark", "table": "with the published table"}
+    heads = {"own": "by our benchmark", "table": "by the published table"}
     texts = rows.assign(
         text=[with_interval(*row) for row in rows[["mean", "ci_low", "ci_high"]].to_numpy()],
         truth=rows["truth"].map(heads),
@@ -419,7 +433,7 @@ def published(page: Inputs) -> pd.DataFrame:
     cells = {"Spearman": full_201(), "Spearman, connected": "connected"}
     for head, group in cells.items():
         columns[head] |= {"noise ceiling": known[group]} if group in known else {}
-    return grid_of({**columns, "n": counts}, list(columns["Spearman"]), "ranking")
+    return grid_of({"n": counts, **columns}, list(columns["Spearman"]), "ranking")
 
 
 def ranked(page: Inputs, metric: str, cells: str, own: str | None) -> dict[str, str]:
@@ -508,7 +522,9 @@ def table3(page: Inputs, source: str, cell: Callable[..., str]) -> pd.DataFrame:
     """Table 3 from the supernets of a source, and the parameter count of the same cells."""
     if source == "ours":
         wanted_101(page)
-    grid = table3_grid(page.frame(correlations.TABLE3[source], NEEDS[source]), cell)
+    rows = page.frame(correlations.TABLE3[source], NEEDS[source])
+    rows = rows[rows["method"].isin(appraisal.METHODS)]
+    grid = table3_grid(rows, cell, appraisal.SPACES, appraisal.METHODS)
     counted = page.frames[f"{source}_parameters"].set_index("space")["spearman"]
     grid["parameter count"] = [f"{counted[space]:.2f}" for space in grid["space"]]
     known = ceilings_of(page, "NAS-Bench-101", what="ceiling of a mean of three")
@@ -532,68 +548,54 @@ def setting_101(page: Inputs) -> pd.DataFrame:
     return describe_runs(wanted_101(page), {"all runs": appraisal.PROFILES[page.profile].base.net})
 
 
-def claims_101(page: Inputs) -> pd.DataFrame:
-    """Claims about rankings, judged by the supernets of each source."""
-    sources = [source for source in correlations.TABLE3 if source in page.frames] or ["ours"]
-    return claims_of_both({source: judged(page.frames, f"{source}_claims") for source in sources})
-
-
 TABLES = {
     "setting": Table(
         "What all runs on NAS-Bench-201 share, read from their configs.",
         lambda page: describe_runs(runs_201(page), correlations.PROFILES[page.profile].nets),
     ),
     "tried": Table(
-        "Settings tried with small supernets: Spearman correlation over the random sample, mean "
+        "Settings tried with small supernets. Spearman correlation over the random sample, mean "
         "and 95% interval over n seeds. The grid of this study uses the one marked so, in other "
         "subspaces that alone. The noise ceiling is that of one run in the table of ceilings.",
         settings_tried,
     ),
     "metrics": Table(
-        "Correlations over the random sample, by subspace and size: mean and 95% interval over n "
+        "Correlations over the random sample, by subspace and size. Mean and 95% interval over n "
         "seeds. The noise ceiling is that of one run in the table of ceilings.",
         metrics,
     ),
     "metrics-top": Table(
-        "What the best cells get: mean and 95% interval over n seeds. *Best of predicted top 10* "
+        "What the best cells get. Mean and 95% interval over n seeds. *Best of predicted top 10* "
         "is the stand-alone accuracy of the best among the ten best predicted cells of the random "
         "sample. The last column is one number of all seeds; its interval is a bootstrap over "
         "all resamples of them. It ends where a single seed does, so with three it is too narrow.",
         metrics_top,
     ),
-    "claims": Table(
-        "The claims of Laube's section 4.1. A claim is supported if the whole interval lies where "
-        "it must, contradicted if none of it does, else undecided. n counts cells where the "
-        "benchmark's table is counted, else runs (of both groups in a difference) or subspaces. "
-        "Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        f"of both groups' seeds: no verdict depends on a draw. {P_VALUES} Of a bootstrap, p is no "
-        "smaller than its rarest resample tells.",
-        lambda page: claims_table(judged(page.frames, "claims"), "ours"),
-    ),
     "own": Table(
-        "Spearman correlation of the supernets' proxy accuracy with both truths over the same "
-        "cells, those of the random sample that our own benchmark has: mean and 95% interval over "
+        "The same cells by both truths. Spearman correlation of the supernets' proxy accuracy over "
+        "those cells of the random sample that our own benchmark has: mean and 95% interval over "
         "n seeds, which says nothing about other cells. The difference of the two means has an "
         "interval over cells instead (bootstrap), which says nothing about other supernets.",
         own_truth,
     ),
     "published": Table(
-        "Supernets that others trained on all of NAS-Bench-201, by channels, batch size and epochs "
-        "(5 cells a stage, images of full size; balanced: drawing equally from three parts of the "
-        "cells), beside ours in the full space: mean and 95% interval over n supernets. The "
-        "published ones rank all 15,625 cells by accuracy on the 10,000 test images, as the "
-        "parameter count does; ours the random sample, by held-out training images.",
+        "Supernets that others trained on all of NAS-Bench-201, beside ours in the full space. "
+        "Theirs by channels, batch size and epochs (5 cells a stage, images of full size; "
+        "balanced: drawing equally from three parts of the cells). Mean and 95% interval over n "
+        "supernets. The published ones rank all 15,625 cells by accuracy on the 10,000 test "
+        "images, as the parameter count does; ours the random sample, by held-out training "
+        "images.",
         published,
     ),
     "published-masks": Table(
-        "Spearman correlation by subspace: mean and 95% interval over supernets. The published "
-        "ones were trained in the full space and rank all cells of each subspace; ours were "
-        "trained in the subspace and rank its random sample. The noise ceiling is that of one run "
-        "of the next table.",
+        "Spearman correlation by subspace, published supernets and ours. Mean and 95% interval "
+        "over supernets. The published ones were trained in the full space and rank all cells of "
+        "each subspace; ours were trained in the subspace and rank its random sample. The noise "
+        "ceiling is that of one run of the next table.",
         published_masks,
     ),
     "ceilings": Table(
-        "Noise ceilings: Spearman correlation between trainings of the same n cells (mean over "
+        "Noise ceilings. Spearman correlation between trainings of the same n cells (mean over "
         "pairs), that of means of three trainings by Spearman and Brown's formula, and the roots "
         "of both: the best that a predictor without noise can reach against one training, or "
         "against the mean of three. Of NAS-Bench-201 two trainings a cell, of NAS-Bench-101 three. "
@@ -602,23 +604,23 @@ TABLES = {
         ceilings_table,
     ),
     "half-precision": Table(
-        "The same small supernets of the full space, evaluated in two precisions: Spearman "
+        "The same small supernets of the full space, evaluated in two precisions. Spearman "
         "correlation between the two over random cells, and how much that with the truth changes. "
         "Mean and 95% interval over n supernets; images: held out, to evaluate on.",
         half_precision,
     ),
     "authors": Table(
-        "Pourchot's table 3, computed from the authors' raw results: mean Spearman correlation and "
+        "Pourchot's table 3, computed from the authors' raw results. Mean Spearman correlation and "
         "±, each supernet over cells of its own. Each asterisk is a supernet that predicts a "
         "constant; it is left out. Beside them, the correlation of the parameter counts of all "
         "these cells, and the best that a predictor without noise could reach against this truth.",
         lambda page: table3(page, "authors", plus_minus),
     ),
     "ours": Table(
-        "The same from our supernets, all over the same cells of a subspace: mean Spearman "
-        "correlation and Student's 95% interval over n supernets, no further than ±1; and that of "
-        "the cells' parameter counts.",
-        lambda page: table3(page, "ours", with_count),
+        "Pourchot's table 3 from our supernets. All over the same cells of a subspace: mean "
+        "Spearman correlation and Student's 95% interval over n supernets, no further than ±1; "
+        "and that of the cells' parameter counts.",
+        lambda page: table3(page, "ours", with_failures),
     ),
     "equal-images": Table(
         "AVG-3 as it was run, with three times as many images as BNS-FT, and with as many (a third "
@@ -630,37 +632,77 @@ TABLES = {
         "What our supernets of NAS-Bench-101 share, read from the config of BNS-FT.",
         setting_101,
     ),
-    "claims-101": Table(
-        "The claims of Pourchot's sections 5.1 and 5.3 about rankings; n counts supernets, spaces "
-        "or cells. The verdict follows the same rule for both; the summary above counts ours. What "
-        "the authors' supernets give is a check of what the paper says: it was known when the "
-        "rules were written. The last two claims are about the benchmark, whoever's cells are "
-        f"counted. {P_VALUES}",
-        claims_101,
-    ),
     "decides": Table(
-        f"{DECIDES} NAS-Bench-201.", lambda page: decides_table(page.frame("decides"))
+        f"What this design can decide, NAS-Bench-201. {DECIDES}",
+        lambda page: decides_table(page.frame("decides")),
     ),
     "decides-101": Table(
-        f"{DECIDES} Our supernets of NAS-Bench-101.",
+        f"What our supernets of NAS-Bench-101 can decide. {DECIDES}",
         lambda page: decides_table(page.frame("ours_decides", NEEDS["ours"])),
     ),
 }
 
 
-# ---- figures
+PARTS = {  # of the design: the runs behind each table of statistics; others have none of ours
+    **dict.fromkeys(("summary", "top_n", "tau_a", "baseline", "tried"), ("nb201",)),
+    **dict.fromkeys(("runs", "seeds", "settings", "own", "own_truth", "own_gain"), ("nb201",)),
+    **dict.fromkeys(("precision", "half_precision"), ("nb201", "precision")),
+    **dict.fromkeys(
+        ("ours", "ours_patterns", "ours_claims", correlations.TABLE3["ours"]), ("nb101",)
+    ),
+    "decides": ("nb201",),
+    "ours_decides": ("nb101",),
+    "ours_equal_images": ("nb101",),
+}
 
 
-def usage(page: Inputs, value: str) -> Figure:
-    """How much the best cells use each operation."""
+def parts_of(name: str, rows: pd.DataFrame) -> tuple[str, ...]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    return PARTS.get(name, ())
+
+
+RANKED = (
+    "no-tuning-poor",
+    *("fine-tuning", "improves-SINGLE-K", "improves-PRO-RATA", "improves-AVG-3"),
+    *("improves-S-K + P-R", "less-variance", "outputs-matter", "residual-ranks"),
+    *("same-level", "size-hint"),
+)
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-usage": ("conv3-everywhere", "usage-order", "pool-for-skip"),
+    "fig-share": ("conv3-half", "conv1-for-conv3", "substitutes-for-conv3"),
+    "fig-scatter": ("tau-rises", "mask-zero-tau", "mask-zero-chance"),
+    "fig-topn": (
+        *("baseline-tau_a", "mask-zero-tau_a", "mask-pool-tau_a", "mask-skip-tau_a"),
+        *("mask-skip-below-random", "mask-conv1-tau_a", "mask-conv3-tau_a", "mask-both"),
+        *("mask-zero-skip", "mask-pool-combinations", "tau-within-top", "mask-skip-tau"),
+        "best-highest",
+    ),
+    "fig-topn-medium": (
+        *("medium-baseline", "medium-fails", "medium-harmful", "medium-below-random"),
+        *("medium-deviation", "medium-tau"),
+    ),
+    "tab-metrics": ("size-tau",),
+    "tab-tried": ("mask-zero-tau",),
+    "tab-authors": RANKED,
+    "tab-ours": RANKED,
+    "fig-bias": ("bias-residual", "bias-conv3", "residual-better", "residual-best", "cluster-poor"),
+}
+
+
+# ---- figures: data
+
+
+def usage(page: Inputs, value: str) -> pd.DataFrame:
+    """How much the best cells use each operation: "usage", or "share" of their edges."""
     if page.frames and page.frames["usage"].empty:
         table = correlations.table_of(page.profile)
         raise Absent(f"These counts need all cells of the space; the table {table} has a part.")
-    return plots.usage_bars(page.frame("usage"), value)
+    rows = page.frame("usage")
+    return rows[["subspace", "top", "operation"]].assign(value=rows[value])
 
 
-def scatter(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy of a small supernet, all operations and without Zero."""
+def scattered(page: Inputs) -> pd.DataFrame:
+    """Cells by a small supernet, all operations and without Zero: at random, and the best."""
     table = correlations.table_of(page.profile)
     chosen = (full(page), str(Subspace.without("none")))
     design = correlations.nb201_design(page.profile)
@@ -675,102 +717,286 @@ def scatter(page: Inputs) -> Figure:
         raise page.absent([table])
     column = correlations.PROFILES[page.profile].column
     observed = observe(shown.values(), design, page.benchmark(table), column)
-    spaces = [space for space in chosen if space in shown]
-    return plots.scatter(observed, spaces, seed=0, size="S", truth=truth(page))
+    cells = [observed[observed["subspace"] == space] for space in chosen if space in shown]
+    groups = {
+        "random sample": [run[run["random"]] for run in cells],
+        f"true top {BEST}": [run.nlargest(BEST, "truth") for run in cells],
+    }
+    parts = [part.assign(group=name) for name, parts in groups.items() for part in parts]
+    return pd.concat(parts)[["subspace", "group", "proxy", "truth"]]
 
 
-def top_n(page: Inputs, masked: Mapping[str, str], size: str = "S") -> Figure:
-    """Kendall's tau and mean proxy accuracy within the true top N.
+BEST = 250
 
-    Args:
-        page: with the tables.
-        masked: title of a column of panels, and the operation that is masked, alone and with
-            another, in all of its subspaces; single masks come first.
-        size: of the supernets.
-    """
+
+def top_n(page: Inputs, size: str = "S") -> pd.DataFrame:
+    """Kendall's tau and mean proxy accuracy within the true top N, single masks."""
     if size not in correlations.PROFILES[page.profile].nets:
         raise Absent(f"The profile {page.profile} has no supernets of size {size}.")
-    columns = {title: with_mask(page, operation) for title, operation in masked.items()}
     rows = page.frame("top_n", size=size)
-    return plots.top_n_curves(rows, {"single masks": SINGLES} | columns, size)
+    return rows[rows["subspace"].isin({full(page), *SINGLES})]
 
 
-def with_mask(page: Inputs, operation: str) -> list[str]:
-    """The full space, the subspace without an operation, and those without it and another."""
-    without = [Subspace.without(*{operation, other}) for other in (operation, *OPERATIONS)]
-    return [full(page), *dict.fromkeys(map(str, without))]
+def top_n_more(page: Inputs) -> pd.DataFrame:
+    """The same of all other subspaces, small supernets; the full space comes first."""
+    rows = page.frame("top_n", size="S")
+    return rows[(rows["subspace"] == full(page)) | ~rows["subspace"].isin(SINGLES)]
 
 
-def rank_methods(page: Inputs) -> Figure:
-    """Rank correlations by space and method, a panel a source."""
-    panels = {source: appraisal.summarise(page.frames[source]) for source in known_sources(page)}
-    return plots.rank_methods(panels, appraisal.SPACES, appraisal.METHODS)
+SINGLES = [str(subspace) for subspace in correlations.SINGLES]
 
 
-@cache  # two figures show the same
-def one_supernet(page: Inputs) -> dict[str, pd.DataFrame]:
-    """What one supernet of each space says of its cells (BNS-FT, seed 0), by source."""
-    found = {}
-    if all(map(is_here, NEEDS["authors"])):
-        found["authors"] = nb101.load_supernets()
-    if (records := supernets_101(page)) and is_here(nb101.NAME):
-        found["ours"] = appraisal.observe(records, page.profile, load_table(nb101.NAME))
-    if not found:
-        raise page.absent(NEEDS["authors"])
-    return {
-        source: frame[(frame["method"] == appraisal.BASELINE) & (frame["seed"] == 0)]
-        for source, frame in found.items()
-    }
+def several_metrics(page: Inputs) -> pd.DataFrame:
+    """Correlations over the random sample, small supernets."""
+    rows = page.frame("summary", size="S")
+    rows = rows.assign(metric=rows["metric"].map(CORRELATIONS)).dropna(subset="metric")
+    return in_orders(rows, {"metric": list(CORRELATIONS.values())})
 
 
-def bias(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy where cells with a feature stand out."""
-    panels = {}
-    for source, run in one_supernet(page).items():
-        for space, feature in appraisal.FEATURES.values():
-            cells = run[run["space"] == space]
-            if len(cells):
-                chosen = feature(cells["code"].to_numpy())
-                panels[f"{space}, {source}"] = cells.assign(chosen=chosen)
-    return marginal_scatter(panels, columns=2)
-
-
-def all_spaces(page: Inputs) -> Figure:
-    """Proxy against stand-alone accuracy in every space."""
-    panels = {
-        f"{space}, {source}": run[run["space"] == space]
-        for source, run in one_supernet(page).items()
-        for space in appraisal.SPACES
-        if (run["space"] == space).any()
-    }
-    return marginal_scatter(panels, columns=4)
-
-
-def marginal_scatter(panels: dict[str, pd.DataFrame], columns: int) -> Figure:
-    """`plots.marginal_scatter` with the truth of NAS-Bench-101."""
-    return plots.marginal_scatter(panels, columns, truth=str(nb101.COLUMNS[0]))
-
-
-CORRELATIONS = {  # metrics of one figure
-    "kendall_tau_b": "Kendall's tau-b",
-    "sparse_kendall_tau": "sparse Kendall tau",
+CORRELATIONS = {
+    "kendall_tau_b": "tau-b",
+    "sparse_kendall_tau": "sparse tau",
     "spearman": "Spearman",
     "pearson": "Pearson",
 }
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
-    "usage": lambda page: usage(page, "usage"),
-    "share": lambda page: usage(page, "share"),
-    "scatter": scatter,
-    "topn": lambda page: top_n(
-        page, {"Zero and another": "none", "Pool and another": "avg_pool_3x3"}
+
+
+def rank_methods(page: Inputs) -> pd.DataFrame:
+    """Rank correlations by space, method and whose supernets; the parameter count is one more."""
+    parts = []
+    for source in known_sources(page):
+        counted = page.frames[f"{source}_parameters"].rename(columns={"spearman": "mean"})
+        means = appraisal.summarise(page.frames[source])
+        means = means[means["method"].isin(appraisal.METHODS)]
+        parts.append(pd.concat([means, counted.assign(method=COUNT)]).assign(source=source))
+    orders = {"space": appraisal.SPACES, "method": (*appraisal.METHODS, COUNT)}
+    rows = pd.concat(parts)[["space", "method", "source", "mean", "ci_low", "ci_high", "n"]]
+    return in_orders(rows, orders)
+
+
+COUNT = "parameters"  # what ranks cells without any training
+
+
+def in_orders(rows: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Rows sorted by columns, each in an order of its own.
+
+    >>> rows = pd.DataFrame({"a": ["x", "y", "x"], "b": [1, 2, 3]})
+    >>> in_orders(rows, {"a": ("y", "x")})["b"].tolist()
+    [2, 1, 3]
+    """
+    known = {name: list(order).index for name, order in orders.items()}
+    return rows.sort_values(list(orders), key=lambda of: of.map(known[of.name]), kind="stable")
+
+
+@cache  # two figures show the same
+def evaluations(page: Inputs) -> dict[str, pd.DataFrame]:
+    """What the supernets of BNS-FT say of their cells, by source."""
+    found = {}
+    if all(map(is_here, NEEDS["authors"])):
+        found["authors"] = nb101.load_supernets().query("method == @appraisal.BASELINE")
+    design = appraisal.design(page.profile, methods=(appraisal.BASELINE,))
+    if (records := page.records(design)) and is_here(nb101.NAME):
+        found["ours"] = appraisal.observe(records, page.profile, load_table(nb101.NAME))
+    if not found:
+        raise page.absent(NEEDS["authors"])
+    return found
+
+
+def bias(page: Inputs) -> pd.DataFrame:
+    """How cells with and without a feature are rated, by the space that the paper shows."""
+    parts = []
+    for source, evaluated in evaluations(page).items():
+        for space, feature in appraisal.FEATURES.values():
+            cells = evaluated[evaluated["space"] == space]
+            has = feature(cells["code"].to_numpy())
+            lined = cells.assign(line=np.where(has, "with", "without"))
+            parts.append(appraisal.rated(lined, 5, ["line"]).assign(panel=f"{space}, {source}"))
+    return pd.concat(parts)
+
+
+def all_spaces(page: Inputs) -> pd.DataFrame:
+    """How ever better cells are rated in each space, by source."""
+    parts = [
+        appraisal.rated(evaluated, 10).assign(line=source)
+        for source, evaluated in evaluations(page).items()
+    ]
+    rows = in_orders(pd.concat(parts), {"space": appraisal.SPACES})
+    return rows.rename(columns={"space": "panel"})
+
+
+# ---- figures: what they show
+
+
+def most_used(rows: pd.DataFrame, of: str) -> str:
+    """How much the best 50 cells of the full space use each operation."""
+    subspace = rows["subspace"].iloc[0]
+    best = rows[(rows["subspace"] == subspace) & (rows["top"] == "50")]
+    ordered = best.sort_values("value", ascending=False, kind="stable")
+    said = [f"{LABELS[row.operation]} {row.value:.0%}" for row in ordered.itertuples()]
+    return f"{of} the true top 50 with {subspace}: {', '.join(said)}."
+
+
+def by_group(rows: pd.DataFrame) -> str:
+    """Spearman's correlation of each panel of a scatter plot."""
+    said = [
+        f"{spearman(cells['proxy'], cells['truth']):.2f} ({subspace}, {group})"
+        for (subspace, group), cells in rows.groupby(["subspace", "group"], sort=False)
+    ]
+    return f"Spearman correlation of proxy and stand-alone accuracy: {', '.join(said)}."
+
+
+def within_top(rows: pd.DataFrame) -> str:
+    """In how many subspaces tau is above zero over the sample and within the best cells."""
+    above = (rows["tau_low"] > 0).groupby(rows["top"], sort=False).sum()
+    return (
+        f"Of {rows['subspace'].nunique()} subspaces, tau-a is above zero by its whole interval in "
+        f"{above['random']} over the random sample, but in no more than "
+        f"{above.drop('random').max()} within any true top N."
+    )
+
+
+def ranges(rows: pd.DataFrame) -> str:
+    """From which to which subspace each metric goes."""
+    said = [
+        f"{metric} {least_to_most(values)}"
+        for metric, values in rows.groupby("metric", sort=False)["mean"]
+    ]
+    return f"Means by subspace: {', '.join(said)}."
+
+
+def against_count(rows: pd.DataFrame) -> str:
+    """In how many subspaces supernets rank better than the parameter count."""
+    found = correlations.against_floor(rows)
+    return (
+        f"In {found['below']} of {len(rows)} subspaces the supernets' whole interval lies below "
+        f"the parameter count, in {found['above']} above it."
+    )
+
+
+def best_method(rows: pd.DataFrame) -> str:
+    """In how many spaces the best method's mean is above the parameter count, by source."""
+    said = []
+    for source, part in rows.groupby("source", sort=False):
+        grid = part.pivot(index="space", columns="method", values="mean")
+        better = (grid.drop(columns=COUNT).max(axis=1) > grid[COUNT]).sum()
+        said.append(f"{better} of {len(grid)} spaces with {WHOSE[source]} supernets")
+    return f"The best method's mean lies above the parameter count in {' and '.join(said)}."
+
+
+WHOSE = {"authors": "the authors'", "ours": "our"}
+
+
+def over_rated(rows: pd.DataFrame) -> str:
+    """How much higher cells with a feature are rated than others as good, by panel."""
+    said = []
+    for panel, part in rows.groupby("panel", sort=False):
+        grid = part.pivot(index="part", columns="line", values="mean").dropna()
+        more = grid["with"] - grid["without"]
+        said.append(f"{more.min():.0f} to {more.max():.0f} ({panel})")
+    return (
+        "In the same fifth by stand-alone accuracy, the mean percentile of cells with the feature "
+        f"is higher by {', '.join(said)}."
+    )
+
+
+def at_the_ends(rows: pd.DataFrame) -> str:
+    """How the worst and the best tenth are rated, by source."""
+    said = []
+    for source, part in rows.groupby("line", sort=False):
+        worst, best = (
+            part.loc[part["part"] == end, "mean"]
+            for end in (part["part"].min(), part["part"].max())
+        )
+        said.append(
+            f"{WHOSE[source]} supernets rate the worst tenth at {worst.min():.0f} to "
+            f"{worst.max():.0f} and the best at {best.min():.0f} to {best.max():.0f}"
+        )
+    return f"By mean percentile (5 and 95 would be right), {'; '.join(said)}."
+
+
+FIGURES = {
+    "usage": Drawing(
+        lambda page: usage(page, "usage"),
+        plots.usage_lines,
+        lambda rows: most_used(rows, "Share of cells that use an operation in"),
+        "Share of the true top N cells that use an operation at least once, a panel each; the "
+        "orange mask changes most. Exact counts, no interval.",
     ),
-    "topn-more": lambda page: top_n(
-        page, {"1x1 Conv and another": "nor_conv_1x1", "Skip and another": "skip_connect"}
+    "share": Drawing(
+        lambda page: usage(page, "share"),
+        plots.usage_lines,
+        lambda rows: most_used(rows, "Share of edges in"),
+        "Share of all edges of the true top N cells that carry an operation, drawn as above. Exact "
+        "counts, no interval.",
+        shown=False,
     ),
-    "topn-medium": lambda page: top_n(page, {}, "M"),
-    "metrics": lambda page: plots.metric_points(page.frame("summary", size="S"), CORRELATIONS, "S"),
-    "floor": lambda page: plots.floor_and_ceiling(page.frame("baseline", size="S"), "S"),
-    "methods": rank_methods,
-    "bias": bias,
-    "spaces": all_spaces,
+    "scatter": Drawing(
+        scattered,
+        plots.scatter,
+        by_group,
+        "Cells by one small supernet (seed 0), with all operations and without Zero, as in Laube's "
+        "figure 2.",
+    ),
+    "topn": Drawing(
+        top_n,
+        plots.top_n_lines,
+        within_top,
+        "Small supernets, single masks (Laube's figure 4): in blue each subspace with its 95% "
+        "interval over seeds, in grey the full space.",
+    ),
+    "topn-more": Drawing(
+        top_n_more,
+        plots.top_n_lines,
+        within_top,
+        "The same with two operations masked (Laube's figure 7).",
+        shown=False,
+    ),
+    "topn-medium": Drawing(
+        lambda page: top_n(page, "M"),
+        plots.top_n_lines,
+        within_top,
+        "The same with single masks and supernets of size M.",
+        shown=False,
+    ),
+    "metrics": Drawing(
+        several_metrics,
+        plots.metric_points,
+        ranges,
+        "Correlations over the random sample, small supernets, with 95% intervals over the seeds "
+        "counted in the table below (Laube's figure 11, left). Pearson's correlation near 1 is "
+        "that of the disconnected cells.",
+        shown=False,
+    ),
+    "floor": Drawing(
+        lambda page: page.frame("baseline", size="S"),
+        plots.floor_and_ceiling,
+        against_count,
+        "Where the dot is left of the cross, counting parameters ranks better. Small supernets, "
+        "random sample, 95% interval over the seeds in brackets; agreement: mean over pairs of "
+        "supernets of different seeds.",
+    ),
+    "methods": Drawing(
+        rank_methods,
+        plots.rank_methods,
+        best_method,
+        "By subspace and method, mean and Student's 95% interval over supernets; points without a "
+        "bar have one supernet, or are counts of parameters.",
+    ),
+    "bias": Drawing(
+        bias,
+        lambda rows: plots.rated(rows, "fifths"),
+        over_rated,
+        "Cells with and without a residual connection (A_1) and a 3x3 convolution on the first "
+        "vertex (A_4); among equally good cells the two lines would meet. BNS-FT, mean "
+        "and 95% interval over supernets.",
+        shown=False,
+    ),
+    "spaces": Drawing(
+        all_spaces,
+        lambda rows: plots.rated(rows, "tenths"),
+        at_the_ends,
+        "The flatter a line, the less can cells of these parts be told apart; all seven subspaces "
+        "(the paper's figure 3 and appendix B.1). BNS-FT, mean and 95% interval over supernets.",
+        shown=False,
+    ),
 }

@@ -21,8 +21,10 @@ import pandas as pd
 
 from nasrepro import benchmarks, spaces, studies
 from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
+from nasrepro.claims import VERDICTS
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.pages.text import with_interval
+from nasrepro.pages.under import runs_anchor
 from nasrepro.paths import results_dir
 
 TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sphinx", "papermill")
@@ -40,8 +42,10 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
         "columns.md": columns(),
         "counts.md": counts(),
         "verdicts.md": verdicts(executions),
+        "claims.md": all_claims(executions),
         "notebooks.md": notebooks(executions),
         "machines.md": machines(executions),
+        "records.md": records(executions),
         "versions.md": versions(),
         "ratios.md": ratios(results_dir() / "bench.json"),
         "selfmade.md": own_benchmark(selfmade.NAME),
@@ -241,16 +245,48 @@ def _with_ceilings(statistics: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many claims of each study have which verdict; none of a notebook that shows no study."""
-    from nasrepro.pages.scoreboard import scoreboard  # imports torch: slow
+    """How many claims of each study have which verdict, each with a link to those claims."""
+    from nasrepro.pages.registry import count  # imports torch: slow
 
-    shown = {name: _study(name, execution) for name, execution in executions.items()}
-    counts = scoreboard(dict(filter(None, shown.values())))
-    rows = [
-        [_link(name), *(["–"] * len(counts.columns) if study is None else counts.loc[study[0]])]
-        for name, study in shown.items()
-    ]
-    return markdown_table(["study", *counts.columns], rows)
+    rows = _claims(executions)
+    pages = {of[0]: name for name, of in _shown(executions).items()}
+    lines = []
+    for name, its in rows.groupby("study", sort=False):
+        total, *counts = count(its)
+        found = zip(VERDICTS, counts, strict=True)
+        badges = " ".join(_badge(name, *of) for of in found if of[1])
+        title = _link(pages[name]) if name in pages else f"{name}, without a page yet"
+        lines.append(f"* {title}: {total} claims<br>{badges}\n")
+    return "".join(lines)
+
+
+def _badge(name: str, verdict: str, count: int) -> str:
+    """How many claims of a study have a verdict: a link from a page of `book/` to their list."""
+    from nasrepro.pages.cards import SYMBOLS  # imports torch: slow
+
+    where = f"claims.html?study={name}&amp;verdict={verdict.replace(' ', '+')}"
+    kind = verdict.replace(" ", "-")
+    return f'<a class="verdict {kind}" href="{where}">{SYMBOLS[verdict]} {count} {verdict}</a>'
+
+
+def all_claims(executions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every claim of every study as a card, with a link to the page of its study."""
+    from nasrepro.pages import cards  # imports torch: slow
+
+    return cards.cards(_claims(executions), {}, {}, home="../") + "\n"
+
+
+def _claims(executions: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """The claims of all studies, in the profiles that are shown."""
+    from nasrepro.pages.registry import all_claims  # imports torch: slow
+
+    return all_claims(dict(_shown(executions).values()))
+
+
+def _shown(executions: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Study and profile of each notebook that shows one."""
+    found = {name: _study(name, execution) for name, execution in executions.items()}
+    return {name: of for name, of in found.items() if of}
 
 
 def _link(notebook: str) -> str:
@@ -314,6 +350,55 @@ def machines(executions: Mapping[str, Mapping[str, Any]]) -> str:
     header = ["device", "processor", "threads", "trained in", "versions", "runs"]
     rows = [[*key, str(count)] for key, count in sorted(counts.items())]
     return markdown_table(header, rows) if rows else "No record is stored yet.\n"
+
+
+def records(executions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every stored run behind a page: a section for each part of each study."""
+    shown = dict(_shown(executions).values())
+    sections = [
+        f"({runs_anchor(name, part)})=\n## {name}{f', {part}' if part else ''}\n\n"
+        f"{len(stored)} runs in the profile {profile}.\n\n{_runs_table(stored, labels)}"
+        for name, profile in shown.items()
+        for part, (stored, labels) in _by_part(name, profile).items()
+    ]
+    return "\n".join(sections) or "No record is stored yet.\n"
+
+
+def _by_part(name: str, profile: str) -> dict[str, tuple[list[Any], list[dict[str, str]]]]:
+    """The stored records of a study and their labels, by the part of its design."""
+    from nasrepro.studies.design import PART  # imports torch: slow
+    from nasrepro.studies.results import plan
+
+    design = studies.study(name).design(profile)
+    found: dict[str, tuple[list[Any], list[dict[str, str]]]] = {}
+    for record in plan(name, profile).stored:
+        labels = dict(design[record.config])
+        stored, its_labels = found.setdefault(labels.pop(PART, ""), ([], []))
+        stored.append(record)
+        its_labels.append(labels)
+    return found
+
+
+def _runs_table(stored: Iterable[Any], labels: Iterable[Mapping[str, str]]) -> str:
+    """Key, labels, config, status, time and machine of records, folded."""
+    from nasrepro.studies.results import precision_of, seconds  # imports torch: slow
+
+    rows = []
+    for record, its in zip(stored, labels, strict=True):
+        config, found = record.config, record.measurement
+        trained = f"{config.train.epochs} epochs, batch {config.train.batch_size}, "
+        trained += f"rate {config.train.learning_rate:g}, {config.sampler}, {precision_of(record)}"
+        machine = f"{found.cpu}, {found.threads} thread(s)"
+        rows.append(
+            [
+                f"`{record.key[:12]}`",
+                *("; ".join(its.values()), config.seed, str(config.net), trained, record.status),
+                f"{seconds(record) / 60:.1f}",
+                machine,
+            ]
+        )
+    header = ["key", "what", "seed", "network", "training", "status", "minutes", "machine"]
+    return f":::{{dropdown}} Keys\n\n{markdown_table(header, rows)}:::\n"
 
 
 def ratios(path: Path) -> str:

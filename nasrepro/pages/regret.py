@@ -4,23 +4,23 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
-from nasrepro.pages.page import Absent, Inputs, Table, is_here, verdict_numbers
+from nasrepro.pages.drawing import Drawing
+from nasrepro.pages.inputs import Absent, Inputs, is_here
+from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_cells, describe_runs, machine
 from nasrepro.pages.text import (
     DECIDES,
-    P_VALUES,
-    claims_table,
     decides_table,
     p_text,
     recomputed_table,
     table3_grid,
-    with_count,
+    with_failures,
     with_interval,
 )
 from nasrepro.runs.record import Record
@@ -110,8 +110,18 @@ def odd_effects() -> pd.DataFrame:
 
 
 def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The claims of this study, with verdicts, or "not run"; `frames` as in `Inputs`."""
-    return frames["claims"] if "claims" in frames else pd.DataFrame(judge("pourchot_search", {}))
+    """The claims of this study, with verdicts, or "not run".
+
+    Args:
+        frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
+    """
+    empty = pd.DataFrame(judge("pourchot_search", {}))
+    rows = frames.get("claims", empty)
+    searched = rows["claim"].str.startswith("greedy-")
+    return rows.assign(source=np.where(searched, "complete table", "the authors' supernets"))
 
 
 # ---- numbers
@@ -126,9 +136,12 @@ def source(page: Inputs) -> str:
     return "everything below was computed from them when this page was made"
 
 
-def where(benchmark: str, records: list[Record]) -> str:
-    """On which machines runs were computed, as a sentence; none without runs."""
-    return f"{benchmark}: {machine(records)}." if records else ""
+def where(page: Inputs) -> str:
+    """On which machines our runs were computed; Absent without runs."""
+    records = [*records_201(page), *records_whole(page), *records_101(page), *records_macro(page)]
+    if not records:
+        raise page.absent()
+    return machine(records)
 
 
 def candidates(page: Inputs) -> str:
@@ -275,9 +288,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "whole-space": lambda page: protocol(page).whole,
     "whole-size": lambda page: f"{protocol(page).whole.size:,}",
     "whole-share": lambda page: f"{comparison.paper_trainings(protocol(page).whole.size):,}",
-    "machine": lambda page: where("NAS-Bench-201", records_201(page) + records_whole(page)),
-    "macro-machine": lambda page: where("NAS-Bench-Macro", records_macro(page)),
-    "nb101-machine": lambda page: where("NAS-Bench-101", records_101(page)),
+    "machine": where,
     **verdict_numbers(claims),
     "same-sign": same_sign,
     "spaces": lambda page: len(table4(page)),
@@ -288,7 +299,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "odd-p": lambda page: len(odd_effects()),
     "printed": lambda page: len(printed("printed_effects")),
     "wins": lambda page: len(printed("printed_superiority")),
-    "odd-wins": lambda page: (~printed("printed_superiority")["agrees"]).sum(),
+    "wins-agree": lambda page: printed("printed_superiority")["agrees"].sum(),
     "texts": lambda page: len(readings(page)),
     "texts-agree": lambda page: readings(page)["all"].sum(),
     "texts-reading": lambda page: (readings(page)["any"] & ~readings(page)["all"]).sum(),
@@ -471,7 +482,8 @@ def oneshot_101_methods(page: Inputs) -> pd.DataFrame:
     others = rows[rows["method"] != appraisal.BASELINE]
     if others.empty:
         raise page.absent(NEEDS["nb101"])
-    return table3_grid(others.rename(columns={"difference": "mean", "supernets": "n"}), with_count)
+    rows = others.rename(columns={"difference": "mean", "supernets": "n"})
+    return table3_grid(rows, with_failures, appraisal.SPACES, appraisal.METHODS)
 
 
 def oneshot_by_account(rows: pd.DataFrame, *shown: str) -> pd.DataFrame:
@@ -498,6 +510,13 @@ def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
     return effects_table(rows).rename(columns=SEARCHED)
 
 
+def by_benchmark(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order of `NAMES`."""
+    return rows.sort_values(
+        "benchmark", key=lambda names: names.map(list(NAMES).index), kind="stable"
+    )
+
+
 CEILING = "its noise ceiling"  # head of a column
 # Of what is reported; of NAS-Bench-201 only validation accuracies of single runs are at hand.
 CEILINGS = {
@@ -521,14 +540,14 @@ def ceilings_beside(page: Inputs, rows: pd.DataFrame) -> list[str]:
 
 def whole(page: Inputs) -> pd.DataFrame:
     """How supernets that evaluated every cell rank them."""
-    rows = page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]})
+    rows = by_benchmark(page.frame("whole", {*NEEDS["nb201"], *NEEDS["macro"]}))
     shown = whole_table(rows.assign(space=rows["benchmark"].map(NAMES) + ", " + rows["space"]))
     return shown.assign(**{CEILING: ceilings_beside(page, rows)})
 
 
 def largest(page: Inputs) -> pd.DataFrame:
     """Regret of the cell with the most parameters of each space."""
-    rows = page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]})
+    rows = by_benchmark(page.frame("size", {*NEEDS["nb201"], *NEEDS["macro"], *NEEDS["nb101"]}))
     heads = {"regret": "test regret", "parameters": "Spearman of the count"}
     columns = {name: name for name in ("benchmark", "space", "cells")} | heads
     shown = recomputed_table(rows.assign(benchmark=rows["benchmark"].map(NAMES)), columns)
@@ -588,7 +607,8 @@ TABLES = {
     ),
     "oneshot-101-methods": Table(
         "NAS-Bench-101, the other methods of the paper's table 3, and our supernets as far as "
-        "study 1 has them: the difference of regrets as above, its interval, n supernets. "
+        "study 1 has them. The difference of regrets as above, with its interval; n supernets of a "
+        "method. "
         f"{FAILED}",
         oneshot_101_methods,
     ),
@@ -614,7 +634,7 @@ TABLES = {
         ),
     ),
     "whole": Table(
-        "How all cells of a space are ranked: Spearman correlation of proxy accuracy (mean and "
+        "How supernets rank all cells of a space. Spearman correlation of proxy accuracy (mean and "
         "Student's 95% interval over n supernets), and of the number of parameters and of "
         "floating-point operations (FLOPs; for NAS-Bench-Macro alone), with the accuracy that the "
         f"searches report; and {IDEAL} {FAILED}",
@@ -623,15 +643,16 @@ TABLES = {
     **searched_whole(regret.NB201_WHOLE),
     **searched_whole(regret.MACRO_WHOLE),
     "largest": Table(
-        "Test regret, percent, of the cell with the most parameters in its space (of several, the "
-        "mean), trained alone; and how the parameter count ranks all cells of the space. Test "
-        "accuracies as reported by the searches; of NAS-Bench-101, of the cells in the sample. "
+        "Training the largest cell, without any search. Test regret, percent, of the cell with "
+        "the most parameters in its space (of several, the mean), trained alone; and how the "
+        "parameter count ranks all cells of the space. Test accuracies as reported by the "
+        "searches; of NAS-Bench-101, of the cells in the sample. "
         f"Last, {IDEAL}",
         largest,
     ),
     **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
     "superiority": Table(
-        "How probable it is that a run with weight sharing is the better one: as printed, and as "
+        "How probable it is that a run with weight sharing is the better one. As printed, and as "
         "the d of table 4 gives it, for every d that rounds to it. Beside A_4's the text has no d.",
         lambda page: recomputed_table(
             printed("printed_superiority"),
@@ -683,17 +704,8 @@ TABLES = {
             },
         ),
     ),
-    "regret-verdicts": Table(
-        "The claims of Pourchot's section 5.2. A claim is supported if the whole interval lies "
-        "where it must, contradicted if none of it does, else undecided; n counts supernets, runs "
-        "of greedy search, or spaces. Intervals are over these, that of d divided by the pooled "
-        f"deviation; that of the correlation is Fisher's. {P_VALUES}",
-        lambda page: claims_table(
-            claims(page.frames), "the authors' supernets, or searches of complete tables"
-        ),
-    ),
     "regret-decides": Table(
-        DECIDES,
+        f"What the authors' supernets can decide. {DECIDES}",
         lambda page: decides_table(page.frame("decides", NEEDS["nb101"])),
     ),
     "precision": Table(
@@ -705,27 +717,187 @@ TABLES = {
 }
 
 
+PARTS = {  # of the design: whose runs are compared on each benchmark
+    "nb101": "nb101",
+    "nb201": "nb201",
+    regret.NB201_WHOLE: "nb201_whole",
+    regret.MACRO_WHOLE: "macro",
+}
+WHOLE_PARTS = {"nb201": "nb201_whole", "macro": "macro"}  # where supernets evaluated every cell
+
+
+def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
+    """The parts of the study's design whose runs are behind some rows of a table of statistics."""
+    if name in ("whole", "ranks"):
+        known = WHOLE_PARTS
+    elif name in ("comparisons", "curves"):
+        known = PARTS
+        theirs = (rows["benchmark"] == "nb101") & (rows.get("method") != regret.OURS)
+        rows = rows[~theirs]
+    else:
+        return []
+    return [known[benchmark] for benchmark in rows["benchmark"].unique() if benchmark in known]
+
+
+ONE_SHOT = (
+    "oneshot-A_1",
+    "oneshot-A_FULL^NRES",
+    "oneshot-A_FULL^RES",
+    "oneshot-A_4",
+    "oneshot-average",
+)
+SMALL = ("effect-A_3", "effect-A_2", "effect-A_FULL")
+SHOWS = {  # claims by the figure or table that shows them
+    "fig-effects": (*ONE_SHOT, *SMALL),
+    "tab-oneshot-101": ONE_SHOT,
+    "tab-effects-101": SMALL,
+    "tab-precision": (*SMALL, "no-link"),
+    "tab-regret-decides": (*ONE_SHOT, *SMALL),
+    **{
+        f"tab-greedy-{benchmark}": (f"greedy-first-{benchmark}", f"greedy-last-{benchmark}")
+        for benchmark, _ in regret.WHOLE
+    },
+}
+
+
 # ---- figures
 
 
-def curves(page: Inputs, benchmark: str, spaces: Sequence[str] = ()) -> Figure:
-    """Regret over search time on a benchmark, a panel a space.
+def effects(page: Inputs) -> pd.DataFrame:
+    """Cohen's d as printed and from the authors' published supernets, a row each."""
+    columns = {
+        "printed": ["printed_d", "printed_ci_low", "printed_ci_high"],
+        "authors": ["d", "d_low", "d_high", "supernets"],
+    }
+    rows = table4(page)
+    parts = [
+        rows[["space", *names]]
+        .set_axis(["space", "mean", "ci_low", "ci_high", "n"][: len(names) + 1], axis=1)
+        .assign(source=source)
+        for source, names in columns.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def recomputed(rows: pd.DataFrame) -> str:
+    """How the recomputed effects compare with the printed ones."""
+    ours, printed = (
+        rows[rows["source"] == source].set_index("space") for source in ("authors", "printed")
+    )
+    same = (ours["mean"] * printed["mean"] > 0).sum()
+    clear = (ours["ci_low"] * ours["ci_high"] > 0).sum()
+    held = printed["mean"].between(ours["ci_low"], ours["ci_high"]).sum()
+    return (
+        f"Recomputed from the published supernets, d has the printed sign in {same} of {len(ours)} "
+        f"spaces; its interval leaves out zero in {clear} and holds the printed d in {held}."
+    )
+
+
+def curves(page: Inputs, benchmark: str, spaces: Sequence[str] = ()) -> pd.DataFrame:
+    """Regret over search time, and what a one-shot search costs and finds, as the paper charges it.
 
     Args:
         page: with the curves.
         benchmark: a key of `NEEDS`.
-        spaces: the panels; none for every space that has curves.
+        spaces: which ones; none for every space that has curves.
     """
     rows = page.frame("curves", NEEDS[benchmark], benchmark=benchmark)
-    unit = regret.UNITS[benchmark.removesuffix("-whole")]
-    return plots.regret_curves(rows, spaces or list(rows["space"].unique()), unit)
+    rows = rows[rows["space"].isin(spaces)] if spaces else rows
+    compared = page.frames["comparisons"].query("charge == @regret.AS_IN_PAPER")
+    compared = compared[compared["method"].isin((appraisal.BASELINE, "S"))]
+    budgets, found = {}, {}
+    for row in compared[compared["benchmark"] == benchmark].itertuples():
+        budgets[row.space] = row.budget
+        found[row.space, row.baseline] = row.baseline_regret
+        found[row.space, f"{row.guided} with weight sharing"] = row.guided_regret
+    keys = zip(rows["space"], rows["search"], strict=True)
+    return rows.assign(
+        one_shot=rows["space"].map(budgets), at_one_shot=[found.get(key, math.nan) for key in keys]
+    )
 
 
-FIGURES: dict[str, Callable[[Inputs], Figure]] = {
-    "effects": lambda page: plots.effect_sizes(table4(page)),
-    "curves-101": lambda page: curves(page, "nb101"),
-    "curves-201": lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
-    "curves-nb201-whole": lambda page: curves(page, regret.NB201_WHOLE),
-    "curves-macro-whole": lambda page: curves(page, regret.MACRO_WHOLE),
-    "curves-macro": lambda page: curves(page, "macro", [str(MacroSubspace())]),
+def in_one_shots(curves: pd.DataFrame) -> pd.DataFrame:
+    """Curves by time over each space's one-shot time."""
+    return curves.assign(time=curves["time"] / curves["one_shot"], one_shot=1.0)
+
+
+def ahead(rows: pd.DataFrame) -> str:
+    """In how many spaces searches with weight sharing have the lower mean regret, and when."""
+    first, last = [], []
+    for _, panel in rows.groupby("space", sort=False):
+        lines = {search: line.set_index("time") for search, line in panel.groupby("search")}
+        alone = lines["RS"]
+        for search, line in lines.items():
+            if search.endswith("weight sharing"):
+                first.append(line["at_one_shot"].iloc[0] < alone["at_one_shot"].iloc[0])
+                last.append(
+                    line["regret"].iloc[-1]
+                    < np.interp(line.index[-1], alone.index, alone["regret"])
+                )
+    return (
+        "At the one-shot time, the mean regret with weight sharing is lower than that of random "
+        f"search in {sum(first)} of {len(first)} cases, when it has trained its last pick in "
+        f"{sum(last)}."
+    )
+
+
+def greedy_pays(rows: pd.DataFrame) -> str:
+    """From when on greedy search has the lower mean regret."""
+    lines = rows.pivot_table(index="time", columns="search", values="regret").interpolate()
+    worse = lines.index[lines["GS"] > lines["RS"]]
+    after = worse.max() if len(worse) else 0
+    return f"After {after:.0f} trainings, greedy search has the lower mean regret, or the same."
+
+
+BY_PROXY = (
+    "Dotted: when a one-shot search ends, as the paper charges it; dots: the expected regret then. "
+    "Mean and Student's 95% interval over runs, with weight sharing over supernets."
+)
+TRAININGS = "search time in stand-alone trainings"
+FIGURES = {
+    "effects": Drawing(
+        effects,
+        plots.effect_sizes,
+        recomputed,
+        "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test "
+        "accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the "
+        "noncentral t distribution for 25 and 100 runs. Recomputed: Welch's interval of the "
+        "difference, over supernets, divided by the pooled deviation.",
+    ),
+    "curves-101": Drawing(
+        lambda page: in_one_shots(curves(page, "nb101")),
+        lambda rows: plots.regret_curves(rows, "search time in one-shot times"),
+        ahead,
+        f"NAS-Bench-101, the authors' supernets (BNS-FT). {BY_PROXY} Test accuracy after 108 "
+        "epochs, mean of three runs.",
+    ),
+    "curves-201": Drawing(
+        lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
+        lambda rows: plots.regret_curves(rows, TRAININGS),
+        ahead,
+        "NAS-Bench-201, our supernets in the full space and with single masks. "
+        f"{BY_PROXY} CIFAR-10 test accuracy after 200 epochs.",
+    ),
+    "curves-nb201-whole": Drawing(
+        lambda page: curves(page, regret.NB201_WHOLE),
+        lambda rows: plots.regret_curves(rows, TRAININGS),
+        ahead,
+        "NAS-Bench-201, with supernets that evaluated every cell. "
+        f"{BY_PROXY} CIFAR-10 test accuracy after 200 epochs.",
+    ),
+    "curves-macro-whole": Drawing(
+        lambda page: curves(page, regret.MACRO_WHOLE),
+        lambda rows: plots.regret_curves(rows, TRAININGS),
+        ahead,
+        "NAS-Bench-Macro, with supernets that evaluated every network. "
+        f"{BY_PROXY} Test accuracy after 50 epochs.",
+    ),
+    "curves-macro": Drawing(
+        lambda page: curves(page, "macro", [str(MacroSubspace())]),
+        lambda rows: plots.regret_curves(rows, TRAININGS),
+        greedy_pays,
+        "NAS-Bench-Macro, without weight sharing: mean over runs with its 95% interval "
+        "(Student's). Test accuracy after 50 epochs.",
+        shown=False,
+    ),
 }

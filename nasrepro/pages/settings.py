@@ -77,15 +77,10 @@ def describe_bench(bench: Bench) -> pd.DataFrame:
 
 
 def machine(records: list[Record]) -> str:
-    """Where and with what the runs were computed, in which precision, and how long one took."""
+    """On which processors the runs were computed, in which precision, and how long one took."""
     places: dict[str, list[Record]] = {}
     for record in records:
-        found = record.measurement
-        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-        place = (
-            f"{found.device} ({found.cpu}, {found.threads} thread(s) each; {versions}) in "
-            f"{precision_of(record)}"
-        )
+        place = f"{record.measurement.cpu} in {precision_of(record)}"
         places.setdefault(place, []).append(record)
     return "; ".join(
         f"{len(runs)} runs on {place}, {_minutes(runs)}" for place, runs in places.items()

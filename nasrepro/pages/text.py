@@ -1,20 +1,20 @@
 """Numbers and tables of pages as text."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-P_VALUES = (
-    "p: the smallest alpha for which an interval of 1 - alpha would decide, two-sided; by Holm: "
-    "over all claims of this file that have one. What is counted has none."
-)
+from nasrepro.pages.drawing import folded
+
 DECIDES = (
-    "What this design can decide: how often a claim would come out as supported / contradicted if "
+    "How often a claim would come out as supported / contradicted if "
     "the truth were at the edge of its region, at zero (where that is not the edge), or as the "
-    "paper prints it (where it prints a number); with the spread that was found and the same n. "
+    "paper prints it (where it prints a number), and the truth nearest to the edge that would be "
+    "supported 4 times in 5; with the spread that was found and the same n. "
     "Only claims with Student's or Fisher's distribution: of bootstraps, counts and the smaller of "
     "two numbers it is not known."
 )
@@ -48,86 +48,55 @@ def p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
-def numbered_table(frame: pd.DataFrame, caption: str, name: str) -> str:
-    """A numbered MyST table with a caption; texts as they are.
+def numbered_table(frame: pd.DataFrame, caption: str, name: str, unfolded: bool = False) -> str:
+    """A numbered MyST table, folded below its title; texts as they are, but no number breaks.
 
     Args:
         frame: what to show, columns named as in the table's head.
-        caption: one or two sentences.
+        caption: a title, which is its first sentence, and notes.
         name: label for references.
+        unfolded: whether the table is visible at first.
     """
-    body = frame.to_markdown(index=False, disable_numparse=True)
-    return f"```{{table}} {caption}\n:name: {name}\n\n{body}\n```"
+    stacked = len(frame.columns) >= STACKED
+    texts = frame.map(lambda text: unbroken(text, stacked))
+    body = texts.to_markdown(index=False, disable_numparse=True)
+    title, notes = title_and_notes(caption)
+    table = f"```{{table}} {title}\n:name: {name}\n\n{body}\n```"
+    return folded(f"{{numref}}`{name}`: {title}", f"{notes}\n\n{table}", unfolded)
 
 
-def claims_table(claims: pd.DataFrame, whose: str) -> pd.DataFrame:
-    """The columns a reader of a claims table wants, as text.
+def title_and_notes(caption: str) -> tuple[str, str]:
+    """The first sentence of a caption, and the rest.
+
+    >>> title_and_notes("What 1.5 is, of A_1. Mean of n. An asterisk failed.")
+    ('What 1.5 is, of A_1.', 'Mean of n. An asterisk failed.')
+    """
+    title, *notes = re.split(r"(?<=\.)\s+(?=[A-Z*{])", caption, maxsplit=1)
+    return title, "".join(notes)
+
+
+def unbroken(text: str, stacked: bool = False) -> str:
+    """A text in which no number breaks over lines, nor an interval.
 
     Args:
-        claims: what `claims.judge` gives.
-        whose: head of the column of what was found.
+        text: of a table.
+        stacked: whether an interval stands below its number, as in a table with many.
+
+    >>> unbroken("a mean of 0.5 [0.4, 0.6]").replace("\N{NO-BREAK SPACE}", "_")
+    'a mean of 0.5_[0.4,_0.6]'
+    >>> unbroken("0.5 [0.4, 0.6]", stacked=True).replace("\N{NO-BREAK SPACE}", "_")
+    '0.5<br>[0.4,_0.6]'
     """
-    return pd.DataFrame(
-        {
-            **_stated(claims),
-            f"{whose}, 95% interval": _found(claims),
-            "n": claims["n"].astype(str),
-            "p": claims["p"].map(p_text),
-            "p, Holm": claims["p_holm"].map(p_text),
-            "verdict": _verdicts(claims),
-        }
-    )
+
+    def join(found: re.Match[str]) -> str:
+        interval = found[2].replace(" ", "\N{NO-BREAK SPACE}")
+        return found[1] + ("<br>" if stacked else "\N{NO-BREAK SPACE}") + interval
+
+    return NUMBER.sub(join, text)
 
 
-def _found(claims: pd.DataFrame) -> list[str]:
-    """The quantity of each claim, with its interval unless it is an exact count."""
-    return [
-        f"{row.ours:.2f} (exact)"
-        if row.counted and row.n
-        else with_interval(row.ours, row.ci_low, row.ci_high)
-        for row in claims.itertuples()
-    ]
-
-
-def _verdicts(claims: pd.DataFrame) -> list[str]:
-    """The verdict of each claim, with its reason if it has one."""
-    return [
-        f"{row.verdict}: {row.reason}" if row.reason else row.verdict for row in claims.itertuples()
-    ]
-
-
-def _stated(claims: pd.DataFrame) -> dict[str, pd.Series]:
-    """The columns of a claims table that are the same whatever was found."""
-    later = claims["added"].map({"before": "", "after": "; added after results"})
-    later += claims["corrected"].map({False: "", True: "; corrected after results"})
-    return {
-        "claim": claims["statement"] + " (" + claims["where"] + later + ")",
-        "paper": claims["reported"],
-        "we compute (the claim holds if)": claims["quantity"] + " (" + claims["holds if"] + ")",
-    }
-
-
-def claims_of_both(judged: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The same claims judged on several sources, e.g. the authors' supernets and ours, as text.
-
-    Args:
-        judged: what `claims.judge` gives, by source.
-    """
-    columns = _stated(next(iter(judged.values())))
-    for source, claims in judged.items():
-        columns[f"{source}: 95% interval, verdict"] = [
-            f"{found}, n = {row.n}{_tested(row)}: {verdict}" if row.n else verdict
-            for found, row, verdict in zip(
-                _found(claims), claims.itertuples(), _verdicts(claims), strict=True
-            )
-        ]
-    return pd.DataFrame(columns)
-
-
-def _tested(row: Any) -> str:
-    """The p of a claim, and that by Holm's method; nothing, if it has none."""
-    known = not math.isnan(row.p)
-    return f", p = {p_text(row.p)} ({p_text(row.p_holm)} by Holm)" if known else ""
+NUMBER = re.compile(r"(-?[\d.]+) (\[[^\]]*\]|± [\d.]+)")
+STACKED = 6  # columns of a table in which intervals stand below their numbers
 
 
 def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +108,7 @@ def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
 
     def chances(truth: str) -> list[str]:
         return [
-            "–" if math.isnan(at) else f"{100 * yes:.0f}% / {100 * no:.0f}% (at {at:.3g})"
+            "–" if math.isnan(at) else f"{100 * yes:.1f}% / {100 * no:.1f}% (at {at:.3g})"
             for at, yes, no in rows[
                 [truth, f"{truth}_supported", f"{truth}_contradicted"]
             ].to_numpy()
@@ -153,21 +122,52 @@ def decides_table(rows: pd.DataFrame) -> pd.DataFrame:
             "truth at the region's edge": chances("edge"),
             "truth zero": chances("zero"),
             "truth as printed": chances("printed"),
+            "supported 4 times in 5 at": [
+                "nothing" if math.isnan(truth) else f"{truth:.2g}" for truth in rows["needed"]
+            ],
         }
     )
 
 
-def table3_grid(table: pd.DataFrame, cell: Callable[[Any], str]) -> pd.DataFrame:
-    """A table like Pourchot's table 3: a row a space, a column a method.
+def table3_grid(
+    table: pd.DataFrame,
+    cell: Callable[[Any], str],
+    spaces: Sequence[str],
+    methods: Sequence[str],
+) -> pd.DataFrame:
+    """A table like Pourchot's table 3: a row a space, one column of n, and one a method.
 
     Args:
-        table: space, method and what `cell` needs, one row a space and method.
+        table: space, method, n and what `cell` needs, one row a space and method.
         cell: the text of a row.
+        spaces: the order of the rows; others come last.
+        methods: the order of the columns; others come last.
     """
     texts = table.assign(text=[cell(row) for row in table.itertuples()])
-    spaces, methods = texts["space"].unique(), texts["method"].unique()
     grid = texts.pivot(index="space", columns="method", values="text")
-    return grid.loc[spaces, methods].fillna("–").rename_axis(columns=None).reset_index()
+    grid = grid.loc[ordered(grid.index, spaces), ordered(grid.columns, methods)]
+    grid.insert(0, "n", [counted(table.loc[table["space"] == space, "n"]) for space in grid.index])
+    return grid.fillna("–").rename_axis(columns=None).reset_index()
+
+
+def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Names in a known order, then the others as they come.
+
+    >>> ordered(["z", "b", "a"], ["a", "b", "c"])
+    ['a', 'b', 'z']
+    """
+    names = list(names)
+    return [name for name in known if name in names] + [n for n in names if n not in known]
+
+
+def counted(numbers: pd.Series) -> str:
+    """One number, or the least and the largest of several.
+
+    >>> counted(pd.Series([5, 5])), counted(pd.Series([3, 5, 4]))
+    ('5', '3 to 5')
+    """
+    least, most = numbers.min(), numbers.max()
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def plus_minus(row: Any) -> str:
@@ -175,9 +175,9 @@ def plus_minus(row: Any) -> str:
     return f"{row.mean:.2f} ± {row.ci:.2f}{'*' * (5 - row.n)}"
 
 
-def with_count(row: Any) -> str:
-    """A mean, its interval, n; an asterisk for each supernet that failed."""
-    return f"{with_interval(row.mean, row.ci_low, row.ci_high)}, n = {row.n}{'*' * row.failed}"
+def with_failures(row: Any) -> str:
+    """A mean and its interval, and an asterisk for each supernet that failed."""
+    return with_interval(row.mean, row.ci_low, row.ci_high) + "*" * row.failed
 
 
 def recomputed_table(frame: pd.DataFrame, texts: dict[str, str], digits: int = 2) -> pd.DataFrame:

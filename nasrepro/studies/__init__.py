@@ -15,6 +15,11 @@ if TYPE_CHECKING:  # slow to import
 
 MODULES = {"correlations": "correlations", "training-tricks": "tricks", "regret": "regret"}
 NAMES = tuple(MODULES)
+CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges
+    "correlations": ("laube", "pourchot_ranking"),
+    "training-tricks": ("laube_tricks", "yu_tricks", "zhang_tricks"),
+    "regret": ("pourchot_search",),
+}
 
 
 class Study(Protocol):

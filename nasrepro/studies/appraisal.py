@@ -40,6 +40,7 @@ from nasrepro.studies import measure
 from nasrepro.studies.design import Design, labelled
 from nasrepro.train import RMSprop, TrainConfig
 
+FEW = 10  # cells of which no mean is shown
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
 BASELINE = "BNS-FT"  # what the other methods are compared with
 METHODS = tuple(nb101.METHODS.values())
@@ -299,6 +300,32 @@ def biases(evaluated: pd.DataFrame, feature: Callable[[np.ndarray], np.ndarray])
             excess = percentiles["proxy"] - percentiles["validation"]
             found.append(float(excess[feature(run["code"].to_numpy(np.int64))].mean()))
     return found
+
+
+def rated(evaluated: pd.DataFrame, parts: int, keys: Sequence[str] = ("space",)) -> pd.DataFrame:
+    """How high supernets rate cells that are ever better on their own.
+
+    Each supernet's cells are cut by stand-alone accuracy into parts of equal size; in each, the
+    mean percentile by proxy accuracy among all of its cells. Failed supernets are left out, and
+    groups of fewer than `FEW` cells.
+
+    Args:
+        evaluated: space, seed, proxy, validation and `keys`, all of one method.
+        parts: how many, e.g. 10.
+        keys: what is told apart.
+
+    Returns:
+        `keys`, part (1 to the best), mean, ci_low, ci_high, n: over supernets, Student's.
+    """
+    runs = evaluated.groupby(["space", "seed"])
+    by_proxy, by_truth = (100 * runs[name].rank(pct=True) for name in ("proxy", "validation"))
+    cells = evaluated.assign(percentile=by_proxy, part=np.ceil(by_truth * parts / 100).astype(int))
+    cells = cells[runs["proxy"].transform("nunique") > 1]
+    groups = cells.groupby([*keys, "part", "seed"], sort=False)["percentile"].agg(["mean", "size"])
+    known = groups.loc[groups["size"] >= FEW, "mean"].rename("value").reset_index()
+    keys = [*keys, "part"]
+    ordered = known.sort_values("part", kind="stable")
+    return measure.summarise(ordered, keys, correlation=lambda _: False).drop(columns="failed")
 
 
 def has_residual(codes: np.ndarray) -> np.ndarray:
