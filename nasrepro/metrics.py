@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from nasrepro.rounding import mean_of, varies
+from nasrepro.rounding import ROUNDING, mean_of, varies
 
 
 def finite_vector(values: ArrayLike, name: str, at_least: int = 2) -> np.ndarray:
@@ -97,6 +97,28 @@ def spearman(predicted: ArrayLike, truth: ArrayLike) -> float:
     """
     x, y = _aligned(predicted=predicted, truth=truth)
     return math.nan if _either_constant(x, y) else float(stats.spearmanr(x, y).statistic)
+
+
+def partial_spearman(predicted: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:
+    """Spearman correlation of predictions and truth beyond what a third quantity tells of both.
+
+    (r_pt - r_pg r_tg) / sqrt((1 - r_pg^2) (1 - r_tg^2)), each r a Spearman correlation. NaN if one
+    of them is, or the third quantity ranks the cells as one of the others does.
+
+    Args:
+        predicted: proxies, shape (n,).
+        truth: stand-alone accuracies, shape (n,).
+        given: e.g. parameter counts, shape (n,).
+
+    r_pt is 0.8, r_pg and r_tg are 0.6 and 0.8: 0.32 / (0.8 * 0.6)
+
+    >>> round(partial_spearman([1, 2, 3, 4], [2, 1, 3, 4], [3, 1, 2, 4]), 4)
+    0.6667
+    """
+    of_pair = spearman(predicted, truth)
+    of_predicted, of_truth = spearman(predicted, given), spearman(truth, given)
+    left = (1 - of_predicted**2) * (1 - of_truth**2)
+    return (of_pair - of_predicted * of_truth) / left**0.5 if left > ROUNDING else math.nan
 
 
 def pearson(predicted: ArrayLike, truth: ArrayLike) -> float:

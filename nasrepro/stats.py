@@ -558,6 +558,32 @@ def _resampled(runs: np.ndarray, statistic: Statistic) -> tuple[np.ndarray, np.n
     return np.array([statistic(mean) for mean in counts @ runs / len(runs)]), weights
 
 
+def jackknife(rows: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Student:
+    """A statistic of several runs or settings together, with the jackknife's error (Tukey 1958).
+
+    The error is sqrt((n - 1) / n) times the root of the sum of squared distances of what is found
+    without each row from their mean; Student's distribution with n - 1 degrees of freedom.
+
+    Args:
+        rows: one entry a run or setting, shape (n, ...).
+        statistic: of any n - 1 of them or all.
+
+    Returns:
+        The estimate; without an error of fewer than three rows.
+
+    Of a mean it is the standard error: 1 / sqrt(3).
+
+    >>> found = jackknife(np.array([1.0, 2.0, 3.0]), lambda rows: float(rows.mean()))
+    >>> found.mean, round(found.error, 4)
+    (2.0, 0.5774)
+    """
+    n, mean = len(rows), float(statistic(rows))
+    if n < 3:
+        return Student(mean, math.nan, n - 1, n)
+    without = np.array([statistic(np.delete(rows, row, axis=0)) for row in range(n)])
+    return Student(mean, math.sqrt((n - 1) * float(without.var())), n - 1, n)
+
+
 def deviation_ratio(a: Sequence[Sequence[ArrayLike]], b: Sequence[Sequence[ArrayLike]]) -> Student:
     """How many times as much runs scatter in a as in b, stratum by stratum.
 

@@ -1,5 +1,7 @@
 """Which cells of NAS-Bench-201 a run evaluates."""
 
+from functools import cache
+
 import numpy as np
 
 from nasrepro.benchmarks import load_table
@@ -20,11 +22,18 @@ def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
 
 def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
     """Distinct cells, or connected ones, drawn uniformly from a subspace; all if it has fewer."""
-    cells = [cell for cell in subspace.cells() if not config.connected or is_connected(cell)]
-    if len(cells) <= config.random:
-        return cells
-    chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
-    return [cells[i] for i in chosen]
+    return list(_random_cells(subspace, config.random, config.seed, config.connected))
+
+
+@cache  # the same few samples are asked for with every record that is read
+def _random_cells(
+    subspace: Subspace, count: int, seed: int, connected_only: bool
+) -> tuple[Cell, ...]:
+    cells = [cell for cell in subspace.cells() if not connected_only or is_connected(cell)]
+    if len(cells) <= count:
+        return tuple(cells)
+    chosen = np.random.default_rng(seed).choice(len(cells), count, replace=False)
+    return tuple(cells[i] for i in chosen)
 
 
 def drawn_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:

@@ -15,7 +15,7 @@ from nasrepro.benchmarks import Table
 from nasrepro.rounding import mean_of
 from nasrepro.runs.families import family_of
 from nasrepro.runs.record import Record
-from nasrepro.runs.supernet import CODES, CORRECT
+from nasrepro.runs.supernet import CODES, CORRECT, LOSS
 from nasrepro.spaces import SPACES, name_of
 from nasrepro.stats import Interval, holm, mean_correlation, mean_interval
 from nasrepro.studies.design import Design, label_names
@@ -25,6 +25,7 @@ CORRELATIONS = (  # metrics between -1 and 1, as `tau_top_N` is
     *("kendall_tau_a", "kendall_tau_b", "sparse_kendall_tau", "spearman", "pearson"),
     *("spearman_connected", "pearson_connected", "tau_a"),
 )
+OBSERVED = ("code", "proxy", "loss", "truth", "random", "connected")
 NOTHING = Interval(np.nan, np.nan, np.nan, 0)
 
 
@@ -32,11 +33,16 @@ def proxies(record: Record) -> pd.DataFrame:
     """What one supernet says of its cells; no rows of a diverged one.
 
     Returns:
-        Columns code (ascending), proxy: percent of the validation images.
+        Columns code (ascending), proxy: percent of the validation images, loss: mean cross-entropy
+        over them, NaN in older records.
     """
-    images = record.config.data.validation_images
+    codes, images = record.arrays[CODES], record.config.data.validation_images
     return pd.DataFrame(
-        {"code": record.arrays[CODES], "proxy": 100 * record.arrays[CORRECT] / images}
+        {
+            "code": codes,
+            "proxy": 100 * record.arrays[CORRECT] / images,
+            "loss": record.arrays.get(LOSS, np.full(len(codes), np.nan)),
+        }
     )
 
 
@@ -50,11 +56,11 @@ def observe(records: Iterable[Record], design: Design, table: Table, column: str
         column: of the table.
 
     Returns:
-        The labels of the design, seed, code, proxy (percent of the validation images), truth
-        (percent), random (whether the cell is of the random sample), connected.
+        The labels of the design, seed, code, proxy and loss as in `proxies`, truth (percent),
+        random (whether the cell is of the random sample), connected.
     """
     frames = [observe_run(r, table, column).assign(**design[r.config]) for r in records]
-    names = [*label_names(design), "seed", "code", "proxy", "truth", "random", "connected"]
+    names = [*label_names(design), "seed", *OBSERVED]
     return pd.concat(frames, ignore_index=True)[names] if frames else pd.DataFrame(columns=names)
 
 

@@ -6,17 +6,23 @@ and its row in the tables follow from that.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
+from nasrepro import metrics
 from nasrepro.benchmarks import Table
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
+from nasrepro.runs.families import family_of, make_sampler
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
-from nasrepro.spaces.nb201 import Subspace
+from nasrepro.samplers.nb201 import per_architecture
+from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.studies import rankings
 from nasrepro.studies.design import (
     Design,
     Factor,
@@ -26,14 +32,18 @@ from nasrepro.studies.design import (
     labelled,
     settings_of,
 )
-from nasrepro.studies.measure import effects, is_correlation, measure_runs, observe, summarise
+from nasrepro.studies.measure import effects, is_correlation, observe, summarise
+from nasrepro.studies.rankings import BY_LOSS, SEARCHED, SKIP_EDGE
 from nasrepro.train import TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
-TABLES = ("runs", "settings", "factors")
-TEXTS = ("setting", "metric", "paper", "space")
+TABLES = ("runs", "pooled", "agreement", "exact", "settings", "factors")
+TEXTS = ("setting", "setting_a", "setting_b", "metric", "paper", "space", "name")
+RUN = ["setting", "seed"]
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 SPACE = "NAS-Bench-201"
+OTHER_COLUMNS = {"cifar100": "cifar100-test-200", "imagenet16": "imagenet16-120-test-200"}
+CORRELATIONS = ("spearman_", "partial_spearman", "s_kdt", "tau_b_top_tenth", "bias_convolutions")
 
 # Laube samples strictly fairly, Yu and Zhang uniformly; every other factor changes one of the two.
 FAIR, UNIFORM = "strictly fair", "uniform"
@@ -139,6 +149,11 @@ FACTORS = (
 )
 
 
+BUDGETS = ("epochs x0.25", "epochs x0.5", UNIFORM, "epochs x2", "epochs x4")  # each twice the last
+VARIANTS = ("FairNAS", "multi-path", "learning rate x0.5, weight decay x3")
+COMPARED = (*combinations(BUDGETS, 2), *((UNIFORM, variant) for variant in VARIANTS))
+
+
 @dataclass(frozen=True)
 class Profile:
     """How large the study runs: numbers only."""
@@ -206,10 +221,138 @@ def table_of(profile: str) -> str:
 
 
 def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
-    """Every metric of every run: columns setting, seed, metric, value."""
+    """What the runs of a profile measured.
+
+    Returns:
+        runs: setting, seed, metric, value: those of `rankings.measure`, the correlation with the
+            other data sets' truth, cost in images and seconds;
+        pooled: setting, metric (s_kdt, tau_a), value, n (supernets): of the mean over them, as Yu
+            B.2 and Laube 3.2 have it;
+        agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
+            setting, or of one seed and settings that claims compare;
+        exact: name, value, n (cells): what is counted in the table alone.
+    """
     wanted = design(profile)
     mine = in_order(records, wanted)
-    return {"runs": measure_runs(mine, wanted, observe(mine, wanted, table, COLUMN), TOP_NS)}
+    observations = observe(mine, wanted, table, COLUMN)
+    return {
+        "runs": run_statistics(mine, wanted, observations, table),
+        "pooled": pooled(observations, searched_of(wanted)),
+        "agreement": agreement(observations),
+        "exact": exact(table),
+    }
+
+
+def searched_of(wanted: Design) -> dict[str, list[int]]:
+    """Codes of the cells that each setting's s-KdT is taken over: the first of its sample."""
+    configs = {labels["setting"]: config for config, labels in wanted.items()}
+    samples = {
+        name: family_of(config.subspace).sample(config.subspace, config.cells)
+        for name, config in configs.items()
+    }
+    return {name: [cell.code for cell in cells[:SEARCHED]] for name, cells in samples.items()}
+
+
+def run_statistics(
+    records: Iterable[Record], wanted: Design, observations: pd.DataFrame, table: Table
+) -> pd.DataFrame:
+    """One row a run and metric; of a diverged run only that it did, and its cost."""
+    observed = dict(list(observations.groupby(["setting", "seed"])))
+    searched, rows = searched_of(wanted), []
+    for record in records:
+        key = (wanted[record.config]["setting"], record.config.seed)
+        measured = record.measurement
+        values = {
+            "diverged": float(record.status == "diverged"),
+            "train_images": float(trained_images(record.config)),
+            "cpu_seconds": measured.cpu_seconds,
+        }
+        if record.status != "diverged":
+            whole = [n for n in TOP_NS if n <= record.config.cells.top]
+            values |= rankings.measure(observed[key], searched[key[0]], whole)
+            values |= on_other_data(observed[key], table)
+        rows += [(*key, name, value) for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
+
+
+def trained_images(config: SupernetConfig) -> int:
+    """Images in the training of a supernet, times the paths that take them."""
+    batches = config.data.train_images // config.train.batch_size
+    paths = make_sampler(config.sampler, config.subspace).group_size
+    each = paths if config.train.batches == "shared" else 1
+    return config.train.epochs * batches * config.train.batch_size * each
+
+
+def on_other_data(run: pd.DataFrame, table: Table) -> dict[str, float]:
+    """Spearman correlation with the truth of other data sets, and top-10 less top-1 there."""
+    sample = run[run["random"]]
+    proxy, codes, values = sample["proxy"].to_numpy(), sample["code"].to_numpy(), {}
+    for name, column in OTHER_COLUMNS.items():
+        truth = table.accuracy(codes, column)
+        values[f"spearman_{name}"] = metrics.spearman(proxy, truth)
+        best = rankings.final_accuracy(proxy, truth, picked=1)
+        values[f"top_10_less_top_1_{name}"] = metrics.top_k_accuracy(proxy, truth, k=10) - best
+    return values
+
+
+def pooled(observations: pd.DataFrame, searched: dict[str, list[int]]) -> pd.DataFrame:
+    """s-KdT and tau_a of the mean proxies of all supernets of a setting."""
+    rows = []
+    for setting, group in observations.groupby("setting", sort=False):
+        by_cell = group.groupby("code")[["proxy", "truth"]].mean()
+        few = by_cell.loc[searched[setting]]
+        n = group["seed"].nunique()
+        rows.append((setting, "s_kdt", metrics.sparse_kendall_tau(few["proxy"], few["truth"]), n))
+        whole = [top for top in TOP_NS if top < len(by_cell)]
+        curve = metrics.top_n_curve(by_cell["proxy"], by_cell["truth"], whole, variant="a")
+        rows.append((setting, "tau_a", metrics.tau_a(whole, curve.mean_prediction), n))
+    return pd.DataFrame(rows, columns=["setting", "metric", "value", "n"])
+
+
+def agreement(observations: pd.DataFrame) -> pd.DataFrame:
+    """Spearman correlation of the proxies of pairs of runs over the cells that both evaluated."""
+    sample = observations[observations["random"]]
+    by_run = {key: group.set_index("code")["proxy"] for key, group in sample.groupby(RUN)}
+    seeds = [(a, b) for a, b in combinations(by_run, 2) if a[0] == b[0]]
+    settings = [
+        ((a, seed), (b, seed))
+        for a, b in COMPARED
+        for seed in range(max(s for _, s in by_run) + 1)
+        if (a, seed) in by_run and (b, seed) in by_run
+    ]
+    rows = [
+        (*a, *b, metrics.spearman(*by_run[a].align(by_run[b], join="inner")))
+        for a, b in (*seeds, *settings)
+    ]
+    return pd.DataFrame(rows, columns=["setting_a", "seed_a", "setting_b", "seed_b", "spearman"])
+
+
+def exact(table: Table) -> pd.DataFrame:
+    """What claims say of the table alone: name, value, n (cells)."""
+    full, no_skip = (
+        np.sort(table.accuracy(table.subset(space.operations), COLUMN))[::-1]
+        for space in (Subspace(), Subspace.without("skip_connect"))
+    )
+    codes = table.codes
+    best = codes[np.argsort(-table.accuracy(codes, OTHER_COLUMNS["cifar100"]), kind="stable")[:100]]
+    with_skip = [Cell.from_code(int(c)).operations[SKIP_EDGE] == "skip_connect" for c in best]
+    rows = [
+        ("skip_gap", (no_skip[0] - no_skip[9]) - (full[0] - full[9]), len(full)),
+        ("best_skip", float(np.mean(with_skip)), 100),
+        ("coverage", coverage(table), len(full)),
+    ]
+    return pd.DataFrame(rows, columns=["name", "value", "n"])
+
+
+def coverage(table: Table) -> float:
+    """Kolmogorov-Smirnov distance of the truth of a connected cell and of one of a random class."""
+    groups = per_architecture(Subspace()).groups
+    codes = np.array([cell.code for group in groups for cell in group])
+    chance = np.repeat([1 / len(group) / len(groups) for group in groups], list(map(len, groups)))
+    order = np.argsort(truth := table.accuracy(codes, COLUMN))
+    last = np.append(np.diff(truth[order]) > 0, True)  # of equal accuracies
+    by_cell = np.arange(1, len(codes) + 1) / len(codes)
+    return float(np.abs(np.cumsum(chance[order]) - by_cell)[last].max())
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -222,10 +365,13 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`).
     """
     runs = statistics["runs"]
-    settings = summarise(
-        runs, ["setting", "metric"], correlation=lambda key: is_correlation(key[-1])
-    )
-    return {"runs": runs, "settings": settings, "factors": factors(runs, FACTORS)}
+    settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
+    return {**statistics, "settings": settings, "factors": factors(runs, FACTORS)}
+
+
+def correlates(metric: str) -> bool:
+    """Whether a metric lies between -1 and 1."""
+    return is_correlation(metric.removesuffix(BY_LOSS)) or metric.startswith(CORRELATIONS)
 
 
 def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
