@@ -1,5 +1,6 @@
-"""Measure, print, and write `results/bench.json`: python benchmarks/run.py [supernet] [...]
+"""Measure, print, and write `bench.json`: python benchmarks/run.py [supernet] [...]
 
+It goes to the results that commands write to; to the book's with NASREPRO_RESULTS=results.
 Nothing else should be running. Rows of files that are not named stay as they are, those of a file
 that cannot be measured, and those that were measured with other instructions of the processor, e.g.
 with ATEN_CPU_CAPABILITY=avx2 and ONEDNN_MAX_CPU_ISA=AVX2.
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from nasrepro.errors import NasreproError
-from nasrepro.paths import results_dir
+from nasrepro.paths import result, results_dir
 from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
 from nasrepro.train import multiplies_bfloat16
@@ -28,8 +29,8 @@ def main(names: list[str]) -> None:
     if unknown := set(names) - set(FILES):
         sys.exit(f"unknown {', '.join(sorted(unknown))}; the files are {', '.join(FILES)}")
     torch.set_num_threads(1)
-    path = results_dir() / "bench.json"
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    known, path = result("bench.json"), results_dir() / "bench.json"
+    rows = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
     for name in names or FILES:
         measured = []
         for row in importlib.import_module(name).entries():
@@ -41,6 +42,7 @@ def main(names: list[str]) -> None:
         rows = [row for row in rows if (row["file"], _instructions(row)) != (name, instructions())]
         rows = sorted(rows + measured, key=lambda row: FILES.index(row["file"]))
         write_atomically(path, json.dumps(rows, indent=1) + "\n")
+    print(f"wrote {path}")
 
 
 def instructions() -> str:

@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,10 +29,11 @@ from filelock import FileLock, Timeout
 
 from nasrepro import benchmarks, paths
 from nasrepro.data.sources import SOURCES, locate
-from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.errors import ConfigError, DataError, NasreproError, meant
 from nasrepro.files import whole_file
 from nasrepro.pages import generated
 from nasrepro.parameters import check_parameters, default_parameters
+from nasrepro.plain import caption_numbers, plain
 
 NOTEBOOKS = paths.REPOSITORY / "notebooks"
 EXECUTED = paths.REPOSITORY / "book" / "_executed"
@@ -42,7 +44,8 @@ LOCK_FILE = paths.REPOSITORY / "requirements.lock"
 def build(report: Callable[[str], None] = print) -> Path:
     """Build the whole book from the stored records; nothing is trained.
 
-    Another build of this clone is waited for.
+    The records are those of the book's own store, unless another one is named: runs of one's own
+    do not change the book. Another build of this clone is waited for.
 
     Args:
         report: is told each step, in one line.
@@ -54,6 +57,7 @@ def build(report: Callable[[str], None] = print) -> Path:
         NasreproError: if the file of a table is damaged, a cell of a notebook fails, or a page has
             a warning.
     """
+    paths.use_book_results()
     with building(report):
         return _build(report)
 
@@ -95,6 +99,7 @@ def _build(report: Callable[[str], None]) -> Path:
         if stored_key(output) == key:
             report(f"{notebook.stem}: nothing changed since it was executed")
             continue
+        report(f"{notebook.stem}: being executed, which takes a minute or more")
         start = time.perf_counter()
         execute_notebook(notebook, {}, output, key)
         report(f"{notebook.stem}: executed in {time.perf_counter() - start:.0f} s")
@@ -104,15 +109,38 @@ def _build(report: Callable[[str], None]) -> Path:
     return lay_out(report)
 
 
-def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
+def notebooks() -> dict[str, tuple[str, dict[str, Any]]]:
+    """The book's notebooks by name: the title, and the parameters with their defaults."""
+    import jupytext
+
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("*.py")):
+        node = jupytext.read(path)
+        titles = (re.search(r"^# (.+)$", cell.source, re.MULTILINE) for cell in node.cells)
+        title = next((match[1] for match in titles if match), path.stem)
+        found[path.stem] = (title, default_parameters(node))
+    return found
+
+
+def notebook_of(study: str) -> str | None:
+    """The name of the notebook that shows a study, `NUMBER_STUDY`; None if there is none yet."""
+    return next((path.stem for path in NOTEBOOKS.glob(f"*_{study}.py")), None)
+
+
+def run(
+    notebook: str, parameters: Mapping[str, Any], report: Callable[[str], None] = print
+) -> Path:
     """Execute one study with other parameters; the book is left as it is.
+
+    The runs that it asks for are computed before, and shown while they are.
 
     Args:
         notebook: file name without suffix, e.g. "01_correlations".
         parameters: values for the names in the notebook's first code cell.
+        report: is told each step, in one line.
 
     Returns:
-        The executed notebook, in `_build/runs/`.
+        The executed notebook, in `_build/runs/`, for `publish`.
 
     Raises:
         ConfigError: if there is no such notebook or parameter, or it takes other values.
@@ -122,11 +150,95 @@ def run(notebook: str, parameters: Mapping[str, Any]) -> Path:
 
     source = NOTEBOOKS / f"{notebook}.py"
     if not source.is_file():
-        names = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.py")))
-        raise ConfigError(f"unknown notebook {notebook!r}; the notebooks are {names or 'none'}")
-    check_parameters(notebook, default_parameters(jupytext.read(source)), parameters)
-    fetch_tables()
+        names = sorted(path.stem for path in NOTEBOOKS.glob("*.py"))
+        raise ConfigError(
+            f"unknown notebook {notebook!r}{meant(notebook, names)}; "
+            f"the notebooks are {', '.join(names) or 'none'}"
+        )
+    defaults = default_parameters(jupytext.read(source))
+    check_parameters(notebook, defaults, parameters)
+    fetch_tables(report)
+    _compute(notebook.partition("_")[2], defaults | dict(parameters))
+    report(f"executing {notebook}, which takes a minute or more")
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")
+
+
+def _compute(study: str, values: Mapping[str, Any]) -> None:
+    """Compute what a notebook would, outside of it, where one sees how far it is."""
+    if values.get("workers"):
+        from nasrepro.studies.results import compute_missing  # imports torch: slow
+
+        compute_missing(study, values["profile"], None, values["workers"], values["device"])
+
+
+def publish(executed: Path) -> Path:
+    """Lay an executed notebook out as a page of its own, and make it one that any program shows.
+
+    Where the book is built, the page's links to other pages lead there.
+
+    Args:
+        executed: of `run`; replaced by what `plain` makes of it.
+
+    Returns:
+        The first file of the page's folder, which lies beside the notebook.
+
+    Raises:
+        NasreproError: if Jupyter Book fails.
+    """
+    site = executed.with_suffix("")
+    with tempfile.TemporaryDirectory(prefix="nasrepro-") as folder:
+        _jupyter_book(_one_page(executed, Path(folder)))
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.move(Path(folder) / "_build" / "html", site)
+    shutil.copy(offer_plain(executed, site), executed)
+    return site / "index.html"
+
+
+def _one_page(executed: Path, folder: Path) -> Path:
+    """A folder with the sources of a book of one notebook and the references."""
+    import yaml
+
+    book = paths.REPOSITORY / "book"
+    prose = [path.name for path in book.glob("*.md") if path.name != "references.md"]
+    shutil.copytree(book, folder / "book", ignore=shutil.ignore_patterns("_executed", *prose))
+    page = folder / "book" / "_executed" / executed.name
+    page.parent.mkdir()
+    shutil.copy(executed, page)
+    config = yaml.safe_load((paths.REPOSITORY / "_config.yml").read_text(encoding="utf-8"))
+    settings = config["sphinx"]["config"]
+    settings["extensions"].append("built_book")  # beside the others in book/_ext
+    settings |= {
+        "built_book": str(BUILD / "html"),
+        "built_page": str(executed.with_suffix("")),
+    }
+    contents = {
+        "format": "jb-book",
+        "root": f"book/_executed/{executed.stem}",
+        "chapters": [{"file": "book/references"}],
+    }
+    for name, values in (("_config.yml", config), ("_toc.yml", contents)):
+        (folder / name).write_text(yaml.safe_dump(values), encoding="utf-8")
+    return folder
+
+
+def offer_plain(executed: Path, site: Path) -> Path:
+    """Let the download button of a notebook's page give what `plain` makes of it.
+
+    Args:
+        executed: the notebook.
+        site: the folder with its page.
+
+    Returns:
+        What the button gives.
+    """
+    import nbformat
+
+    place = f"book/_executed/{executed.stem}"
+    numbers = caption_numbers((site / f"{place}.html").read_text(encoding="utf-8"))
+    text = nbformat.writes(plain(nbformat.read(executed, as_version=4), numbers))
+    download = site / "_sources" / f"{place}.ipynb"
+    download.write_text(text, encoding="utf-8")
+    return download
 
 
 def fetch_tables(report: Callable[[str], None] = print) -> None:
@@ -241,11 +353,19 @@ def lay_out(report: Callable[[str], None] = print) -> Path:
     site = BUILD / "html"
     for folder in (site, BUILD / ".doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
+    _jupyter_book(paths.REPOSITORY, "-W", "-n", "--keep-going")
+    for executed in sorted(EXECUTED.glob("*.ipynb")):
+        offer_plain(executed, site)
+    report(f"site: built in {time.perf_counter() - start:.0f} s")
+    return site / "index.html"
+
+
+def _jupyter_book(source: Path, *options: str) -> None:
+    """Run Jupyter Book in a folder; NasreproError with what it said if it fails."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    options = ["build", str(paths.REPOSITORY), "-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "build", str(source), "-q", *options], capture_output=True, text=True
+    )
     if done.returncode != 0:
         said = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr or done.stdout)  # no colours
         raise NasreproError(f"Jupyter Book found problems:\n{said}")
-    report(f"site: built in {time.perf_counter() - start:.0f} s")
-    return site / "index.html"

@@ -3,14 +3,17 @@
 import io
 import json
 import sys
-from pathlib import Path
-from typing import Annotated
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nasrepro.errors import ConfigError, DataError, NasreproError
+from nasrepro.errors import ConfigError, DataError, NasreproError, meant
 from nasrepro.paths import make_variables_absolute
 from nasrepro.studies import NAMES
+
+if TYPE_CHECKING:  # imports torch: slow
+    from nasrepro.studies.results import Plan
 
 # Commands import what they need themselves, so that help and short commands start at once.
 app = typer.Typer(
@@ -37,6 +40,9 @@ for name, group in (
 
 Study = Annotated[
     str, typer.Argument(metavar="STUDY", help=f"Name of the study: {', '.join(NAMES)}.")
+]
+StudyIfAny = Annotated[
+    str | None, typer.Argument(metavar="STUDY", help="Name of the study; none lists them.")
 ]
 Profile = Annotated[
     str,
@@ -79,15 +85,41 @@ def main() -> None:
         raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"nasrepro {version('nasrepro')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 @data.command("list")
 def data_list() -> None:
-    """Every external file: its size, licence, and whether it is on this machine."""
+    """Every external file: its size, licence, and whether it is on this machine; other tables."""
+    from nasrepro.benchmarks import OFFICIAL, available_tables, selfmade
     from nasrepro.data.sources import SOURCES, locate
 
     for source in SOURCES.values():
         where = locate(source) or "not here"
         print(f"{source.name:18} {source.bytes:>13,} bytes  {source.licence:12}  {where}")
         print(f"{'':18} {source.description}")
+    here = available_tables()
+    for name, files in OFFICIAL.items():
+        print(f"{name:18} {'here' if name in here else 'not here'}")
+        print(f"{'':18} Read from {' or '.join(files)}, in $NASREPRO_DATA.")
+    for name in dict.fromkeys((selfmade.NAME, *selfmade.available())):
+        print(f"{name:18} {'here' if name in here else 'not here'}")
+        print(f"{'':18} A benchmark of our own: nasrepro bench info {name}.")
 
 
 @data.command("fetch")
@@ -95,15 +127,24 @@ def data_fetch(
     names: Annotated[list[str], typer.Argument(help="Names, as `data list` shows them.")],
 ) -> None:
     """Get files from $NASREPRO_DATA, the cache or the network, and check them."""
+    from nasrepro.benchmarks import TABLES, load_table
     from nasrepro.data.images import NAMES, load_images
-    from nasrepro.data.sources import fetch
+    from nasrepro.data.sources import SOURCES, fetch
 
     for name in names:
         if name in NAMES:
             load_images(name)
             print(f"{name}: ready")
+        elif name in SOURCES:
+            print(f"{name}: {fetch(SOURCES[name])}")
+        elif name in TABLES:
+            load_table(name)
+            print(f"{name}: ready")
         else:
-            print(f"{name}: {fetch(_source(name))}")
+            known = list(dict.fromkeys((*SOURCES, *NAMES, *TABLES)))
+            raise ConfigError(
+                f"unknown file {name!r}{meant(name, known)}; the files are {', '.join(known)}"
+            )
 
 
 @data.command("verify")
@@ -126,21 +167,16 @@ def data_verify() -> None:
         raise typer.Exit(1)
 
 
-def _source(name: str):
-    from nasrepro.data.sources import SOURCES
-
-    if name not in SOURCES:
-        raise ConfigError(f"unknown file {name!r}; the files are {', '.join(SOURCES)}")
-    return SOURCES[name]
-
-
 @space.command("counts")
 def space_counts(
-    name: Annotated[str, typer.Argument(help="Name of the space: nb101, nb201 or macro.")],
+    name: Annotated[str | None, typer.Argument(help="Name of the space; none lists them.")] = None,
 ) -> None:
     """Sizes of a search space and its subspaces, counted by enumeration: CSV of name,count."""
-    from nasrepro.spaces import counts
+    from nasrepro.spaces import SPACES, counts
 
+    if name is None:
+        print("\n".join(f"{known:6} {space.TITLE}" for known, space in SPACES.items()))
+        return
     counted = counts(name)
     rows = (f'"{part}",{count}' if "," in part else f"{part},{count}" for part, count in counted)
     _print_data("\n".join(["name,count", *rows, ""]))
@@ -148,18 +184,24 @@ def space_counts(
 
 @runs.command("list")
 def runs_list() -> None:
-    """Every stored run: key, status, kind, data set, cell or subspace, network, seed, seconds."""
+    """Every stored run: key, status, kind, data set, cell or subspace, network, seed, seconds.
+
+    The second column says whose store it lies in: the book's or your own.
+    """
+    from nasrepro.paths import book_results
     from nasrepro.runs.kinds import KINDS, store_of
     from nasrepro.studies.results import seconds
 
     for kind in KINDS:
-        for record in store_of(kind).records():
+        store = store_of(kind)
+        for record in store.records():
             config = record.config
+            place = store.path(record.key)
+            whose = "book" if place.is_relative_to(book_results()) else "own"
             part = getattr(config, "cell", None) or config.subspace
             print(
-                f"{record.key}  {record.status:8}  {kind.name}  {config.data.name}  {part!s:22}  "
-                f"{config.net!s:34}  seed {config.seed}  "
-                f"{seconds(record):6.0f} s"
+                f"{record.key}  {whose:4}  {record.status:8}  {kind.name}  {config.data.name}  "
+                f"{part!s:22}  {config.net!s:34}  seed {config.seed}  {seconds(record):6.0f} s"
             )
 
 
@@ -202,20 +244,43 @@ def runs_show(
     print(json.dumps(head_values(record) | arrays, indent=2))
 
 
+@study.command("list")
+def study_list() -> None:
+    """The studies: what each asks, how many runs of its profiles are stored, its notebook."""
+    from nasrepro.book import notebook_of
+    from nasrepro.studies import question
+    from nasrepro.studies import study as find
+    from nasrepro.studies.results import count_stored
+
+    for name in NAMES:
+        counted = {profile: count_stored(name, profile) for profile in find(name).PROFILES}
+        stored = ", ".join(f"{profile} {of[0]} of {of[1]}" for profile, of in counted.items())
+        print(f"{name}\n    {question(name)}\n    runs stored: {stored}")
+        print(f"    notebook: {notebook_of(name) or 'none yet'}")
+
+
 @study.command("plan")
 def study_plan(
-    name: Study, profile: Profile = "cpu", seeds: Seeds = None, workers: Workers = 1
+    name: StudyIfAny = None, profile: Profile = "cpu", seeds: Seeds = None, workers: Workers = 1
 ) -> None:
     """How many runs a study has, how many are stored, how long the missing ones will take."""
     from nasrepro.studies.results import plan
 
-    planned = plan(name, profile, seeds)
+    if name is None:
+        return study_list()
+    _print_plan(name, profile, plan(name, profile, seeds), max(workers, 1))
+
+
+def _print_plan(name: str, profile: str, planned: "Plan", at_once: int | None) -> None:
+    """What of a study is stored, and how long the rest will take with so many runs at once."""
+    from nasrepro.progress import duration
+
     total = len(planned.stored) + len(planned.missing)
     print(f"{name}, profile {profile}: {total} runs, {len(planned.stored)} stored")
     seconds, unknown = planned.seconds_missing()
     if known := len(planned.missing) - unknown:
-        at_once = max(workers, 1)
-        print(f"{known} to compute, about {_duration(seconds / at_once)} with {at_once} at a time")
+        at_once = at_once or 1
+        print(f"{known} to compute, about {duration(seconds / at_once)} with {at_once} at a time")
     if unknown:
         print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
     for precision, count in planned.precisions().items():
@@ -229,7 +294,7 @@ def study_plan(
 
 @study.command("status")
 def study_status(
-    name: Study,
+    name: StudyIfAny = None,
     profile: Profile = "cpu",
     seeds: Seeds = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -238,6 +303,8 @@ def study_status(
     from nasrepro.studies.results import plan
     from nasrepro.train import multiplies_bfloat16
 
+    if name is None:
+        return study_list()
     planned = plan(name, profile, seeds)
     seconds, unknown = planned.seconds_missing()
     status = {
@@ -275,11 +342,27 @@ def study_run(
     device: Device = "cpu",
     scheduler: Scheduler = None,
 ) -> None:
-    """Compute the runs a study lacks and keep them; safe to interrupt and to run again."""
-    from nasrepro.studies.results import compute_missing
+    """Compute the runs a study lacks and keep them; safe to interrupt and to run again.
 
-    compute_missing(name, profile, seeds, _at_once(workers, scheduler), device, scheduler)
+    They go to $NASREPRO_RESULTS, else to your cache: not between those of the published book.
+    """
+    from nasrepro.book import notebook_of
+    from nasrepro.paths import results_dir
+    from nasrepro.studies.results import compute_missing, plan
+
+    at_once = _at_once(workers, scheduler)
+    planned = plan(name, profile, seeds)
+    _print_plan(name, profile, planned, at_once)
+    if planned.missing:
+        compute_missing(name, profile, seeds, at_once, device, scheduler)
+        print(f"computed {len(planned.missing)} runs; their records are in {results_dir()}")
+    else:
+        print("nothing to compute")
     study_collect(name, profile)
+    look = f"nasrepro study table {name} --profile {profile}"
+    if notebook := notebook_of(name):
+        look += f", or as a page: nasrepro book run {notebook} -p profile={profile}"
+    print(f"to look: {look}")
 
 
 @study.command("collect")
@@ -292,16 +375,21 @@ def study_collect(
 ) -> None:
     """Store the statistics of the runs there are; studies share runs, so better of all studies."""
     from nasrepro.studies import study as find
-    from nasrepro.studies.results import compute_statistics, plan, save_statistics
+    from nasrepro.studies.results import collect, count_stored
 
-    begun = [n for n in NAMES if profile in find(n).PROFILES and plan(n, profile).stored]
+    begun = [n for n in NAMES if profile in find(n).PROFILES and count_stored(n, profile)[0]]
     for study_name in begun if name is None else [name]:
-        save_statistics(study_name, profile, compute_statistics(study_name, profile))
+        folder = collect(study_name, profile)
+        print(
+            f"statistics of {study_name}: {folder}"
+            if folder
+            else f"all runs of {study_name} that are stored are the book's, and so its statistics"
+        )
 
 
 @study.command("table")
 def study_table(
-    name: Study,
+    name: StudyIfAny = None,
     table: Annotated[str | None, typer.Argument(help="Name of a table; none lists them.")] = None,
     profile: Profile = "cpu",
 ) -> None:
@@ -310,7 +398,9 @@ def study_table(
     from nasrepro.studies.results import table as make
     from nasrepro.studies.results import to_csv
 
-    if table is None:
+    if name is None:
+        study_list()
+    elif table is None:
         print("\n".join(find(name).TABLES))
     else:
         _print_data(to_csv(make(name, profile, table)))
@@ -334,6 +424,7 @@ def bench_build(
     scheduler: Scheduler = None,
 ) -> None:
     """Train the cells that are missing and pack them; safe to interrupt and to run again."""
+    from nasrepro.benchmarks import selfmade
     from nasrepro.runs.bench import build, define, find
 
     if changes and like is None:
@@ -342,6 +433,8 @@ def bench_build(
     bench = find(name) if like is None else define(name, like, pairs)
     build(bench, runs, _at_once(workers, scheduler), device, scheduler)
     bench_info(name)
+    if name in selfmade.available():
+        print(f"packed in {selfmade.location(name)}")
 
 
 @bench.command("info")
@@ -395,6 +488,16 @@ def book_build() -> None:
     print(f"open {build()}")
 
 
+@book.command("list")
+def book_list() -> None:
+    """The notebooks of the book: name, title, parameters with their defaults."""
+    from nasrepro.book import notebooks
+
+    for name, (title, parameters) in notebooks().items():
+        given = ", ".join(f"{key}={value}" for key, value in parameters.items())
+        print(f"{name:18} {title}\n{'':18} parameters: {given}")
+
+
 @book.command("run")
 def book_run(
     notebook: Annotated[str, typer.Argument(help="Name of a notebook, e.g. 01_correlations.")],
@@ -402,11 +505,12 @@ def book_run(
         list[str] | None, typer.Option("-p", help="name=value; may be given several times.")
     ] = None,
 ) -> None:
-    """Execute one notebook with your own parameters."""
-    from nasrepro.book import run
+    """Execute one notebook with your own parameters, and lay it out as a page."""
+    from nasrepro.book import publish, run
 
-    pairs = dict(_pair(text) for text in parameters or [])
-    print(f"wrote {Path(run(notebook, pairs))}")
+    executed = run(notebook, dict(_pair(text) for text in parameters or []))
+    page = publish(executed)
+    print(f"open {page}, or {executed} in Jupyter")
 
 
 def _print_data(text: str) -> None:
@@ -430,8 +534,3 @@ def _pair(text: str) -> tuple[str, object]:
 def _at_once(workers: int | None, scheduler: str | None) -> int:
     """The runs at once that are meant where none are said: see `RunsAtOnce`."""
     return workers if workers is not None else 0 if scheduler else 1
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

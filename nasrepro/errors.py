@@ -1,5 +1,8 @@
 """Errors that people read: what was expected, what was found, what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class NasreproError(Exception):
     """A problem the reader can mend; the command line prints it without a traceback."""
@@ -11,6 +14,16 @@ class DataError(NasreproError):
 
 class ConfigError(NasreproError):
     """A setting or a name that nasrepro does not know."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What was probably meant by a name that nobody knows, to set behind it; often nothing.
+
+    >>> meant("regrets", ["correlations", "regret"])
+    ' (did you mean regret?)'
+    """
+    close = get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 class NoSolutionError(NasreproError, ValueError):

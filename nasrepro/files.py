@@ -35,14 +35,6 @@ def naming(file: Path | str) -> Iterator[None]:
         raise DataError(f"cannot read {file} ({error.strerror or error})") from None
 
 
-def exists(path: Path) -> bool:
-    """Whether something is there, as far as the system lets us look."""
-    try:
-        return path.exists()
-    except OSError:  # e.g. in a folder that we may not search
-        return False
-
-
 @contextmanager
 def writing_cache() -> Iterator[None]:
     """Keep something in the cache; where that cannot be, say so once and go on without it."""

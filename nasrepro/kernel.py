@@ -58,7 +58,7 @@ def run_cells(node: Any, parameters: Mapping[str, Any], name: str, failed: Path)
                 written,
                 dict(parameters),
                 kernel_name=SPEC["name"],
-                progress_bar=False,
+                progress_bar={"desc": name, "disable": None},  # None: unless it is no terminal
                 cwd=paths.REPOSITORY,
                 start_timeout=PATIENCE,
                 iopub_timeout=PATIENCE,

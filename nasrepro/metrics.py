@@ -110,10 +110,10 @@ def partial_spearman(predicted: ArrayLike, truth: ArrayLike, given: ArrayLike) -
         truth: stand-alone accuracies, shape (n,).
         given: e.g. parameter counts, shape (n,).
 
-    r_pt is 0.8, r_pg and r_tg are 0.6 and 0.8: 0.32 / (0.8 * 0.6)
+    r_pt and r_tg are 0.8, r_pg is 0.4: 0.48 / sqrt(0.84 * 0.36)
 
     >>> round(partial_spearman([1, 2, 3, 4], [2, 1, 3, 4], [3, 1, 2, 4]), 4)
-    0.6667
+    0.8729
     """
     of_pair = spearman(predicted, truth)
     of_predicted, of_truth = spearman(predicted, given), spearman(truth, given)

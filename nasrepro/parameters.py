@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 from nasrepro.studies import study
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -38,7 +38,7 @@ def check_parameters(notebook: str, known: Mapping[str, Any], given: Mapping[str
     for name, value in given.items():
         if name not in known:
             raise ConfigError(
-                f"{notebook} has no parameter {name}; "
+                f"{notebook} has no parameter {name}{meant(name, known)}; "
                 f"its parameters are {', '.join(known) or 'none'}"
             )
         kind = type(known[name])

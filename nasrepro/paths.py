@@ -18,9 +18,40 @@ def make_variables_absolute() -> None:
     os.environ.update({name: str(folder) for name in VARIABLES if (folder := _named(name))})
 
 
+def book_results() -> Path:
+    """The store behind the published book, which is part of the repository."""
+    return REPOSITORY / "results"
+
+
 def results_dir() -> Path:
-    """Folder of the tracked records (`$NASREPRO_RESULTS`, else `results/` of the repository)."""
-    return _named("NASREPRO_RESULTS") or REPOSITORY / "results"
+    """The store that a command writes to: `$NASREPRO_RESULTS`, else `results/` of the cache.
+
+    So the book's own store is only written by who names it.
+    """
+    return _named("NASREPRO_RESULTS") or cache_dir() / "results"
+
+
+def results_dirs() -> tuple[Path, ...]:
+    """The stores that a command reads; the first that has something counts.
+
+    A store that `$NASREPRO_RESULTS` names stands alone; else the book's lies behind one's own.
+    """
+    return (results_dir(),) if _named("NASREPRO_RESULTS") else (results_dir(), book_results())
+
+
+def result(*parts: str) -> Path:
+    """Where a file or folder of the results is read: in the first store that has it.
+
+    If none has it, the path is where it would be written.
+    """
+    places = [folder.joinpath(*parts) for folder in results_dirs()]
+    return next(filter(exists, places), places[0])
+
+
+def use_book_results() -> None:
+    """Let this process and those it starts use the book's store, unless a store is named."""
+    if _named("NASREPRO_RESULTS") is None:
+        os.environ["NASREPRO_RESULTS"] = str(book_results())
 
 
 def cache_dir() -> Path:
@@ -31,6 +62,22 @@ def cache_dir() -> Path:
 def data_dir() -> Path | None:
     """Folder of data files the user already has (`$NASREPRO_DATA`), or None."""
     return _named("NASREPRO_DATA")
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there, as far as the system lets us look."""
+    try:
+        return path.exists()
+    except OSError:  # e.g. in a folder that we may not search
+        return False
+
+
+def files(folder: Path, pattern: str) -> list[Path]:
+    """What in a folder has such a name, sorted, as far as the system lets us look."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _named(variable: str) -> Path | None:

@@ -24,6 +24,7 @@ from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.pages import generated
+from nasrepro.paths import book_results
 from nasrepro.runs import bench as bench_module
 from nasrepro.runs import setup as run_setup
 from nasrepro.runs.bench import (
@@ -738,12 +739,29 @@ def test_the_noise_ceiling_is_the_root_of_the_agreement_of_seeds(monkeypatch):
     assert "0.25 [0.09, 0.36]" in lines[at + 2]
 
 
+def test_what_the_book_has_of_a_benchmark_stays_as_it_is(tmp_path, monkeypatch, computed):
+    """More runs of it go to one's own store, and there the whole file."""
+    build(TINY, runs=2)
+    monkeypatch.setattr(bench_module.selfmade.paths, "REPOSITORY", tmp_path)
+    monkeypatch.delenv("NASREPRO_RESULTS")
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    published = selfmade.location("tiny")
+    before = published.read_bytes()
+    assert published.is_relative_to(tmp_path / "results")
+    build(TINY, runs=0)
+    assert not (tmp_path / "cache").exists()
+    build(TINY)
+    assert len(computed) == 6 and progress(TINY).packed == 6
+    assert selfmade.location("tiny").is_relative_to(tmp_path / "cache")
+    assert published.read_bytes() == before and selfmade.available() == ("tiny",)
+
+
 # ---- the one that comes with the project
 
 
 @pytest.fixture
 def committed(monkeypatch) -> Bench:
-    monkeypatch.delenv("NASREPRO_RESULTS")
+    monkeypatch.setenv("NASREPRO_RESULTS", str(book_results()))
     if not selfmade.location(selfmade.NAME).exists():
         pytest.skip("the packed file is not built yet")
     return BENCHES[selfmade.NAME]
@@ -801,7 +819,7 @@ def test_a_benchmark_from_the_command_line(capsys, results, computed):
     assert code == 0
     assert "4 of 4 runs stored (4 packed, 0 diverged), 2 of 2 cells complete" in out
     assert "between seeds" in out and "digits-test-1" in out
-    assert call(capsys, "info", "mine")[1] == out
+    assert call(capsys, "info", "mine")[1] + f"packed in {results / 'mine.parquet'}\n" == out
     assert json.loads(call(capsys, "info", "mine", "--json")[1])["train"]["epochs"] == 1
     assert "mine" in call(capsys, "info")[1]
     assert call(capsys, "verify")[0] == 0

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from nasrepro import benchmarks, book, cli, kernel, metrics, paths
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.parameters import check_parameters
+from nasrepro.paths import REPOSITORY
 from nasrepro.studies import correlations
+from nasrepro.studies import results as study_results
 
 PATIENCE = 120  # seconds; only a test that fails waits so long
 
@@ -35,6 +38,8 @@ number = 1
 
 # %%
 """
+
+PARAMETERS = "profile = 'cpu'; workers = 0; device = 'cpu'"
 
 # Papermill and the Jupyter client use what newer Pythons and libraries deprecate.
 pytestmark = pytest.mark.filterwarnings(
@@ -85,6 +90,53 @@ def test_parameters_are_injected_and_hidden(workspace):
     assert str(workspace) not in path.read_text(), "no path of this machine goes on a page"
 
 
+def test_an_executed_notebook_is_a_page_and_an_ordinary_notebook(workspace):
+    """Its links to other pages lead to the built book."""
+    write_notebook(
+        "01_tiny",
+        "from IPython.display import Markdown\nfrom myst_nb import glue\n"
+        "glue('answer', Markdown(f'{number + 1}'), display=False)\n"
+        "# %% [markdown]\n# # Title\n#\n# It is {glue:md}`answer`: {doc}`what <../status>`.\n",
+    )
+    shutil.copy(REPOSITORY / "_config.yml", workspace)
+    hidden = shutil.ignore_patterns("_executed", "__pycache__")
+    shutil.copytree(REPOSITORY / "book", workspace / "book", ignore=hidden)
+    executed = book.run("01_tiny", {"number": 41})
+    built = book.BUILD / "html" / "book" / "status.html"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    assert book.publish(executed) == book.BUILD / "runs" / "01_tiny" / "index.html"
+    page = book.BUILD / "runs" / "01_tiny" / "book" / "_executed" / "01_tiny.html"
+    text = page.read_text()
+    assert "<p>It is 42: <a" in text
+    (link,) = re.findall(r'href="([^"]*status.html)"', text)
+    assert (page.parent / link).resolve() == built
+    cells = json.loads(executed.read_text())["cells"]
+    assert "It is 42: what." in "".join(cells[-1]["source"])
+    assert not any(cell.get("outputs") for cell in cells)
+    (download,) = (book.BUILD / "runs" / "01_tiny" / "_sources").rglob("*.ipynb")
+    assert download.read_bytes() == executed.read_bytes()
+
+
+def test_runs_that_a_notebook_asks_for_are_computed_before(workspace, monkeypatch):
+    write_notebook("01_regret", "print(profile, workers)\n")
+    source = book.NOTEBOOKS / "01_regret.py"
+    source.write_text(source.read_text().replace("number = 1", PARAMETERS))
+    asked: list[tuple] = []
+    monkeypatch.setattr(study_results, "compute_missing", lambda *words: asked.append(words))
+    monkeypatch.setattr(book, "execute_notebook", lambda *words: asked.append(words[1:2]))
+    book.run("01_regret", {})
+    book.run("01_regret", given := {"workers": 2, "profile": "smoke"})
+    assert asked == [({},), ("regret", "smoke", None, 2, "cpu"), (given,)]
+
+
+def test_the_book_shows_its_own_store_whatever_somebody_ran(workspace, monkeypatch):
+    monkeypatch.setattr(book, "_build", lambda report: paths.results_dirs())
+    for variable, store in (("", "results"), (str(workspace / "mine"), "mine")):
+        monkeypatch.setenv("NASREPRO_RESULTS", variable)
+        assert book.build(print) == (workspace / store,)
+
+
 @pytest.mark.slow
 def test_studies_are_executed_with_the_smallest_profile(tmp_path, monkeypatch):
     """A page made for what the book shows must not fail on what a newcomer runs first."""
@@ -103,7 +155,7 @@ def start(workspace) -> Iterator[Callable[[str], subprocess.Popen]]:
     places = (
         f"workspace = paths.REPOSITORY = Path({str(workspace)!r})\n"
         "book.NOTEBOOKS, book.BUILD = workspace / 'notebooks', workspace / '_build'\n"
-        "book.fetch_tables = lambda: None\n"
+        "book.fetch_tables = lambda report: None\n"
     )
     running = []
 
@@ -215,6 +267,7 @@ def test_a_relative_folder_is_the_same_in_the_kernel(workspace, monkeypatch):
     monkeypatch.chdir(workspace / "here")
     monkeypatch.setenv("NASREPRO_RESULTS", "records")
     monkeypatch.setenv("NASREPRO_DATA", "")
+    monkeypatch.setattr(book, "publish", lambda executed: executed)
     monkeypatch.setattr(sys, "argv", ["nasrepro", "book", "run", "01_tiny"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
@@ -225,7 +278,10 @@ def test_a_relative_folder_is_the_same_in_the_kernel(workspace, monkeypatch):
 
 def test_unknown_parameter_is_an_error(workspace):
     write_notebook("01_tiny", "print(number)\n")
-    with pytest.raises(ConfigError, match=r"no parameter nmuber; its parameters are number"):
+    with pytest.raises(
+        ConfigError,
+        match=r"no parameter nmuber \(did you mean number\?\); its parameters are number",
+    ):
         book.run("01_tiny", {"nmuber": 2})
 
 
@@ -247,7 +303,7 @@ def test_unknown_parameter_is_an_error(workspace):
 def test_values_of_parameters_are_checked_before_anything_else(
     monkeypatch, notebook, parameter, value, sentence
 ):
-    monkeypatch.setattr(book, "fetch_tables", lambda: pytest.fail("it fetched tables"))
+    monkeypatch.setattr(book, "fetch_tables", lambda report: pytest.fail("it fetched tables"))
     with pytest.raises(ConfigError, match=f"{notebook}: {re.escape(sentence)}"):
         book.run(notebook, {parameter: value})
 
@@ -288,11 +344,8 @@ def test_build_executes_only_what_changed(workspace, monkeypatch):
     book.build(said.append)
     notebook.write_text(notebook.read_text().replace("first", "second"))
     book.build(said.append)
-    assert [line.split(": ")[1].split(" ")[0] for line in said] == [
-        "executed",
-        "nothing",
-        "executed",
-    ]
+    words = [line.split(": ")[1].split(" ")[0] for line in said]
+    assert words == ["being", "executed", "nothing", "being", "executed"]
     assert outputs(book.EXECUTED / "01_tiny.ipynb") == ["second\n"]
     assert not (book.EXECUTED / "00_gone.ipynb").exists(), "its notebook is gone"
 

@@ -14,6 +14,7 @@ import pytest
 from test_runs import made_up
 
 from nasrepro import cli
+from nasrepro.benchmarks import TABLES
 from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
@@ -123,7 +124,7 @@ def test_runs_of_all_spaces_are_listed(capsys, results_folder):
     code, out, _ = call(capsys, "runs", "list")
     assert code == 0
     for config in configs:
-        assert f"{config.key}  ok" in out and f"{config.net}" in out
+        assert f"{config.key}  own   ok" in out and f"{config.net}" in out
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def test_runs_of_all_spaces_are_listed(capsys, results_folder):
         (["space", "counts", "nb301"], "the spaces are nb101, nb201"),
         (["study", "plan", "regrets"], "the studies are correlations, training-tricks, regret"),
         (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
+        (["study", "run", "regrets"], "(did you mean regret?)"),
         (["data", "fetch", "mnist"], "nb201-200epochs"),
         (["runs", "show", "ffff"], "nasrepro runs list"),
         (["book", "run", "nothing"], "01_correlations"),
@@ -143,6 +145,40 @@ def test_wrong_names_answer_with_the_possible_ones(capsys, results_folder, words
     assert code == 2
     assert answer in err
     assert "Traceback" not in err and out == ""
+
+
+@pytest.mark.parametrize("words", [["study", "status"], ["study", "plan"], ["study", "list"]])
+def test_without_a_name_the_studies_are_listed(capsys, results_folder, words):
+    code, out, _ = call(capsys, *words)
+    assert code == 0
+    assert "runs stored: smoke 0 of 24, cpu 0 of 201" in out and "notebook: 03_regret" in out
+
+
+def test_other_choices_are_listed(capsys):
+    assert call(capsys, "space", "counts")[1].startswith("nb101  NAS-Bench-101\nnb201 ")
+    out = call(capsys, "book", "list")[1]
+    assert "01_correlations    1. Rank correlations" in out and "workers=0" in out
+    assert call(capsys, "--version")[1] == f"nasrepro {importlib.metadata.version('nasrepro')}\n"
+
+
+def test_every_table_of_the_status_page_can_be_asked_for(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+    listed = {line.split()[0] for line in call(capsys, "data", "list")[1].splitlines()}
+    assert set(TABLES) <= listed
+    code, _, err = call(capsys, "data", "fetch", "nb101-official")
+    assert code == 1 and "nasbench_only108.tfrecord" in err and err.count("\n") == 1
+    assert call(capsys, "data", "fetch", "nb201-selfmade")[1] == "nb201-selfmade: ready\n"
+
+
+def test_a_study_with_nothing_to_do_says_so_and_leaves_the_book(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("NASREPRO_RESULTS")
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+    code, out, _ = call(capsys, "study", "run", "correlations", "--profile", "own")
+    assert code == 0 and "3 runs, 3 stored\n" in out and "\nnothing to compute\n" in out
+    assert "are the book's, and so its statistics" in out
+    assert out.endswith("nasrepro book run 01_correlations -p profile=own\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_status_of_an_empty_store_as_json(capsys, results_folder):

@@ -122,8 +122,18 @@ def test_without_a_data_folder_the_cache_is_used(monkeypatch, site):
 
 def test_a_data_folder_that_does_not_exist_is_an_error(folders, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(folders / "typo"))
-    with pytest.raises(DataError, match=r"\$NASREPRO_DATA is .*typo, which is not a folder"):
+    with pytest.raises(
+        DataError, match=r"\$NASREPRO_DATA is .*typo, which is not a folder that can be searched"
+    ):
         sources.fetch(table())
+
+
+@pytest.mark.parametrize("name", ["exists", "access"])
+def test_a_data_folder_that_cannot_be_searched_is_an_error(monkeypatch, name):
+    """Itself, or what leads to it: as the system answers whoever is not root."""
+    monkeypatch.setattr(sources if name == "exists" else sources.os, name, lambda *asked: False)
+    with pytest.raises(DataError, match=r"not a folder that can be searched; correct it"):
+        sources.locate(table())
 
 
 @pytest.mark.parametrize("where", ["data", "cache/downloads"])

@@ -576,9 +576,9 @@ def test_a_study_that_is_stored_needs_nothing(study, monkeypatch):
 
 def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(study, monkeypatch):
     calls = []
-    monkeypatch.setattr(results_module, "execute", lambda *args, **more: calls.append(more))
+    monkeypatch.setattr(results_module, "execute", lambda *args: calls.append(args[-1]))
     compute_missing("correlations", "smoke", device="gpu", scheduler="tcp://host:8786")
-    assert calls == [{"scheduler": "tcp://host:8786"}]
+    assert calls == ["tcp://host:8786"]
 
 
 # ---- what a terminal shows
@@ -589,7 +589,15 @@ def test_the_bar_counts_failures_and_shows_the_largest_memory(monkeypatch, capfd
     with pytest.raises(NasreproError):
         execute_with(SEEDS, mistaken, store())
     shown = capfd.readouterr().err
-    assert "4/4" in shown and "1 failed, peak 321 MB" in shown
+    assert "100%" in shown and "4 of 4 runs; 1 failed, peak 321 MB" in shown
+
+
+def test_a_log_has_a_line_for_each_tenth_of_the_work(capfd):
+    """Where standard error is no terminal."""
+    execute_with([seeded(seed) for seed in range(20)], compute, store())
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 10 and lines[0].startswith("2 of 20 runs, about ")
+    assert lines[-1] == "20 of 20 runs; 0 failed, peak 321 MB"
 
 
 def test_many_failures_are_counted():

@@ -18,7 +18,7 @@ def test_a_variable_that_names_nothing_counts_as_unset(monkeypatch, value):
         if value is not None:
             monkeypatch.setenv(name, value)
     paths.make_variables_absolute()
-    assert paths.results_dir() == paths.REPOSITORY / "results"
+    assert paths.results_dir() == paths.cache_dir() / "results"
     assert paths.cache_dir() == platformdirs.user_cache_path("nasrepro")
     assert paths.data_dir() is None
 
@@ -45,3 +45,15 @@ def test_variables_keep_their_meaning_in_another_folder(tmp_path, monkeypatch):
 
 def folders() -> tuple[Path | None, ...]:
     return paths.results_dir(), paths.cache_dir(), paths.data_dir()
+
+
+def test_a_folder_that_may_not_be_searched_has_no_files_for_us(tmp_path, monkeypatch):
+    (tmp_path / "a.npz").touch()
+    assert paths.files(tmp_path, "*.npz") == [tmp_path / "a.npz"]
+
+    def refuse(*asked):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert paths.files(tmp_path, "*.npz") == [] and not paths.exists(tmp_path)

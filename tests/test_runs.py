@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from records import arrays, count_correct, counts
 
+from nasrepro import paths
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.canonical import canonical_json
 from nasrepro.data.images import load_images, split
@@ -646,6 +647,21 @@ def test_only_what_is_missing_is_computed(results, computed):
     assert computed[3:] == [seeded(1)]
 
 
+def test_runs_of_ones_own_do_not_lie_between_those_of_the_book(tmp_path, monkeypatch, computed):
+    execute([TINY])
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.delenv("NASREPRO_RESULTS")
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    published, own = store().path(TINY.key), seeded(1)
+    records = execute([TINY, own])
+    assert computed == [TINY, own] and store().records() == sorted(records, key=lambda r: r.key)
+    assert published.parent == tmp_path / "results" / "records" and not store().has(TINY.key)
+    assert [published] == [path for path in published.parent.iterdir() if path.is_file()]
+    assert store().has(own.key) and store().folder == tmp_path / "cache" / "results" / "records"
+    monkeypatch.setenv("NASREPRO_RESULTS", str(tmp_path / "mine"))
+    assert store().records() == [], "a store that is named stands alone"
+
+
 def test_a_config_asked_for_twice_is_computed_once(computed):
     execute([TINY, TINY, seeded(0)])
     assert computed == [TINY]
@@ -664,8 +680,8 @@ def test_a_damaged_record_stops_before_anything_is_computed(computed):
     assert computed == []
 
 
-def test_no_bar_where_there_is_no_terminal(capfd):
-    execute([TINY])
+def test_a_page_shows_no_progress(capfd):
+    execute([TINY], progress=False)
     assert capfd.readouterr() == ("", "")
 
 

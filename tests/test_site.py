@@ -12,9 +12,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 
-from nasrepro import book
+from nasrepro import book, plain
 
 SITE = book.BUILD / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("book/**/*.html"))
@@ -71,6 +72,18 @@ def test_pages_show_no_path_of_the_machine_that_built_them(page: str) -> None:
     text = (SITE / page).read_text(encoding="utf-8")
     assert str(book.paths.REPOSITORY) not in text
     assert str(Path.home()) + "/" not in text
+
+
+def test_a_page_offers_a_notebook_that_any_program_shows() -> None:
+    downloads = list((SITE / "_sources").rglob("*.ipynb"))
+    assert len(downloads) == len(list(book.NOTEBOOKS.glob("*.py")))
+    for path in downloads:
+        node = nbformat.read(path, as_version=4)
+        nbformat.validate(node)
+        kinds = {kind for cell in node.cells for o in cell.get("outputs", []) for kind in o["data"]}
+        assert not any("papermill" in kind for kind in kinds)
+        text = "".join(cell.source for cell in node.cells if cell.cell_type == "markdown")
+        assert not plain.ROLE.search(text) and "Executed with" in text
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

@@ -610,7 +610,11 @@ def test_a_training_repeated_for_other_cells_is_no_setting_that_was_tried(table)
     otherwise = replace(record, config=replace(config, evaluate=evaluate))
     train = replace(config.train, learning_rate=0.5)
     tried = replace(record, config=replace(config, train=train))
-    found = correlations.settings([record, repeated, otherwise, tried], "smoke", table)
+    # Another protocol, which with the epochs of this profile would be none.
+    train = replace(config.train, epochs=2, warmup_epochs=1)
+    warmed_up = replace(record, config=replace(config, train=train))
+    stored = [record, repeated, otherwise, tried, warmed_up]
+    found = correlations.settings(stored, "smoke", table)
     assert found[["learning_rate", "in_grid"]].to_numpy().tolist() == [
         [config.train.learning_rate, True],
         [0.5, False],

@@ -4,16 +4,31 @@ import dataclasses
 import math
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
+from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import to_dict
-from nasrepro.studies import tricks
+from nasrepro.spaces.nb201 import EDGES, Cell
+from nasrepro.studies import rankings, tricks, tricks_claims
 from nasrepro.studies.design import Factor, settings_of
 from nasrepro.studies.measure import effects
-from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, PROFILES, design
+from nasrepro.studies.tricks import (
+    BASELINES,
+    BUDGETS,
+    FACTORS,
+    FAIR,
+    PROFILES,
+    UNIFORM,
+    VARIANTS,
+    design,
+)
+
+CLAIMS = ("laube_tricks", "yu_tricks", "zhang_tricks")
 
 
 def flat(values: dict, path: str = "") -> dict:
@@ -82,9 +97,21 @@ def test_one_seed_gives_a_difference_without_interval_or_p():
     assert math.isnan(found.ci_low) and math.isnan(found.p_holm)
 
 
+def statistics_of(values: dict[str, list[float]]) -> dict[str, pd.DataFrame]:
+    """All statistics, of which only the runs have rows."""
+    empty = pd.DataFrame(columns=["setting_a", "seed_a", "setting_b", "seed_b", "spearman"])
+    exact = pd.DataFrame({"name": list(tricks_claims.COUNTED.values()), "value": 0.5, "n": 9})
+    return {
+        "runs": runs_of(values),
+        "pooled": pd.DataFrame(),
+        "agreement": empty,
+        "exact": exact,
+    }
+
+
 def test_tables_have_the_columns_that_users_ask_for():
     values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in FACTORS}}
-    tables = tricks.tables({"runs": runs_of(values)})
+    tables = tricks.tables(statistics_of(values))
     assert tuple(tables) == tricks.TABLES
     assert list(tables["factors"]) == [
         *("factor", "setting", "paper", "space", "metric"),
@@ -99,3 +126,127 @@ def test_the_baseline_is_what_the_paper_trains_with_at_a_smaller_scale():
     smaller = {"epochs", "batch_size", "crop_padding"}
     defaults = dataclasses.replace(train, **{n: getattr(type(train)(), n) for n in smaller})
     assert defaults == type(train)()  # the defaults are Laube's table 1
+
+
+# ---- what a run measures
+
+
+def test_a_perfect_ranking_finds_the_best_cells_and_prefers_nothing():
+    codes = np.random.default_rng(0).choice(15_625, 300, replace=False)
+    truth = np.random.default_rng(1).permutation(np.linspace(50, 94, 300))
+    searched = np.arange(300) < 200
+    found = rankings.ranking(truth, truth, codes, searched)
+    assert found["spearman"] == found["kendall_tau_a"] == found["tau_b_top_tenth"] == 1
+    assert found["final_accuracy"] == np.sort(truth[:200])[-3:].mean()
+    assert found["top_10_accuracy"] == 94
+    assert found["top_10_gain"] == pytest.approx(94 - (50 + 44 * (10 / 11 * 301 - 1) / 299))
+    assert found["top_10_rank"] == 5.5 / 300
+    worst = rankings.ranking(-truth, truth, codes, searched)
+    assert worst["spearman"] == worst["s_kdt"] == -1 and worst["top_10_rank"] == 295.5 / 300
+    assert rankings.biases(truth, truth, codes)["bias_conv3"] == 0
+
+
+def test_a_ranking_by_parameters_tells_nothing_beyond_them():
+    codes = np.arange(0, 15_625, 25)
+    truth = np.random.default_rng(0).normal(size=len(codes))
+    found = rankings.ranking(count_parameters(codes), truth, codes, codes < 5_000)
+    assert found["spearman_parameters"] == pytest.approx(1)
+    assert math.isnan(found["partial_spearman"])
+
+
+def test_biases_are_percentiles_by_proxy_less_those_by_truth():
+    """Four cells; the 3x3 on edge 0-3 is last by truth and first by proxy, Skip third and last."""
+    ops = ["nor_conv_3x3", "skip_connect", "none", "avg_pool_3x3"]
+    on_edge = [Cell(tuple(op if e == (0, 3) else "avg_pool_3x3" for e in EDGES)).code for op in ops]
+    proxy, truth = np.array([90, 60, 80, 70]), np.array([60, 70, 80, 90])
+    found = rankings.biases(proxy, truth, np.array(on_edge))
+    assert found["bias_conv3"] == 100
+    assert found["bias_conv3_less_skip"] == pytest.approx(100 - (0 - 100 / 3))
+    assert found["bias_convolutions"] == pytest.approx(
+        stats.spearmanr([100, -100 / 3, 0, 100 / 3 - 100], [1, 0, 0, 0]).statistic
+    )
+
+
+# ---- claims
+
+
+def test_every_claim_and_setting_that_is_judged_exists():
+    ids = {claim for file in CLAIMS for claim in read_claims(file)}
+    settings = set(settings_of(FAIR, PROFILES["cpu"].base, FACTORS))
+    judged = (tricks_claims.DIFFERENCES, tricks_claims.LEVELS, tricks_claims.RATIOS)
+    for table in judged:
+        assert set(table) <= ids
+        assert {name for of in table.values() for name in of[1:]} <= settings
+    assert set(tricks_claims.COUNTED) <= ids
+    groups = (*tricks_claims.GROUPS, tricks_claims.OTHERS, tricks_claims.DEPTHS, BUDGETS, VARIANTS)
+    assert {name for group in groups for name in group} <= settings
+    assert len(set(ids)) == sum(len(read_claims(file)) for file in CLAIMS)
+
+
+def runs_with(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
+    """By metric and setting, one value a seed."""
+    rows = [
+        (setting, seed, metric, value)
+        for (metric, setting), numbers in values.items()
+        for seed, value in enumerate(numbers)
+    ]
+    return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
+
+
+def judge_runs(values: dict[tuple[str, str], list[float]], agreement=()) -> dict:
+    statistics_ = statistics_of({}) | {"runs": runs_with(values)}
+    if len(agreement):
+        names = ["setting_a", "seed_a", "setting_b", "seed_b", "spearman"]
+        statistics_["agreement"] = pd.DataFrame(agreement, columns=names)
+    return tricks_claims.quantities(statistics_)
+
+
+def test_a_claim_about_a_difference_is_paired_by_seed():
+    found = judge_runs({("s_kdt", "WSBN"): [0.3, 0.5], ("s_kdt", UNIFORM): [0.5, 0.6, 0.1]})[
+        "yu-wsbn-s-kdt"
+    ]
+    assert found.interval().n == 2 and found.mean == pytest.approx(-0.15)
+    assert found.error == pytest.approx(0.05)
+    assert set(judge_runs({("s_kdt", "WSBN"): [0.3]})) == set(tricks_claims.COUNTED)
+
+
+def test_budgets_are_counted_from_surely_to_possibly():
+    """Rising by 1 +- 0.1 thrice and falling by as much once: one of four, surely."""
+    levels = [0, 1, 2, 3, 2]
+    noise = [-0.05, 0.05, 0.0]
+    values = {
+        (metric, budget): [sign * (level + noise[(seed + i) % 3]) for seed in range(3)]
+        for metric, sign in {
+            "spearman": 1,
+            "top_10_accuracy": 1,
+            "mean_prediction": 1,
+            "spearman_parameters": 2,
+        }.items()
+        for i, (budget, level) in enumerate(zip(BUDGETS, levels, strict=True))
+    }
+    found = judge_runs(values)
+    assert found["zhang-longer-spearman"][:3] == (1, 1, 1)
+    assert found["zhang-accuracy-judges-poorly"][:3] == (0, 0, 0)
+    assert found["zhang-longer-accuracy"].interval().mean == pytest.approx(-1)
+    number, surely, possibly, of = found["zhang-favours-large-more"]
+    assert (surely, possibly, of) == (4, 5, 5) and number in (4, 5)  # the first is about 0
+
+
+def test_seeds_agree_by_the_jackknife_over_them():
+    rho = {("spearman", UNIFORM): [0.2, 0.4, 0.3]}
+    pairs = [
+        (UNIFORM, 0, UNIFORM, 1, 0.5),
+        (UNIFORM, 0, UNIFORM, 2, 0.7),
+        (UNIFORM, 1, UNIFORM, 2, 0.9),
+    ]
+    found = judge_runs(rho, pairs)
+    assert found["zhang-consistent-seeds"].mean == pytest.approx(0.7)
+    # Without each seed 0.9, 0.7, 0.5: the error is sqrt(2 / 3 * 0.08).
+    assert found["zhang-consistent-seeds"].error == pytest.approx(math.sqrt(2 * 0.08 / 3))
+    assert found["zhang-seed"].mean == pytest.approx((0.2 + 0.1 + 0.1) / 3)
+
+
+def test_the_largest_rise_is_within_a_hyper_parameter():
+    means = dict.fromkeys((s for g in tricks_claims.GROUPS for s in g), 90.0)
+    means |= dict.fromkeys(tricks_claims.OTHERS, 89.0) | {"WSBN": 90.5, "learning rate x8": 86.0}
+    assert tricks_claims.rise_of_groups(means) == pytest.approx(4 - 0.5)

@@ -9,10 +9,19 @@ table.accuracy([cell.code], "cifar10-test-200")
 from nasrepro.benchmarks import compact, macro, nb101, nb101_official, nb201, official, selfmade
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.sources import SOURCES, fetch, locate
-from nasrepro.errors import ConfigError
-from nasrepro.files import exists
+from nasrepro.errors import ConfigError, meant
+from nasrepro.paths import exists
 
-__all__ = ["OTHERS", "TABLES", "Column", "Table", "available_tables", "load_table", "ready_tables"]
+__all__ = [
+    "OFFICIAL",
+    "OTHERS",
+    "TABLES",
+    "Column",
+    "Table",
+    "available_tables",
+    "load_table",
+    "ready_tables",
+]
 
 _READERS = {  # by the name of the source: how to read it, its columns, its space
     "nb201-200epochs": (nb201.read_csv, tuple(nb201.CSV.values()), "nb201"),
@@ -21,6 +30,8 @@ _READERS = {  # by the name of the source: how to read it, its columns, its spac
     macro.NAME: (macro.read_json, macro.COLUMNS, "macro"),
 }
 _OFFICIAL = {official.NAME: official, nb101_official.NAME: nb101_official}
+# The files that each of these is read from, one of which only a user can get.
+OFFICIAL = {official.NAME: tuple(official.READERS), nb101_official.NAME: nb101_official.FILES}
 # What others measured, and of which space.
 OTHERS = {name: space for name, (_, _, space) in _READERS.items()} | {
     official.NAME: "nb201",
@@ -47,8 +58,10 @@ def load_table(name: str) -> Table:
     if name not in _READERS:
         packed = {selfmade.NAME, *selfmade.available()}
         if name not in packed:
-            names = ", ".join([*OTHERS, *sorted(packed)])
-            raise ConfigError(f"unknown table {name!r}; the tables are {names}")
+            names = [*OTHERS, *sorted(packed)]
+            raise ConfigError(
+                f"unknown table {name!r}{meant(name, names)}; the tables are {', '.join(names)}"
+            )
         return selfmade.load(name)
     source = SOURCES[name]
     read, columns, space = _READERS[name]

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from nasrepro import paths
 from nasrepro.benchmarks import compact
 from nasrepro.benchmarks.nb201 import MEAN, SETS, column, parse_cells, require
 from nasrepro.benchmarks.table import Column, Table, complete
 from nasrepro.data.pickles import NUMBERS, restricted_load
-from nasrepro.data.sources import downloads_dir
+from nasrepro.data.sources import find_file
 from nasrepro.errors import DataError
-from nasrepro.files import exists, naming
+from nasrepro.files import naming
+from nasrepro.paths import exists
 
 NAME = "nb201-official"
 EPOCHS = 200
@@ -37,21 +37,15 @@ def columns(source: str) -> tuple[Column, ...]:
     return tuple(column(dataset, split, EPOCHS, MEAN, source) for dataset, split in SETS)
 
 
-def locate(filename: str) -> Path | None:
-    """A file or folder in `$NASREPRO_DATA`, else among the downloads, else None."""
-    folders = [folder for folder in (paths.data_dir(), downloads_dir()) if folder]
-    return next((path for folder in folders if exists(path := folder / filename)), None)
-
-
 def first_available(table: str, filenames: Iterable[str]) -> str | None:
     """The first file that was converted to the table before or is on this machine, else None."""
-    ready = (name for name in filenames if exists(compact.location(table, name)) or locate(name))
+    ready = (name for name in filenames if exists(compact.location(table, name)) or find_file(name))
     return next(ready, None)
 
 
 def require_file(filename: str, table: str, filenames: Iterable[str], origin: str) -> Path:
     """Where a file lies that only a user can get; DataError that says whence if it is not here."""
-    path = locate(filename)
+    path = find_file(filename)
     if path is None:
         raise DataError(
             f"{table} needs {' or '.join(filenames)}, from {origin}; "

@@ -24,6 +24,7 @@ from nasrepro.files import naming
 from nasrepro.rounding import mean_share
 from nasrepro.spaces import SPACES
 
+FOLDER = "bench"  # of the results
 NAME = "nb201-selfmade"  # the one that comes with the project
 SCHEMA = 2  # raised when a file of the same columns means something else
 METADATA = b"nasrepro"
@@ -129,13 +130,19 @@ class Curves:
 
 
 def location(name: str) -> Path:
-    """Where the packed file of a benchmark lies, or would lie."""
-    return paths.results_dir() / "bench" / f"{name}.parquet"
+    """Where the packed file of a benchmark lies, or would be written."""
+    return paths.result(FOLDER, f"{name}.parquet")
+
+
+def names_of(suffix: str) -> list[str]:
+    """Names of the benchmarks that have a file of a suffix, sorted."""
+    found = [paths.files(folder / FOLDER, f"*{suffix}") for folder in paths.results_dirs()]
+    return sorted({path.stem for files in found for path in files})
 
 
 def available() -> tuple[str, ...]:
     """Names of the packed benchmarks."""
-    return tuple(sorted(path.stem for path in location(NAME).parent.glob("*.parquet")))
+    return tuple(names_of(".parquet"))
 
 
 def to_bytes(packed: Packed) -> bytes:
@@ -244,7 +251,7 @@ def load_curves(name: str) -> Curves:
         DataError: if it was not built, is damaged, or has no complete cell.
     """
     path = location(name)
-    if not path.exists():
+    if not paths.exists(path):
         raise DataError(f"{name} is not here; build it: nasrepro bench build {name}")
     with naming(path):
         return curves(read(path))

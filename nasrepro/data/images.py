@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasrepro.data import cifar, imagenet16
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 
 NAMES = ("cifar10", "cifar100", "digits", "imagenet16-120")
 
@@ -104,7 +104,9 @@ def load_images(name: str) -> ImageSet:
         )
     if name == "digits":
         return _digits()
-    raise ConfigError(f"unknown data set {name!r}; the data sets are {', '.join(NAMES)}")
+    raise ConfigError(
+        f"unknown data set {name!r}{meant(name, NAMES)}; the data sets are {', '.join(NAMES)}"
+    )
 
 
 def split(

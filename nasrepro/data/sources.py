@@ -5,6 +5,7 @@ Whichever way it came, it is checked before it is used.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from nasrepro import paths
 from nasrepro.data import few_shot, hpo_bench, pourchot
 from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
-from nasrepro.files import exists
+from nasrepro.paths import exists
 
 
 @dataclass(frozen=True)
@@ -209,17 +210,27 @@ def locate(source: Source) -> Path | None:
         Its path in `$NASREPRO_DATA`, else in the cache, else None.
 
     Raises:
-        DataError: if `$NASREPRO_DATA` is set to something that is not a folder.
+        DataError: as `find_file`.
+    """
+    return find_file(source.filename)
+
+
+def find_file(name: str) -> Path | None:
+    """A file or folder in `$NASREPRO_DATA`, else among the downloads, else None.
+
+    Raises:
+        DataError: if `$NASREPRO_DATA` is set to something that is no folder, or cannot be searched.
     """
     folders = [downloads_dir()]
     given = paths.data_dir()
     if given is not None:
-        if not given.is_dir():
+        if not (exists(given) and given.is_dir() and os.access(given, os.X_OK)):
             raise DataError(
-                f"$NASREPRO_DATA is {given}, which is not a folder; correct it or unset it"
+                f"$NASREPRO_DATA is {given}, which is not a folder that can be searched; "
+                "correct it or unset it"
             )
         folders.insert(0, given)
-    return next((path for folder in folders if exists(path := folder / source.filename)), None)
+    return next((path for folder in folders if exists(path := folder / name)), None)
 
 
 def verify(path: Path, source: Source) -> None:

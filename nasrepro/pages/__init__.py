@@ -39,7 +39,7 @@ def prepare(name: str, profile: str, workers: int = 0, device: str = "cpu") -> "
     from nasrepro.studies.results import compute_missing
 
     if workers:
-        compute_missing(name, profile, workers=workers, device=device)
+        compute_missing(name, profile, workers=workers, device=device, progress=False)
     page = compose(read_inputs(name, profile), of_study(name))
     glue_all(page)
     return page

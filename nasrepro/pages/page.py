@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import benchmarks, claims, plots
-from nasrepro.benchmarks import nb101_official, official
+from nasrepro.benchmarks import OFFICIAL
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
 from nasrepro.pages.text import numbered_table
+from nasrepro.paths import exists
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
@@ -21,8 +22,6 @@ from nasrepro.studies.design import in_order
 from nasrepro.studies.results import Plan
 
 NOTHING = "–"  # a number that cannot be had
-# The files that a table is read from which only a user can get.
-OFFICIAL = {official.NAME: tuple(official.READERS), nb101_official.NAME: nb101_official.FILES}
 
 
 class Absent(NasreproError):
@@ -151,7 +150,7 @@ def statistics_at_hand(plan: Plan, name: str, profile: str) -> dict[str, pd.Data
     """A study's statistics: computed from records and tables, else stored, else none."""
     if plan.stored and is_here(study(name).table_of(profile)):
         return results.known_statistics(name, profile)
-    if results.statistics_dir(name, profile).is_dir():
+    if exists(results.statistics_dir(name, profile)):
         return results.stored_statistics(name, profile)
     return {}
 

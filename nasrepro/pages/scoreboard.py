@@ -7,6 +7,7 @@ import pandas as pd
 from nasrepro.claims import VERDICTS
 from nasrepro.pages import of_study
 from nasrepro.pages.page import statistics_at_hand
+from nasrepro.paths import exists
 from nasrepro.studies import results, study
 
 
@@ -30,7 +31,7 @@ def claims_of(name: str, profile: str) -> pd.DataFrame:
 
     What is stored is what `study run` and `study collect` computed; it is read in no time.
     """
-    if results.statistics_dir(name, profile).is_dir():
+    if exists(results.statistics_dir(name, profile)):
         statistics = results.stored_statistics(name, profile)
     else:
         statistics = statistics_at_hand(results.plan(name, profile), name, profile)

@@ -20,9 +20,10 @@ from nasrepro import agreement
 from nasrepro.benchmarks import OTHERS, Table, load_table, ready_tables, selfmade
 from nasrepro.benchmarks.selfmade import CURVES, Packed
 from nasrepro.canonical import canonical_json, to_csv
-from nasrepro.errors import ConfigError, DataError
+from nasrepro.errors import ConfigError, DataError, meant
 from nasrepro.evaluate import EvaluateConfig, check_fits
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.paths import exists, result, results_dir, results_dirs
 from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.execute import execute
 from nasrepro.runs.families import check_parts, family_of
@@ -226,10 +227,11 @@ def find(name: str) -> Bench:
     if name in BENCHES:
         return BENCHES[name]
     path = definition(name)
-    if not path.exists():
+    if not exists(path):
         raise ConfigError(
-            f"unknown benchmark {name!r}; there are {', '.join(names())}; make one of your own "
-            f"after another: nasrepro bench build {name} --like nb201-digits -p train.epochs=20"
+            f"unknown benchmark {name!r}{meant(name, names())}; there are {', '.join(names())}; "
+            "make one of your own after another: "
+            f"nasrepro bench build {name} --like nb201-digits -p train.epochs=20"
         )
     try:
         return from_dict(json.loads(path.read_text(encoding="utf-8")), Bench)
@@ -239,8 +241,7 @@ def find(name: str) -> Bench:
 
 def names() -> list[str]:
     """Names of the library's benchmarks and of the user's."""
-    definitions = definition(selfmade.NAME).parent.glob("*.json")
-    return [*BENCHES, *sorted(path.stem for path in definitions)]
+    return [*BENCHES, *selfmade.names_of(".json")]
 
 
 def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
@@ -258,13 +259,18 @@ def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
     if name in names() and find(name) != bench:
         raise ConfigError(f"{name} is another benchmark already; choose another name")
     if name not in names():
-        write_atomically(definition(name), canonical_json(to_dict(bench)) + "\n")
+        write_atomically(_own(f"{name}.json"), canonical_json(to_dict(bench)) + "\n")
     return bench
 
 
 def definition(name: str) -> Path:
     """Where the definition of a user's own benchmark lies."""
-    return selfmade.location(name).with_suffix(".json")
+    return result(selfmade.FOLDER, f"{name}.json")
+
+
+def _own(name: str) -> Path:
+    """Where a file or folder of a benchmark is written."""
+    return results_dir() / selfmade.FOLDER / name
 
 
 # ---- its runs
@@ -272,7 +278,8 @@ def definition(name: str) -> Path:
 
 def store(bench: Bench) -> Store:
     """The runs in the folder, one file per run."""
-    return Store(selfmade.location(bench.name).with_suffix(""), STANDALONE)
+    own, *behind = (folder / selfmade.FOLDER / bench.name for folder in results_dirs())
+    return Store(own, STANDALONE, tuple(behind))
 
 
 def build(
@@ -302,7 +309,7 @@ def build(
     done, folder = packed(bench), store(bench)
     missing = [config for config in bench.configs() if config.key not in done]
     if runs is not None:
-        missing = [c for c in missing if not folder.path(c.key).exists()][:runs]
+        missing = [c for c in missing if not exists(folder.path(c.key))][:runs]
     if missing and scheduler is None:
         check_inputs(missing, device)
     try:
@@ -317,20 +324,23 @@ def pack(bench: Bench) -> None:
     Raises:
         DataError: if a stored run is damaged or does not belong.
     """
-    done, path = packed(bench), selfmade.location(bench.name)
+    done, path = packed(bench), _own(f"{bench.name}.parquet")
     records = stored(bench, done)
-    if len(records) > len(done):
+    more = len(records) > len(done)
+    if more:
         rows = [to_row(record) for record in records]
         write_atomically(path, selfmade.to_bytes(Packed(bench.space, to_dict(bench), rows)))
+    elif not exists(path):
+        return  # all is in a store that is only read
     enough = progress(bench).complete > 1  # for a correlation
-    if enough and (len(records) > len(done) or others(bench.space)):
+    if enough and (more or others(bench.space)):
         save_statistics(bench.name)
 
 
 def packed(bench: Bench) -> dict[str, Record]:
     """The packed runs by their key; DataError if the file is damaged or they do not belong."""
     path = selfmade.location(bench.name)
-    if not path.exists():
+    if not exists(path):
         return {}
     contents = selfmade.read(path)
     if different := sorted(
@@ -450,7 +460,7 @@ def statistics(name: str) -> pd.DataFrame:
 
 def save_statistics(name: str) -> None:
     """Keep the statistics beside the packed file, for machines without the tables of others."""
-    write_atomically(selfmade.location(name).with_suffix(".csv"), to_csv(statistics(name)))
+    write_atomically(_own(f"{name}.csv"), to_csv(statistics(name)))
 
 
 def stored_statistics(name: str) -> pd.DataFrame:

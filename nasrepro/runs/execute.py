@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock
-from tqdm import tqdm
 
 from nasrepro.errors import DataError, NasreproError
+from nasrepro.progress import Progress
 from nasrepro.runs.executors import check_versions, open_executor, versions
 from nasrepro.runs.locks import lock, note_failure, unlock, wait_until_unlocked
 from nasrepro.runs.store import Store
@@ -45,8 +45,8 @@ def execute(
             process. With a scheduler, how many runs to give it at once; 0: as many as its workers
             can take now.
         device: where to compute.
-        progress: show a bar, the time left, failures and the largest memory of a run, if standard
-            error is a terminal.
+        progress: show on standard error what is done, the time left, failures and the largest
+            memory of a run.
         scheduler: address of a Dask scheduler that computes, e.g. "tcp://host:8786".
 
     Returns:
@@ -59,11 +59,9 @@ def execute(
     configs = list(configs)
     missing = [c for c in dict.fromkeys(configs) if store.load(c.key) is None]
     if missing:
-        # disable=None: no bar unless standard error is a terminal.
-        hide = None if progress else True
         with (
             open_executor(workers, device, scheduler) as (pool, slots),
-            tqdm(total=len(missing), unit="run", disable=hide) as bar,
+            Progress(len(missing), "runs", progress) as bar,
         ):
             sweep = _Sweep(compute, store, device, pool, slots, bar, deque(missing))
             sweep.run()
@@ -80,7 +78,7 @@ class _Sweep:
     device: str
     pool: Executor
     slots: int  # runs to give the executor at once
-    bar: tqdm
+    bar: Progress
     waiting: deque[Any]
     running: dict[Future, Any] = field(default_factory=dict)
     locks: dict[Any, BaseFileLock] = field(default_factory=dict)  # of what is running
@@ -168,10 +166,8 @@ class _Sweep:
 
     def show(self) -> None:
         """Bring the bar up to date."""
-        self.bar.set_postfix_str(
-            f"{len(self.failed)} failed, peak {self.peak_memory_mb:,.0f} MB", refresh=False
-        )
-        self.bar.update(self.done + len(self.failed) - self.bar.n)
+        note = f"{len(self.failed)} failed, peak {self.peak_memory_mb:,.0f} MB"
+        self.bar.update(self.done + len(self.failed), note)
 
     def check(self) -> None:
         """Raise a NasreproError if runs failed; the first one that nobody foresaw is its cause."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nasrepro.paths import results_dir
+from nasrepro.paths import results_dirs
 from nasrepro.runs import standalone, supernet
 from nasrepro.runs.record import Kind
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
@@ -28,5 +28,6 @@ def kind_of(config: Any) -> Kind:
 
 
 def store_of(kind: Kind) -> Store:
-    """The store of the runs behind the book of one kind."""
-    return Store(results_dir() / kind.folder, kind)
+    """The store of the runs of one kind."""
+    own, *behind = (folder / kind.folder for folder in results_dirs())
+    return Store(own, kind, tuple(behind))

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from nasrepro.errors import DataError
+from nasrepro.paths import files
 from nasrepro.runs.store import Store, write_atomically
 
 
@@ -62,7 +63,7 @@ def wait_until_unlocked(store: Store, key: str) -> None:
 
 def locked(store: Store) -> set[str]:
     """Keys of the runs that are being computed now, by whatever client."""
-    return {path.stem for path in _folder(store).glob("*.lock") if _is_locked(path)}
+    return {path.stem for path in files(_folder(store), "*.lock") if _is_locked(path)}
 
 
 def _is_locked(path: Path) -> bool:
@@ -82,8 +83,8 @@ def note_failure(store: Store, key: str, sentence: str) -> None:
 
 def failures(store: Store) -> dict[str, str]:
     """Why runs failed when they were last tried, by key."""
-    paths = sorted(_folder(store).glob("*.failed"))
-    return {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    noted = files(_folder(store), "*.failed")
+    return {path.stem: path.read_text(encoding="utf-8") for path in noted}
 
 
 def _file(path: Path) -> BaseFileLock:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nasrepro.errors import DataError
 from nasrepro.files import whole_file
+from nasrepro.paths import exists, files
 from nasrepro.runs.record import Kind, Record, from_bytes, to_bytes
 
 SUFFIXES = (".npz", ".json")  # as it is written now, as it was before
@@ -13,20 +14,31 @@ SUFFIXES = (".npz", ".json")  # as it is written now, as it was before
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The records of one kind in one folder.
+    """The records of one kind: in one folder, and behind it in others that are only read.
 
     Attributes:
         folder: one file per record, named by its key.
         kind: of run.
+        behind: folders where a record is looked for that `folder` lacks.
     """
 
     folder: Path
     kind: Kind
+    behind: tuple[Path, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where records are looked for."""
+        return (self.folder, *self.behind)
+
+    def has(self, key: str) -> bool:
+        """Whether the record of a key lies in its own folder, not behind it."""
+        return exists(path := self.path(key)) and path.parent == self.folder
 
     def path(self, key: str) -> Path:
         """Where the record of a key lies, or would lie."""
-        paths = [self.folder / f"{key}{suffix}" for suffix in SUFFIXES]
-        return next((path for path in paths if path.exists()), paths[0])
+        paths = [folder / f"{key}{suffix}" for folder in self.folders for suffix in SUFFIXES]
+        return next(filter(exists, paths), paths[0])
 
     def save(self, record: Record) -> Path:
         """Write a record atomically; DataError if it cannot be written."""
@@ -37,7 +49,7 @@ class Store:
     def load(self, key: str) -> Record | None:
         """The record of a key, or None if the store lacks it; DataError if its file is damaged."""
         path = self.path(key)
-        return self.read(path) if path.exists() else None
+        return self.read(path) if exists(path) else None
 
     def read(self, path: Path) -> Record:
         """Read one record file.
@@ -58,7 +70,8 @@ class Store:
 
     def stored_keys(self) -> list[str]:
         """Keys of all stored records, sorted."""
-        return sorted({path.stem for suffix in SUFFIXES for path in self.folder.glob(f"*{suffix}")})
+        found = [files(folder, f"*{suffix}") for folder in self.folders for suffix in SUFFIXES]
+        return sorted({path.stem for paths in found for path in paths})
 
     def records(self) -> list[Record]:
         """All stored records, in the order of their keys; DataError if one is damaged."""

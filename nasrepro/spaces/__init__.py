@@ -1,6 +1,6 @@
 """Search spaces: encode, parse, enumerate, sample. No torch here."""
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 from nasrepro.spaces import macro, nb101, nb201
 
 # Each has TITLE, OPERATIONS, PLACES (operations that every cell has at least), check_operations,
@@ -30,5 +30,7 @@ def counts(name: str) -> list[tuple[str, int]]:
         ConfigError: if there is no such space; it lists those there are.
     """
     if name not in SPACES:
-        raise ConfigError(f"unknown space {name!r}; the spaces are {', '.join(SPACES)}")
+        raise ConfigError(
+            f"unknown space {name!r}{meant(name, SPACES)}; the spaces are {', '.join(SPACES)}"
+        )
     return list(SPACES[name].counts())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 
 if TYPE_CHECKING:  # slow to import
     import pandas as pd
@@ -43,8 +43,15 @@ class Study(Protocol):
         ...
 
 
+def question(name: str) -> str:
+    """What a study asks, in a sentence; ConfigError as `study`."""
+    return (study(name).__doc__ or "").splitlines()[0]
+
+
 def study(name: str) -> Study:
     """The module of a study; ConfigError that lists the studies if there is none of that name."""
     if name not in MODULES:
-        raise ConfigError(f"unknown study {name!r}; the studies are {', '.join(NAMES)}")
+        raise ConfigError(
+            f"unknown study {name!r}{meant(name, NAMES)}; the studies are {', '.join(NAMES)}"
+        )
     return cast(Study, import_module(f"nasrepro.studies.{MODULES[name]}"))

@@ -317,7 +317,6 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
     """
     chosen, wanted = PROFILES[profile], nb201_design(profile)
     subspaces = {config.subspace for config in wanted}
-    shown = {name: getattr(chosen.base.train, name) for name in SHOWN}
     rows = []
     for record in records:
         config = record.config
@@ -325,7 +324,8 @@ def settings(records: Iterable[Record], profile: str, table: Table) -> pd.DataFr
             continue
         if config.subspace not in subspaces:
             continue
-        if record.status == "diverged" or replace(config.train, **shown) != chosen.base.train:
+        shown = {name: getattr(config.train, name) for name in SHOWN}
+        if record.status == "diverged" or config.train != replace(chosen.base.train, **shown):
             continue
         as_here = replace(config, cells=chosen.base.cells, evaluate=chosen.base.evaluate)
         if config != as_here and as_here in wanted:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 from nasrepro.runs.config import changed
 from nasrepro.runs.record import Record
 
@@ -90,7 +90,10 @@ def check_asked(profile: str, known: Iterable[str], seeds: int | None) -> None:
         ConfigError: if there is no such profile, or fewer than one seed is asked for.
     """
     if profile not in known:
-        raise ConfigError(f"unknown profile {profile!r}; choose from {', '.join(known)}")
+        known = list(known)
+        raise ConfigError(
+            f"unknown profile {profile!r}{meant(profile, known)}; choose from {', '.join(known)}"
+        )
     if seeds is not None and seeds < 1:
         raise ConfigError(f"at least one seed is needed, found seeds={seeds}")
 

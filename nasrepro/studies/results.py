@@ -12,8 +12,8 @@ import pandas as pd
 
 from nasrepro.benchmarks import Table, available_tables, load_table
 from nasrepro.canonical import to_csv
-from nasrepro.errors import ConfigError, DataError, NasreproError
-from nasrepro.paths import results_dir
+from nasrepro.errors import ConfigError, DataError, NasreproError, meant
+from nasrepro.paths import exists, result, results_dir
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.execute import execute
 from nasrepro.runs.kinds import KINDS, kind_of, store_of
@@ -122,6 +122,12 @@ def plan(name: str, profile: str, seeds: int | None = None) -> Plan:
     return Plan(stored, missing, computing, failed)
 
 
+def count_stored(name: str, profile: str) -> tuple[int, int]:
+    """How many runs of a study are stored, and how many it has; no record is read."""
+    configs = study(name).design(profile)
+    return sum(exists(store_of(kind_of(c)).path(c.key)) for c in configs), len(configs)
+
+
 def compute_missing(
     name: str,
     profile: str,
@@ -129,6 +135,7 @@ def compute_missing(
     workers: int = 0,
     device: str = "cpu",
     scheduler: str | None = None,
+    progress: bool = True,
 ) -> None:
     """Compute the runs of a study's design that the stores lack; see `execute`.
 
@@ -137,17 +144,17 @@ def compute_missing(
             compute; as `execute`.
     """
     configs = list(study(name).design(profile, seeds))
-    missing = [c for c in configs if not store_of(kind_of(c)).path(c.key).exists()]
+    missing = [c for c in configs if not exists(store_of(kind_of(c)).path(c.key))]
     if missing and scheduler is None:
         check_inputs(missing, device)
     for kind in KINDS:
         mine = [config for config in configs if kind_of(config) is kind]
-        execute(mine, kind.compute, store_of(kind), workers, device, scheduler=scheduler)
+        execute(mine, kind.compute, store_of(kind), workers, device, progress, scheduler)
 
 
 def statistics_dir(name: str, profile: str) -> Path:
-    """Folder of the stored statistics of a study."""
-    return results_dir() / "statistics" / name / profile
+    """Folder of the stored statistics of a study, or where they would be written."""
+    return result("statistics", name, profile)
 
 
 def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
@@ -165,6 +172,23 @@ def compute_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
     kinds = dict.fromkeys(kind_of(record.config) for record in found.stored)
     records = [record for kind in kinds for record in store_of(kind).records()]
     return study(name).statistics(records, profile, _truth(name, profile))
+
+
+def collect(name: str, profile: str) -> Path | None:
+    """Keep the statistics of the runs there are, for machines without the benchmark table.
+
+    Returns:
+        Their folder; None if no run lies in the store that is written to: then the statistics of
+        the store behind it stand.
+
+    Raises:
+        DataError: as `compute_statistics`.
+    """
+    places = [(store_of(kind_of(config)), config.key) for config in study(name).design(profile)]
+    begun = any(exists(store.path(key)) for store, key in places)
+    if begun and not any(store.has(key) for store, key in places):
+        return None
+    return save_statistics(name, profile, compute_statistics(name, profile))
 
 
 def _truth(name: str, profile: str) -> Table:
@@ -195,10 +219,12 @@ def _without_others() -> str:
     return f"without that table: {'; or '.join(ways)}"
 
 
-def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> None:
-    """Keep statistics as CSV beside the records, for machines without the benchmark table."""
+def save_statistics(name: str, profile: str, frames: dict[str, pd.DataFrame]) -> Path:
+    """Write statistics as CSV beside the records; returns their folder."""
+    folder = results_dir() / "statistics" / name / profile
     for table, frame in frames.items():
-        write_atomically(statistics_dir(name, profile) / f"{table}.csv", to_csv(frame))
+        write_atomically(folder / f"{table}.csv", to_csv(frame))
+    return folder
 
 
 def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
@@ -227,7 +253,7 @@ def known_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
     if study(name).table_of(profile) not in available_tables():
         return stored_statistics(name, profile)
     computed = compute_statistics(name, profile)
-    stored = statistics_dir(name, profile).is_dir()
+    stored = exists(statistics_dir(name, profile))
     return (stored_statistics(name, profile) if stored else {}) | computed
 
 
@@ -239,5 +265,8 @@ def table(name: str, profile: str, wanted: str) -> pd.DataFrame:
     """
     tables = study(name).tables(known_statistics(name, profile))
     if wanted not in tables:
-        raise ConfigError(f"{name} has no table {wanted!r}; its tables are {', '.join(tables)}")
+        raise ConfigError(
+            f"{name} has no table {wanted!r}{meant(wanted, tables)}; "
+            f"its tables are {', '.join(tables)}"
+        )
     return tables[wanted]

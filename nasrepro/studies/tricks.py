@@ -336,23 +336,36 @@ def exact(table: Table) -> pd.DataFrame:
     codes = table.codes
     best = codes[np.argsort(-table.accuracy(codes, OTHER_COLUMNS["cifar100"]), kind="stable")[:100]]
     with_skip = [Cell.from_code(int(c)).operations[SKIP_EDGE] == "skip_connect" for c in best]
+    classes = [
+        table.accuracy([cell.code for cell in group], COLUMN)
+        for group in per_architecture(Subspace()).groups
+    ]
     rows = [
         ("skip_gap", (no_skip[0] - no_skip[9]) - (full[0] - full[9]), len(full)),
         ("best_skip", float(np.mean(with_skip)), 100),
-        ("coverage", coverage(table), len(full)),
+        ("coverage", coverage(classes), len(full)),
     ]
     return pd.DataFrame(rows, columns=["name", "value", "n"])
 
 
-def coverage(table: Table) -> float:
-    """Kolmogorov-Smirnov distance of the truth of a connected cell and of one of a random class."""
-    groups = per_architecture(Subspace()).groups
-    codes = np.array([cell.code for group in groups for cell in group])
-    chance = np.repeat([1 / len(group) / len(groups) for group in groups], list(map(len, groups)))
-    order = np.argsort(truth := table.accuracy(codes, COLUMN))
-    last = np.append(np.diff(truth[order]) > 0, True)  # of equal accuracies
-    by_cell = np.arange(1, len(codes) + 1) / len(codes)
-    return float(np.abs(np.cumsum(chance[order]) - by_cell)[last].max())
+def coverage(groups: Sequence[np.ndarray]) -> float:
+    """Kolmogorov-Smirnov distance of two ways to draw: a member, or first a group and then one.
+
+    Args:
+        groups: the values of each group's members.
+
+    Of the values up to 1 there are one in three, and half where the group is drawn first:
+
+    >>> round(coverage([np.array([1.0]), np.array([2.0, 3.0])]), 4)
+    0.1667
+    """
+    values = np.concatenate(groups)
+    sizes = np.array([len(group) for group in groups])
+    chances = np.repeat(1 / sizes / len(groups), sizes)
+    order = np.argsort(values)
+    last = np.append(np.diff(values[order]) > 0, True)  # of equal values
+    by_member = np.arange(1, len(values) + 1) / len(values)
+    return float(np.abs(np.cumsum(chances[order]) - by_member)[last].max())
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
