@@ -578,8 +578,9 @@ TABLES = {
         "The claims of Laube's sections 4.1, 5 and 6. A claim is supported if the whole interval "
         "lies where it must, contradicted if none of it does, else undecided. n counts cells where "
         "the benchmark's table is counted, else runs (of both groups in a difference) or "
-        "subspaces. Differences have Welch's interval, those of tau_a a bootstrap interval over all resamples "
-        f"of both groups' seeds: no verdict depends on a draw. {P_VALUES} Of a bootstrap, p is no "
+        "subspaces. Differences have Welch's interval, those of tau_a a bootstrap interval over "
+        "all resamples of both groups' seeds: no verdict depends on a draw. "
+        f"{P_VALUES} Of a bootstrap, p is no "
         "smaller than its rarest resample tells.",
         lambda page: claims_table(judged(page.frames, "claims"), "ours"),
     ),
