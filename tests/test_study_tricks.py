@@ -80,7 +80,7 @@ def runs_of(values: dict[str, list[float]]) -> pd.DataFrame:
 def test_effects_are_paired_by_seed_and_corrected_over_the_family():
     """Differences .1, .2, .3 and 0, .01, -.01; the baseline's fourth seed has no partner."""
     values = {FAIR: [0.5, 0.2, 0.4, 0.9], "a": [0.6, 0.4, 0.7], "b": [0.5, 0.21, 0.39]}
-    found = effects(runs_of(values), {"a": FAIR, "b": FAIR}).set_index("setting")
+    found = effects(runs_of(values), [("a", FAIR), ("b", FAIR)]).set_index("setting")
     a, b = found.loc["a"], found.loc["b"]
     assert (a.n, a.baseline, a.value) == (3, pytest.approx(1.1 / 3), pytest.approx(1.7 / 3))
     half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
@@ -91,7 +91,7 @@ def test_effects_are_paired_by_seed_and_corrected_over_the_family():
 
 
 def test_one_seed_gives_a_difference_without_interval_or_p():
-    found = effects(runs_of({FAIR: [0.5, 0.6], "a": [0.7]}), {"a": FAIR, "unrun": FAIR})
+    found = effects(runs_of({FAIR: [0.5, 0.6], "a": [0.7]}), [("a", FAIR), ("unrun", FAIR)])
     (found,) = found.itertuples()
     assert found.setting == "a" and found.difference == pytest.approx(0.2) and found.n == 1
     assert math.isnan(found.ci_low) and math.isnan(found.p_holm)
@@ -112,7 +112,7 @@ def statistics_of(values: dict[str, list[float]]) -> dict[str, pd.DataFrame]:
 def test_tables_have_the_columns_that_users_ask_for():
     values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in FACTORS}}
     tables = tricks.tables(statistics_of(values))
-    assert tuple(tables) == tricks.TABLES
+    assert set(tables) == {n for n in tricks.TABLES if not n.startswith("published")}
     assert list(tables["factors"]) == [
         *("factor", "setting", "paper", "space", "metric"),
         *("baseline", "value", "difference", "ci_low", "ci_high", "p_holm", "n"),

@@ -3,7 +3,7 @@
 The same for every study: which runs they are, and what they are called, is in a `Design`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -200,29 +200,42 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
 
 
-def effects(runs: pd.DataFrame, baselines: Mapping[str, str]) -> pd.DataFrame:
-    """What each setting changes, metric by metric, against its baseline of the same seeds.
+def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """What each setting changes, metric by metric, against another one of the same seeds.
 
     Args:
         runs: one row a run and metric; columns setting, seed, metric, value.
-        baselines: by setting, the setting that it is compared with.
+        pairs: a setting, and the one that it is compared with.
 
     Returns:
-        Columns setting, metric, baseline and value (means over the shared seeds), difference with
-        its 95% interval over them (ci_low, ci_high), p_holm, n (pairs): p of the paired t-test, by
-        Holm's method over the settings of a metric; NaN with fewer than two pairs.
+        Columns setting, against, metric, baseline and value (means over the shared seeds),
+        difference with its 95% interval over them (ci_low, ci_high), p_holm, n (pairs of runs): p
+        of the paired t-test, by Holm's method over the pairs of settings of a metric; NaN with
+        fewer than two pairs of runs.
     """
     table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
-    rows = []
+    compared, rows = list(pairs), []
     for metric, group in table.groupby(level="metric", sort=False):
-        for setting, baseline in baselines.items():
-            pairs = group.reindex(columns=[baseline, setting]).dropna()
-            if len(pairs):
-                gains = pairs[setting] - pairs[baseline]
+        for setting, against in compared:
+            both = group.reindex(columns=[against, setting]).dropna()
+            if len(both):
+                gains = both[setting] - both[against]
                 interval = mean_interval(gains)
                 p = float(ttest_1samp(gains, 0).pvalue) if interval.low < interval.high else np.nan
-                rows.append((setting, metric, *pairs.mean()[[baseline, setting]], *interval, p))
-    names = ["setting", "metric", "baseline", "value", "difference", "ci_low", "ci_high", "n", "p"]
+                means = both.mean()[[against, setting]]
+                rows.append((setting, against, metric, *means, *interval, p))
+    names = [
+        "setting",
+        "against",
+        "metric",
+        "baseline",
+        "value",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "n",
+        "p",
+    ]
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
     return frame[[*names[:-2], "p_holm", "n"]]

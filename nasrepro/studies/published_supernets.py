@@ -4,8 +4,10 @@ They answer whether a result is only because our supernets are small. Each was t
 of NAS-Bench-201, so that a subspace is a part of its ranking, not a supernet of its own.
 """
 
+import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from nasrepro.benchmarks import Table, available_tables, few_shot_supernets, loa
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.spaces.nb201 import Subspace, connected, uses_only
-from nasrepro.studies.measure import summarise
+from nasrepro.studies.measure import effects, summarise
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 SHARE = 0.1  # of the truly best cells, within which tau is taken
@@ -124,3 +126,56 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     keys = ["setting", *GROUP]
     found = summarise(statistics["published_runs"], keys, correlation=lambda key: key[-1] != TOP)
     return {"published": found.drop(columns="failed")}
+
+
+NUMBERS = re.compile(r"(?P<channels>\d+)-(?P<batch>\d+)-(?P<epochs>\d+)(?P<balanced>-balanced)?")
+
+
+def compared(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Settings of the whole space, and those that differ in one thing, over the seeds of both.
+
+    Returns:
+        published_settings: setting, cells, metric, mean, ci_low, ci_high, n, failed;
+        published_factors: what (e.g. channels 5 to 16), setting, against, cells, metric, baseline,
+            value, difference, ci_low, ci_high, p_holm, n: see `measure.effects`; p_holm over the
+            pairs of a metric and group of cells.
+        Nothing without the supernets.
+    """
+    if "published_runs" not in statistics:
+        return {}
+    runs = statistics["published_runs"]
+    keys = ["setting", "cells", "metric"]
+    settings = summarise(runs, keys, correlation=lambda key: key[-1] != TOP)
+    pairs = differing_in_one(runs["setting"].unique())
+    frames = [
+        effects(group[["setting", "seed", "metric", "value"]], pairs).assign(cells=cells)
+        for cells, group in runs.groupby("cells", sort=False)
+    ]
+    factors = pd.concat(frames, ignore_index=True)
+    what = [pairs[pair] for pair in zip(factors["setting"], factors["against"], strict=True)]
+    factors.insert(0, "what", what)
+    columns = ["what", "setting", "against", "cells", *factors.columns.drop("cells")[3:]]
+    return {"published_settings": settings, "published_factors": factors[columns]}
+
+
+def differing_in_one(settings: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Pairs of settings that differ in one thing, the larger first, and what that is.
+
+    >>> differing_in_one(["5-64-250", "16-64-250", "16-128-250", "5-64-250-balanced"])
+    {('16-64-250', '5-64-250'): 'channels 5 to 16', ('5-64-250-balanced', '5-64-250'): \
+'balanced sampling', ('16-128-250', '16-64-250'): 'batch 64 to 128'}
+    """
+    numbers = {
+        setting: {k: int(v) if (v or "").isdigit() else bool(v) for k, v in found.items()}
+        for setting in settings
+        if (match := NUMBERS.fullmatch(setting)) and (found := match.groupdict())
+    }
+    pairs = {}
+    for (a, of_a), (b, of_b) in combinations(numbers.items(), 2):
+        changed = [name for name in of_a if of_a[name] != of_b[name]]
+        if len(changed) == 1:
+            (name,) = changed
+            low, high = sorted((a, b), key=lambda setting: numbers[setting][name])
+            of = f"{name} {numbers[low][name]} to {numbers[high][name]}"
+            pairs[high, low] = "balanced sampling" if name == "balanced" else of
+    return pairs

@@ -22,7 +22,7 @@ from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
 from nasrepro.samplers.nb201 import per_architecture
 from nasrepro.spaces.nb201 import Cell, Subspace
-from nasrepro.studies import rankings
+from nasrepro.studies import published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
     Factor,
@@ -37,8 +37,14 @@ from nasrepro.studies.rankings import BY_LOSS, SEARCHED, SKIP_EDGE
 from nasrepro.train import TrainConfig
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
-TABLES = ("runs", "pooled", "agreement", "exact", "settings", "factors")
-TEXTS = ("setting", "setting_a", "setting_b", "metric", "paper", "space", "name")
+TABLES = (
+    *("runs", "pooled", "agreement", "exact", "published_runs", "published_parameters"),
+    *("settings", "factors", "published_settings", "published_factors"),
+)
+TEXTS = (
+    *("setting", "setting_a", "setting_b", "metric", "paper", "space", "name"),
+    *("subspace", "cells", "what", "against"),
+)
 RUN = ["setting", "seed"]
 TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 SPACE = "NAS-Bench-201"
@@ -230,7 +236,8 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
             B.2 and Laube 3.2 have it;
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
             setting, or of one seed and settings that claims compare;
-        exact: name, value, n (cells): what is counted in the table alone.
+        exact: name, value, n (cells): what is counted in the table alone;
+        published_runs, published_parameters: `published_supernets.statistics`, of all cells.
     """
     wanted = design(profile)
     mine = in_order(records, wanted)
@@ -240,6 +247,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         "pooled": pooled(observations, searched_of(wanted)),
         "agreement": agreement(observations),
         "exact": exact(table),
+        **published_supernets.statistics([Subspace()]),
     }
 
 
@@ -375,11 +383,14 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         The statistics themselves, and
         settings: setting, metric, mean, ci_low, ci_high, n, failed: the values themselves;
         factors: factor, setting, paper, space, metric, baseline, value, difference, ci_low,
-            ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`).
+            ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`);
+        published_settings, published_factors: the same of published supernets, if they are known:
+            with cells (all or connected), and `what` differs instead of factor to space.
     """
     runs = statistics["runs"]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
-    return {**statistics, "settings": settings, "factors": factors(runs, FACTORS)}
+    found = {**statistics, "settings": settings, "factors": factors(runs, FACTORS)}
+    return found | published_supernets.compared(statistics)
 
 
 def correlates(metric: str) -> bool:
@@ -390,8 +401,8 @@ def correlates(metric: str) -> bool:
 def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
     """The effect of each factor, with what it changes and where it comes from."""
     by_name = {factor.name: factor for factor in known}
-    found = effects(runs, {factor.name: factor.baseline for factor in known})
-    found = found.rename(columns={"setting": "factor"})
+    found = effects(runs, ((factor.name, factor.baseline) for factor in known))
+    found = found.rename(columns={"setting": "factor"}).drop(columns="against")
     about = pd.DataFrame(
         {
             "setting": [_setting(by_name[name]) for name in found["factor"]],
