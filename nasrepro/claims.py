@@ -298,10 +298,10 @@ def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, An
             are left out: of them it is not known how they would come out under another truth.
 
     Returns:
-        Rows: claim, statement, holds if, n; edge, and the chances of "supported" and "contradicted"
-        (`edge_supported`, `edge_contradicted`) if the truth is there, at the edge of the region
-        that is nearest to the estimate; the same of `zero`, where it is not the edge, and of
-        `printed`, where the paper prints the quantity: else NaN; needed: see `needed`.
+        One row a claim, with claim, statement, holds if, n; edge, and the chances of "supported"
+        and "contradicted" (`edge_supported`, `edge_contradicted`) if the truth is there, at the
+        edge of the region that is nearest to the estimate; the same of `zero`, where it is not the
+        edge, and of `printed`, where the paper prints the quantity, else NaN; and `needed`.
     """
     rows = []
     for claim in read_claims(paper).values():

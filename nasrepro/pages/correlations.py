@@ -183,6 +183,12 @@ def between_runs(page: Inputs, cells: str) -> pd.Series:
     return page.frame("ceilings", [nb201_seeds.NAME], **chosen).iloc[0]
 
 
+def of_equal_images(page: Inputs) -> pd.Series:
+    """How AVG-3 with equal images ranks beside BNS-FT of the same seed."""
+    chosen = {"more": appraisal.EQUAL_IMAGES, "less": appraisal.BASELINE}
+    return page.frame("ours_equal_images", NEEDS["ours"], **chosen).iloc[0]
+
+
 def least_to_most(values: pd.Series) -> str:
     """The range of some numbers, as text.
 
@@ -255,6 +261,8 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     ),
     "published-floor-top": lambda page: f"{published_floor(page)['tau_top_tenth']:.2f}",
     **{f"kept-{n}": kept(n) for n in (10, 50, 500)},
+    "equal-images": lambda page: interval_text(of_equal_images(page)),
+    "equal-images-n": lambda page: of_equal_images(page)["n"],
     "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
     "ceiling-masks": lambda page: range_of(
         {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},

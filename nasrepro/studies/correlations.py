@@ -683,7 +683,7 @@ def mask_zero_elsewhere(tried: pd.DataFrame) -> dict[str, int]:
 
 
 def quantities(statistics: dict[str, pd.DataFrame]) -> dict[str, Quantity]:
-    """The quantities of the claims of Laube's section 4.1 that we can compute."""
+    """The quantities of Laube's claims on subspaces that we can compute."""
     found = run_quantities(statistics["runs"])
     if len(statistics["usage"]):
         found |= usage_quantities(statistics["usage"]) | best_quantities(statistics["best"])
