@@ -405,21 +405,23 @@ def regret_curves(curves: pd.DataFrame, unit: str) -> Figure:
     return figure
 
 
-def effect_sizes(effects: pd.DataFrame) -> Figure:
-    """Cohen's d of each space with its interval, as printed and from the published supernets.
+def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
+    """Effects with their intervals, as printed and from supernets, a row each.
 
     Args:
-        effects: space, source (a key of `SOURCES`), mean, ci_low, ci_high, n.
+        effects: a column of names, source (a key of `SOURCES`), mean, ci_low, ci_high.
+        name: of the column of names.
+        what: the effect, and what being right of 0 means.
     """
-    spaces = list(dict.fromkeys(effects["space"]))
-    figure, axes = _panels(1, 1, 0.36 * len(spaces) + 0.8)
-    axis = axes[0, 0]
+    rows = list(dict.fromkeys(effects[name]))
     sources = list(dict.fromkeys(effects["source"]))
+    figure, axes = _panels(1, 1, (0.14 + 0.11 * len(sources)) * len(rows) + 0.8)
+    axis = axes[0, 0]
     for i, source in enumerate(sources):
-        points = effects[effects["source"] == source].set_index("space").reindex(spaces)
-        _points(axis, points, np.arange(len(spaces)) + 0.3 * (i - 0.5), **SOURCES[source][1])
-    _name_rows(axis, spaces)
+        points = effects[effects["source"] == source].set_index(name).reindex(rows)
+        _points(axis, points, np.arange(len(rows)) + 0.3 * (i - 0.5), **SOURCES[source][1])
+    _name_rows(axis, rows)
     axis.axvline(0, color=INK, linewidth=0.6)
-    axis.set_xlabel("Cohen's d; right of 0, weight sharing is better")
+    axis.set_xlabel(what)
     _key(figure, map(SOURCES.__getitem__, sources), 2)
     return figure

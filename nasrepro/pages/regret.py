@@ -857,7 +857,9 @@ TRAININGS = "search time in stand-alone trainings"
 FIGURES = {
     "effects": Drawing(
         effects,
-        plots.effect_sizes,
+        lambda rows: plots.effect_sizes(
+            rows, "space", "Cohen's d; right of 0, weight sharing is better"
+        ),
         recomputed,
         "Cohen's d between random search without and with weight sharing (BNS-FT), one-shot; test "
         "accuracy after 108 epochs, mean of three runs. Printed: table 4, with the interval by the "

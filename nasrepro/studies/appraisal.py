@@ -6,7 +6,6 @@ and cell, come from their files or from our records, and everything else is comp
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.metrics import spearman
 from nasrepro.nets.config import CellNetConfig
 from nasrepro.nets.nb101 import count_parameters
+from nasrepro.published import read
 from nasrepro.runs.config import changed
 from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Record
@@ -511,6 +511,4 @@ def published_table3() -> pd.DataFrame:
 
 def published(name: str) -> pd.DataFrame:
     """Numbers that Pourchot prints, from `published/pourchot_<name>.csv`."""
-    file = resources.files("nasrepro.published") / f"pourchot_{name}.csv"
-    with file.open(encoding="utf-8") as text:
-        return pd.read_csv(text, comment="#")
+    return read(f"pourchot_{name}")

@@ -1,0 +1,290 @@
+"""Study 2 as a page: training tricks and factors, one at a time."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from nasrepro import plots
+from nasrepro.benchmarks import few_shot_supernets
+from nasrepro.claims import decides
+from nasrepro.nets.nb201 import count_parameters
+from nasrepro.pages.drawing import Drawing
+from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.pages.page import Table, verdict_numbers
+from nasrepro.pages.settings import describe_runs, machine
+from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
+from nasrepro.published import read
+from nasrepro.runs.families import family_of
+from nasrepro.stats import detectable_effect
+from nasrepro.studies import CLAIMS, tricks, tricks_claims
+from nasrepro.studies.rankings import BY_LOSS
+from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, SPACE, UNIFORM
+
+FILES = CLAIMS["training-tricks"]
+PUBLISHED = few_shot_supernets.NAME
+# Of Yu's tables and of our runs: the metric that they have in common.
+METRIC = {"s-KdT": "s_kdt"}
+SHOWN = {  # metrics of the tables, in order, and their heads
+    "mean_prediction": "proxy accuracy, %",
+    "spearman": "Spearman",
+    f"spearman{BY_LOSS}": "Spearman by cross-entropy",
+    "partial_spearman": "Spearman given parameters",
+    "s_kdt": "s-KdT",
+    "tau_b_top_tenth": "tau-b in the true top tenth",
+    "tau_a": "tau_a",
+    "top_10_accuracy": "top-10, %",
+    "final_accuracy": "final accuracy, %",
+}
+PERCENT = ("mean_prediction", "top_10_accuracy", "final_accuracy")
+
+
+def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claims of the three papers on tricks, with verdicts, or "not run".
+
+    Args:
+        frames: the study's `tables`, as far as there are any.
+
+    Returns:
+        The columns of `claims.judge`, and source: whose numbers they are.
+    """
+    rows = tricks_claims.judged(frames, FILES)
+    return rows.assign(source=np.where(rows["counted"], "complete table", "our supernets"))
+
+
+# ---- numbers
+
+
+def of_baseline(page: Inputs, setting: str, metric: str) -> str:
+    """Mean and interval of a metric in a baseline, and the number of its seeds."""
+    row = page.frame("settings", setting=setting, metric=metric).iloc[0]
+    return f"{with_interval(row['mean'], row.ci_low, row.ci_high)} (n = {row.n})"
+
+
+def parameters_rank(page: Inputs) -> str:
+    """Spearman correlation of the parameter count with the truth, over the random sample."""
+    config = tricks.PROFILES[page.profile].base
+    table = page.benchmark(tricks.TABLE)
+    cells = family_of(config.subspace).sample(config.subspace, config.cells)
+    codes = np.array([cell.code for cell in cells])
+    rho = pd.Series(count_parameters(codes)).corr(
+        pd.Series(table.accuracy(codes, tricks.COLUMN)), method="spearman"
+    )
+    return f"{rho:.2f}"
+
+
+def seeds_stored(page: Inputs) -> str:
+    """How many settings have how many stored supernets."""
+    if not page.plan.stored:
+        raise page.absent()
+    design = tricks.design(page.profile)
+    names = pd.Series([design[record.config]["setting"] for record in page.plan.stored])
+    of_settings = names.value_counts().value_counts().sort_index()
+    return ", ".join(f"{count} with {seeds}" for seeds, count in of_settings.items())
+
+
+NUMBERS = {
+    **verdict_numbers(claims),
+    "profile": lambda page: page.profile,
+    "runs-stored": lambda page: len(page.plan.stored),
+    "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
+    "settings": lambda page: 1 + len(FACTORS),
+    "seeds": seeds_stored,
+    "machine": lambda page: machine(page.plan.stored),
+    "spearman-fair": lambda page: of_baseline(page, FAIR, "spearman"),
+    "spearman-uniform": lambda page: of_baseline(page, UNIFORM, "spearman"),
+    "spearman-fair-loss": lambda page: of_baseline(page, FAIR, f"spearman{BY_LOSS}"),
+    "spearman-uniform-loss": lambda page: of_baseline(page, UNIFORM, f"spearman{BY_LOSS}"),
+    "spearman-parameters": parameters_rank,
+}
+
+
+# ---- tables
+
+
+def setting(page: Inputs) -> pd.DataFrame:
+    """What all runs share that a factor does not change."""
+    base = tricks.PROFILES[page.profile].base
+    return describe_runs([base], {"all but where a factor says otherwise": base.net})
+
+
+def number(row: pd.Series) -> str:
+    """A mean with its interval, as precise as its metric deserves."""
+    mean, low, high = row
+    return with_interval(mean, low, high, 1 if row.name in PERCENT else 2)
+
+
+def settings_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a setting: n and the metrics of `SHOWN`."""
+    order = list(dict.fromkeys(rows["setting"]))
+    known = rows[rows["metric"].isin(SHOWN)].set_index(["setting", "metric"])
+    cells = {
+        setting: {"n": str(part["n"].max())}
+        | {
+            head: number(part.loc[metric, ["mean", "ci_low", "ci_high"]].rename(metric))
+            for metric, head in SHOWN.items()
+            if metric in part.index
+        }
+        for setting in order
+        for part in [known.loc[setting]]
+    }
+    return pd.DataFrame.from_dict(cells, "index").rename_axis("setting").reset_index()
+
+
+def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a factor: what it changes, n, and the differences of some metrics."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows[rows["metric"].isin(SHOWN)].itertuples():
+        digits = 1 if row.metric in PERCENT else 2
+        text = with_interval(row.difference, row.ci_low, row.ci_high, digits)
+        holm = f", p {p_text(row.p_holm)}" if row.p_holm == row.p_holm else ""
+        entry = found.setdefault(row.factor, {"paper": row.paper, "n": str(row.n)})
+        entry[SHOWN[row.metric]] = text + holm
+    heads = ["paper", "n", *(head for head in SHOWN.values())]
+    table = pd.DataFrame.from_dict(found, "index")
+    shown = [head for head in heads if head in table]
+    return table[shown].rename_axis("factor").reset_index().fillna("–")
+
+
+def noise(page: Inputs) -> pd.DataFrame:
+    """How much two seeds of a baseline differ, and which differences three pairs would find."""
+    runs = page.frame("runs")
+    rows = []
+    for baseline in BASELINES:
+        chosen = runs[(runs["setting"] == baseline) & runs["metric"].isin(SHOWN)]
+        spread = chosen.groupby("metric", sort=False)["value"].agg(["std", "count"])
+        for metric, head in SHOWN.items():
+            if metric in spread.index and spread.loc[metric, "count"] > 1:
+                deviation, n = spread.loc[metric]
+                # Of two runs that share a seed's images, no less than if they shared nothing.
+                finds = detectable_effect(3, 3) * deviation
+                rows.append((baseline, head, int(n), f"{deviation:.3f}", f"{finds:.2f}"))
+    if not rows:
+        raise Absent("One seed of each baseline is stored: the noise is not known yet.")
+    heads = ["baseline", "metric", "n", "standard deviation", "difference found 4 times in 5"]
+    return pd.DataFrame(rows, columns=heads).astype(str)
+
+
+def published_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Effects between published supernets over connected cells, a row a pair of settings."""
+    heads = {
+        "spearman": "Spearman",
+        "sparse_kendall_tau": "s-KdT",
+        "tau_top_tenth": "tau-b in the true top tenth",
+    }
+    chosen = rows[(rows["cells"] == "connected") & rows["metric"].isin(heads)]
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in chosen.itertuples():
+        text = f"{row.baseline:.2f}, {with_interval(row.difference, row.ci_low, row.ci_high)}"
+        entry = found.setdefault((row.what, row.against, row.setting), {"n": str(row.n)})
+        entry[heads[row.metric]] = text
+    table = pd.DataFrame.from_dict(found, "index").rename_axis(["what", "from", "to"])
+    return table[["n", *heads.values()]].reset_index()
+
+
+TABLES = {
+    "tricks-setting": Table(
+        "What all supernets of this study share. A factor changes what its name says. Laube's "
+        "settings at a smaller scale; chosen for speed, not on the truth.",
+        setting,
+    ),
+    "tricks-settings": Table(
+        "Every setting. Mean and 95% interval over n supernets, over the random connected cells. "
+        "s-KdT and the final accuracy (mean truth of the best three by proxy) are over the 200 of "
+        "them that a search draws first; tau_a is over the true top N.",
+        lambda page: settings_table(page.frame("settings")),
+    ),
+    "tricks-factors": Table(
+        "Every factor. Its difference to its baseline, paired by seed: mean, 95% interval over n "
+        "pairs, and p by Holm's method over the factors of a metric.",
+        lambda page: factors_table(page.frame("factors")),
+    ),
+    "tricks-noise": Table(
+        "The noise. The standard deviation between n seeds of a baseline, and the difference that "
+        "three supernets of either setting would find 4 times in 5 (two-sided, 5%): smaller ones "
+        "are not decidable here.",
+        noise,
+    ),
+    "tricks-published": Table(
+        "Published supernets. Supernets of the whole of NAS-Bench-201 that others trained on GPUs, "
+        "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
+        "difference, paired by n seeds, with its 95% interval. Connected cells.",
+        lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
+    ),
+    "tricks-decides": Table(
+        f"What the design can decide. {DECIDES}",
+        lambda page: decides_table(decided(page)),
+    ),
+}
+
+
+def decided(page: Inputs) -> pd.DataFrame:
+    """What the design can decide of all three papers' claims, at least of one."""
+    page.frame("runs")  # or Absent
+    known = tricks_claims.quantities(page.frames)
+    rows = pd.DataFrame([row for file in FILES for row in decides(file, known)])
+    if rows.empty:
+        raise Absent("No claim has two seeds of its settings yet.")
+    return rows
+
+
+# ---- figures
+
+
+def effects(page: Inputs) -> pd.DataFrame:
+    """Differences in s-KdT that factors make: ours and, where it prints them, Yu's."""
+    rows = page.frame("factors", metric="s_kdt")
+    order = [factor.name for factor in FACTORS]
+    ours = rows[["factor", "difference", "ci_low", "ci_high", "n"]].assign(source="ours")
+    printed = read("yu_factors")
+    printed = printed[(printed["space"] == SPACE) & (printed["metric"] == "s-KdT")].dropna()
+    theirs = pd.DataFrame(
+        {
+            "factor": printed["setting"].replace(NAMES_OF_YU),
+            "difference": printed["value"] - printed["baseline"],
+            "source": "printed",
+        }
+    )
+    theirs = theirs[theirs["factor"].isin(ours["factor"])]
+    both = pd.concat([ours, theirs.drop_duplicates("factor")], ignore_index=True)
+    both = both.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
+    return both.rename(columns={"difference": "mean"})
+
+
+# What Yu's rows are called here.
+NAMES_OF_YU = {
+    "affine on, tracked statistics": "tracked statistics",
+    "weight decay 0.0": "weight decay 0",
+    "cells a stage -1": "",  # four cells instead of five: another comparison than ours
+}
+
+
+def beyond_noise(rows: pd.DataFrame) -> str:
+    """How many factors differ from their baseline by the whole interval."""
+    ours = rows[rows["source"] == "ours"]
+    clear = ours[(ours["ci_low"] > 0) | (ours["ci_high"] < 0)]
+    if ours["ci_low"].isna().all():
+        return (
+            f"One seed of {len(ours)} factors: s-KdT changes by {ours['mean'].min():.2f} to "
+            f"{ours['mean'].max():.2f}, and what of that is noise is not known yet."
+        )
+    return f"Of {len(ours)} factors, {len(clear)} change s-KdT by their whole interval."
+
+
+FIGURES = {
+    "tricks-factors": Drawing(
+        effects,
+        lambda rows: plots.effect_sizes(
+            rows, "factor", "difference in s-KdT; right of 0, the factor ranks better"
+        ),
+        beyond_noise,
+        "Each factor against its baseline, paired by seed; a bar is a 95% interval over seeds, a "
+        "point without one has a single seed. As printed: Yu's tables 10 to 12, NAS-Bench-201.",
+    ),
+}
+
+SHOWS: dict[str, Sequence[str]] = {
+    "fig-tricks-factors": tuple(
+        claim for claim, (metric, *_) in tricks_claims.DIFFERENCES.items() if metric == "s_kdt"
+    ),
+}

@@ -1,0 +1,105 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (training-tricks)=
+# # 2. Training tricks, one at a time
+#
+# **Question.** Which ways of training a supernet make its ranking better, and which that are often
+# used do not?
+#
+# **What the papers did.** Laube {cite:p}`laube2020`, Yu {cite:p}`yu2020` and Zhang
+# {cite:p}`zhang2020` changed one thing at a time in the training of supernets of NAS-Bench-201
+# {cite:p}`dong2020` and other spaces, three seeds each or one, and compared how they rank. They do not
+# agree: FairNAS is Yu's advice, a strictly fair sampler is at least as good for Laube, and Zhang
+# finds no evidence that any trick helps.
+
+# %% tags=["parameters"]
+profile = "cpu"  # smoke or cpu
+workers = 0  # local processes that compute missing runs; 0 shows what is stored
+device = "cpu"  # for computing: cpu, cuda, mps
+
+# %%
+from nasrepro import pages
+
+page = pages.prepare("training-tricks", profile, workers, device)
+
+# %% [markdown]
+# **In short.** This study is being computed: {glue:md}`training-tricks-runs-stored` of
+# {glue:md}`training-tricks-runs-total` supernets are stored (settings:
+# {glue:md}`training-tricks-seeds` seed(s)), and no verdict on a factor is given before its setting and
+# its baseline have two seeds. The two baselines rank at
+# {glue:md}`training-tricks-spearman-fair` (strictly fair sampling) and
+# {glue:md}`training-tricks-spearman-uniform` (uniform) by Spearman's correlation; by cross-entropy
+# instead of accuracy at {glue:md}`training-tricks-spearman-fair-loss` and
+# {glue:md}`training-tricks-spearman-uniform-loss`; counting parameters at
+# {glue:md}`training-tricks-spearman-parameters`. Of published supernets, trained on GPUs, more epochs
+# rank better up to a point, and so does balanced sampling ({numref}`tab-tricks-published`).
+
+# %% [markdown]
+# ## Claims
+#
+# Of {glue:md}`training-tricks-claims` claims, {glue:md}`training-tricks-supported` are supported here,
+# {glue:md}`training-tricks-contradicted` contradicted, {glue:md}`training-tricks-undecided`
+# undecided, {glue:md}`training-tricks-not-testable-here` not testable here and
+# {glue:md}`training-tricks-not-run` not run. Quantity and region of each were written down before
+# any run of this study.
+
+# %%
+page.claims()
+
+# %% [markdown]
+# ## How we ran it
+#
+# Profile {glue:md}`training-tricks-profile`: {glue:md}`training-tricks-settings` settings, each
+# against its baseline, paired by seed ({glue:md}`training-tricks-machine`;
+# {doc}`all records <../records>`). Laube's baseline samples strictly fairly, Yu's and Zhang's
+# uniformly; in everything else they are the same here ({numref}`tab-tricks-setting`). All supernets
+# rank the same random connected cells, and Laube's true top N. What the papers rank by, the accuracy on
+# held-out images, is what claims are judged by; the mean cross-entropy on the same images stands beside
+# it.
+
+# %%
+page.table("tricks-setting")
+
+# %% [markdown]
+# ## The noise first
+
+# %%
+page.table("tricks-noise")
+
+# %% [markdown]
+# ## Every factor
+
+# %%
+page.figure("tricks-factors")
+
+# %%
+page.table("tricks-factors")
+
+# %%
+page.table("tricks-settings")
+
+# %% [markdown]
+# ## Published supernets
+#
+# Others trained supernets of the whole space on GPUs and published what they predict for all of its
+# cells. No training of ours is in {numref}`tab-tricks-published`.
+
+# %%
+page.table("tricks-published")
+
+# %% [markdown]
+# ## What this design can decide
+
+# %%
+page.table("tricks-decides")
