@@ -41,10 +41,10 @@ def test_a_statement_stands_on_its_own_wherever_it_is_listed(rows):
     assert rows[rows["statement"].str.match(follows)]["statement"].tolist() == []
 
 
-def test_claims_of_a_study_without_a_record_are_listed_as_not_run(rows):
-    tricks = rows[rows["study"] == "training-tricks"]
+def test_claims_of_a_study_without_a_record_are_listed_as_not_run():
+    tricks = registry.claims_of("training-tricks", "smoke")
     assert set(tricks["paper"]) == {"Laube", "Yu", "Zhang"}
-    assert set(tricks["status"]) == {"not run"} and set(tricks["n"]) == {0}
+    assert set(tricks["verdict"]) == {"not run"} and set(tricks["n"]) == {0}
 
 
 def test_the_registry_has_what_is_asked_for(rows):
