@@ -23,8 +23,6 @@ from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, SPACE, UNIFORM
 
 FILES = CLAIMS["training-tricks"]
 PUBLISHED = few_shot_supernets.NAME
-# Of Yu's tables and of our runs: the metric that they have in common.
-METRIC = {"s-KdT": "s_kdt"}
 SHOWN = {  # metrics of the tables, in order, and their heads
     "mean_prediction": "proxy accuracy, %",
     "spearman": "Spearman",
@@ -237,7 +235,8 @@ def effects(page: Inputs) -> pd.DataFrame:
     order = [factor.name for factor in FACTORS]
     ours = rows[["factor", "difference", "ci_low", "ci_high", "n"]].assign(source="ours")
     printed = read("yu_factors")
-    printed = printed[(printed["space"] == SPACE) & (printed["metric"] == "s-KdT")].dropna()
+    printed = printed[(printed["space"] == SPACE) & (printed["metric"] == "s-KdT")]
+    printed = printed.dropna(subset=["baseline", "value"])
     theirs = pd.DataFrame(
         {
             "factor": printed["setting"].replace(NAMES_OF_YU),

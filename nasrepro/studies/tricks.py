@@ -20,8 +20,7 @@ from nasrepro.runs.families import family_of, make_sampler
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
-from nasrepro.samplers.nb201 import per_architecture
-from nasrepro.spaces.nb201 import Cell, Subspace
+from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
 from nasrepro.studies import published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
@@ -344,10 +343,9 @@ def exact(table: Table) -> pd.DataFrame:
     codes = table.codes
     best = codes[np.argsort(-table.accuracy(codes, OTHER_COLUMNS["cifar100"]), kind="stable")[:100]]
     with_skip = [Cell.from_code(int(c)).operations[SKIP_EDGE] == "skip_connect" for c in best]
-    classes = [
-        table.accuracy([cell.code for cell in group], COLUMN)
-        for group in per_architecture(Subspace()).groups
-    ]
+    cells = pd.Series([canonical_string(Cell.from_code(int(code))) for code in codes])
+    truth = pd.Series(table.accuracy(codes, COLUMN))
+    classes = [group.to_numpy() for _, group in truth.groupby(cells)]
     rows = [
         ("skip_gap", (no_skip[0] - no_skip[9]) - (full[0] - full[9]), len(full)),
         ("best_skip", float(np.mean(with_skip)), 100),

@@ -1,0 +1,112 @@
+"""Study 2's page: tables and figures from tables worked by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from nasrepro.pages import tricks as page
+from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.published import read
+from nasrepro.studies import results
+from nasrepro.studies.tricks import FACTORS, FAIR, SPACE, UNIFORM
+
+NAN = math.nan
+
+
+def inputs(**frames: pd.DataFrame) -> Inputs:
+    """Inputs without records."""
+    return Inputs("training-tricks", "cpu", results.Plan([], []), frames)
+
+
+def factor_rows(*rows: tuple) -> pd.DataFrame:
+    names = ["factor", "metric", "difference", "ci_low", "ci_high", "p_holm", "n"]
+    return pd.DataFrame(rows, columns=names).assign(paper="Yu C.3", space=SPACE)
+
+
+def test_a_factor_is_a_row_with_its_differences():
+    rows = factor_rows(
+        ("WSBN", "s_kdt", -0.1, -0.2, -0.004, 0.03, 3),
+        ("WSBN", "mean_prediction", -2.04, -3, -1, 0.0001, 3),
+        ("WSBN", "cpu_seconds", 5, 4, 6, 0.5, 3),
+        ("OFA kernel", "s_kdt", -0.3, NAN, NAN, NAN, 1),
+    )
+    first, second = page.factors_table(rows).to_dict("records")
+    assert first == {
+        "factor": "WSBN",
+        "paper": "Yu C.3",
+        "n": "3",
+        "proxy accuracy, %": "-2.0 [-3.0, -1.0], p < 0.001",
+        "s-KdT": "-0.10 [-0.20, 0.00], p 0.030",
+    }
+    assert second["s-KdT"] == "-0.30 [no interval]" and second["proxy accuracy, %"] == "–"
+
+
+def test_the_noise_is_that_between_seeds_of_a_baseline():
+    runs = pd.DataFrame(
+        [
+            *((FAIR, seed, "spearman", value) for seed, value in enumerate([0.4, 0.5, 0.6])),
+            (UNIFORM, 0, "spearman", 0.2),
+        ],
+        columns=["setting", "seed", "metric", "value"],
+    )
+    (row,) = page.noise(inputs(runs=runs)).to_dict("records")
+    assert (row["baseline"], row["n"], row["standard deviation"]) == (FAIR, "3", "0.100")
+    # Noncentral t, two groups of three, power 0.8: d = 3.07.
+    assert row["difference found 4 times in 5"] == "0.31"
+    with pytest.raises(Absent, match="the noise is not known yet"):
+        page.noise(inputs(runs=runs[runs["setting"] == UNIFORM]))
+
+
+def test_printed_effects_stand_beside_those_of_the_same_name():
+    """All that Yu prints of this space, but for numbers of epochs and cells that ours differ in."""
+    ours = factor_rows(*((f.name, "s_kdt", 0.1, NAN, NAN, NAN, 1) for f in FACTORS))
+    rows = page.effects(inputs(factors=ours))
+    assert set(rows["source"]) == {"ours", "printed"}
+    printed = rows[rows["source"] == "printed"].set_index("factor")["mean"]
+    assert printed["OFA kernel"] == pytest.approx(0.574 - 0.740)
+    assert printed["tracked statistics"] == pytest.approx(-0.417 - 0.718)
+    assert printed.index.is_unique
+    theirs = read("yu_factors")
+    theirs = theirs[(theirs["space"] == SPACE) & (theirs["metric"] == "s-KdT")].dropna(
+        subset=["baseline", "value"]
+    )
+    named = set(theirs["setting"].replace(page.NAMES_OF_YU)) - {""}
+    missing = {name for name in named - set(printed.index) if not name.startswith("epochs")}
+    assert missing == {"learning rate x0.4", "learning rate x6", "cells a stage -2"}
+
+
+def test_a_figure_of_single_seeds_says_that_noise_is_not_known():
+    single = factor_rows(("WSBN", "s_kdt", -0.1, NAN, NAN, NAN, 1))
+    rows = page.effects(inputs(factors=single))
+    assert "what of that is noise is not known yet" in page.beyond_noise(rows)
+    several = factor_rows(
+        ("WSBN", "s_kdt", -0.1, -0.2, -0.05, 0.1, 3), ("OFA kernel", "s_kdt", 0.1, -0.1, 0.3, 1, 3)
+    )
+    rows = page.effects(inputs(factors=several))
+    assert page.beyond_noise(rows) == "Of 2 factors, 1 change s-KdT by their whole interval."
+
+
+def test_published_supernets_are_compared_over_connected_cells():
+    rows = pd.DataFrame(
+        {
+            "what": "epochs 250 to 500",
+            "setting": "16-64-500",
+            "against": "16-64-250",
+            "cells": ["connected", "all"],
+            "metric": "spearman",
+            "baseline": [0.77, 0.1],
+            "value": [0.84, 0.2],
+            "difference": [0.07, 0.1],
+            "ci_low": [0.04, 0],
+            "ci_high": [0.1, 0.2],
+            "p_holm": 0.1,
+            "n": 3,
+        }
+    )
+    found = pd.concat(
+        [rows, rows.assign(metric="sparse_kendall_tau"), rows.assign(metric="tau_top_tenth")]
+    )
+    (row,) = page.published_table(found).to_dict("records")
+    assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", "3")
+    assert row["Spearman"] == "0.77, 0.07 [0.04, 0.10]"
