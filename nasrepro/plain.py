@@ -107,6 +107,9 @@ def _outputs(cell: Any, text: "_Text") -> Iterator[Any]:
             continue
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = text.plain(output.data["text/markdown"])
+        # An image of its own: JupyterLab and GitHub take SVG out of Markdown.
+        yield from (_display({"image/svg+xml": picture}) for picture in text.pictures)
+        text.pictures.clear()
         yield output
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
     if "caption" in figure:
@@ -141,6 +144,7 @@ class _Text:
     glued: Mapping[str, Mapping[str, Any]]
     numbers: Mapping[str, str]
     images: dict[str, dict[str, Any]] = field(default_factory=dict)  # that the text placed
+    pictures: list[str] = field(default_factory=list)  # SVG that it had inside
 
     def plain(self, source: str) -> str:
         """A text without notation that only MyST has."""
@@ -193,6 +197,12 @@ class _Text:
             return self.value(argument)
         if name in make:
             return make[name]()
+        if name == "inline-figure":
+            picture, _, words = body.partition("\n+++\n")
+            if not picture.startswith("<svg"):
+                return f"{picture}\n\n{self.caption(argument, words)}"
+            self.pictures.append(picture)
+            return self.caption(argument, words)
         if name in ("table", "list-table", "figure"):
             label = options.get("name", "").strip()
             return f"{self.caption(label, argument)}\n\n{self.plain(body)}"

@@ -106,3 +106,20 @@ def test_no_notation_of_the_book_is_left_in_a_study(path):
         assert not ROLE.search(text) and not re.search(
             r"^(```|:::)\{|^\(.*\)=$", text, re.MULTILINE
         )
+
+
+def test_a_picture_inside_the_text_of_an_output_becomes_an_output_of_its_own():
+    inside = "````{inline-figure} fig-y\n<svg><path/></svg>\n+++\nTaus of {glue:md}`n` seeds.\n````"
+    folded = f":::::{{dropdown}} {{numref}}`fig-y`: taus\n:class-container: fold\n\n{inside}\n:::::"
+    for text in (inside, folded):
+        node = notebook()
+        placed = v4.new_output("display_data", {"text/markdown": text, "text/plain": "shown"})
+        node.cells.append(v4.new_code_cell("page.figure('y')", outputs=[placed]))
+        picture, words = plain(node, NUMBERS).cells[-1].outputs
+        assert picture.data == {"image/svg+xml": "<svg><path/></svg>"}
+        assert "**Fig. 7.** Taus of **5** seeds." in words.data["text/markdown"]
+        assert "svg" not in words.data["text/markdown"]
+    missing = inside.replace("<svg><path/></svg>", '<p class="absent">not here</p>')
+    node.cells[-1].outputs[0].data["text/markdown"] = missing
+    (words,) = plain(node, NUMBERS).cells[-1].outputs
+    assert '<p class="absent">not here</p>' in words.data["text/markdown"]
