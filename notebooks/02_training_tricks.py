@@ -35,15 +35,15 @@ page = pages.prepare("training-tricks", profile, workers, device)
 
 # %% [markdown]
 # **In short.** This study is being computed: {glue:md}`training-tricks-runs-stored` of
-# {glue:md}`training-tricks-runs-total` supernets are stored (settings:
-# {glue:md}`training-tricks-seeds` seed(s)), and no verdict on a factor is given before its setting and
-# its baseline have two seeds. The two baselines rank at
-# {glue:md}`training-tricks-spearman-fair` (strictly fair sampling) and
-# {glue:md}`training-tricks-spearman-uniform` (uniform) by Spearman's correlation; by cross-entropy
-# instead of accuracy at {glue:md}`training-tricks-spearman-fair-loss` and
+# {glue:md}`training-tricks-runs-total` supernets are stored, of
+# {glue:md}`training-tricks-settings-begun` of {glue:md}`training-tricks-settings` settings, and no
+# factor is judged before its setting and its baseline have two seeds. The two baselines rank at
+# {glue:md}`training-tricks-spearman-fair` with strictly fair sampling and at
+# {glue:md}`training-tricks-spearman-uniform` with uniform sampling by Spearman's correlation; by
+# cross-entropy instead of accuracy at {glue:md}`training-tricks-spearman-fair-loss` and
 # {glue:md}`training-tricks-spearman-uniform-loss`; counting parameters at
-# {glue:md}`training-tricks-spearman-parameters`. Of published supernets, trained on GPUs, more epochs
-# rank better up to a point, and so does balanced sampling ({numref}`tab-tricks-published`).
+# {glue:md}`training-tricks-spearman-parameters`. What published supernets, trained on GPUs, say of
+# channels, batch, epochs and balanced sampling is in {numref}`tab-tricks-published`.
 
 # %% [markdown]
 # ## Claims

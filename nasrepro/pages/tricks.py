@@ -56,6 +56,8 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def of_baseline(page: Inputs, setting: str, metric: str) -> str:
     """Mean and interval of a metric in a baseline, and the number of its seeds."""
     row = page.frame("settings", setting=setting, metric=metric).iloc[0]
+    if row.n == 1:
+        return f"{row['mean']:.2f} (one seed)"
     return f"{with_interval(row['mean'], row.ci_low, row.ci_high)} (n = {row.n})"
 
 
@@ -71,14 +73,17 @@ def parameters_rank(page: Inputs) -> str:
     return f"{rho:.2f}"
 
 
-def seeds_stored(page: Inputs) -> str:
-    """How many settings have how many stored supernets."""
+def settings_begun(page: Inputs) -> int:
+    """How many settings have a stored supernet."""
+    design = tricks.design(page.profile)
+    return len({design[record.config]["setting"] for record in page.plan.stored})
+
+
+def machine_of_runs(page: Inputs) -> str:
+    """On which machines the supernets were computed; Absent without any."""
     if not page.plan.stored:
         raise page.absent()
-    design = tricks.design(page.profile)
-    names = pd.Series([design[record.config]["setting"] for record in page.plan.stored])
-    of_settings = names.value_counts().value_counts().sort_index()
-    return ", ".join(f"{count} with {seeds}" for seeds, count in of_settings.items())
+    return machine(page.plan.stored)
 
 
 NUMBERS = {
@@ -87,8 +92,8 @@ NUMBERS = {
     "runs-stored": lambda page: len(page.plan.stored),
     "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
     "settings": lambda page: 1 + len(FACTORS),
-    "seeds": seeds_stored,
-    "machine": lambda page: machine(page.plan.stored),
+    "settings-begun": settings_begun,
+    "machine": machine_of_runs,
     "spearman-fair": lambda page: of_baseline(page, FAIR, "spearman"),
     "spearman-uniform": lambda page: of_baseline(page, UNIFORM, "spearman"),
     "spearman-fair-loss": lambda page: of_baseline(page, FAIR, f"spearman{BY_LOSS}"),
@@ -273,11 +278,9 @@ def beyond_noise(rows: pd.DataFrame) -> str:
 FIGURES = {
     "tricks-factors": Drawing(
         effects,
-        lambda rows: plots.effect_sizes(
-            rows, "factor", "difference in s-KdT; right of 0, the factor ranks better"
-        ),
+        lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
-        "Each factor against its baseline, paired by seed; a bar is a 95% interval over seeds, a "
+        "Each factor against its baseline, paired by seed; right of 0, it ranks better; a bar is a 95% interval over seeds, a "
         "point without one has a single seed. As printed: Yu's tables 10 to 12, NAS-Bench-201.",
     ),
 }
