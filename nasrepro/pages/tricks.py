@@ -280,8 +280,9 @@ FIGURES = {
         effects,
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
-        "Each factor against its baseline, paired by seed; right of 0, it ranks better; a bar is a 95% interval over seeds, a "
-        "point without one has a single seed. As printed: Yu's tables 10 to 12, NAS-Bench-201.",
+        "Each factor against its baseline, paired by seed; right of 0, it ranks better. A bar is a "
+        "95% interval over seeds, a point without one has a single seed. As printed: Yu's tables "
+        "10 to 12, NAS-Bench-201.",
     ),
 }
 
