@@ -34,6 +34,7 @@ from nasrepro.files import whole_file
 from nasrepro.pages import generated
 from nasrepro.parameters import check_parameters, default_parameters
 from nasrepro.plain import caption_numbers, plain
+from nasrepro.studies import of_notebook
 
 NOTEBOOKS = paths.REPOSITORY / "notebooks"
 EXECUTED = paths.REPOSITORY / "book" / "_executed"
@@ -158,7 +159,7 @@ def run(
     defaults = default_parameters(jupytext.read(source))
     check_parameters(notebook, defaults, parameters)
     fetch_tables(report)
-    _compute(notebook.partition("_")[2], defaults | dict(parameters))
+    _compute(of_notebook(notebook), defaults | dict(parameters))
     report(f"executing {notebook}, which takes a minute or more")
     return execute_notebook(source, parameters, BUILD / "runs" / f"{notebook}.ipynb")
 

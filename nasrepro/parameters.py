@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nasrepro.errors import ConfigError, meant
-from nasrepro.studies import study
+from nasrepro.studies import of_notebook, study
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -56,7 +56,7 @@ def check_parameters(notebook: str, known: Mapping[str, Any], given: Mapping[str
 
 def _profile(notebook: str, value: str) -> None:
     """A profile of the notebook's study; it lists them itself."""
-    study(notebook.partition("_")[2]).design(value, 1)
+    study(of_notebook(notebook)).design(value, 1)
 
 
 def _workers(notebook: str, value: int) -> None:

@@ -45,6 +45,9 @@ page = pages.prepare("training-tricks", profile, workers, device)
 # {glue:md}`training-tricks-spearman-parameters`. What published supernets, trained on GPUs, say of
 # channels, batch, epochs and balanced sampling is in {numref}`tab-tricks-published`.
 
+# %%
+page.primer()
+
 # %% [markdown]
 # ## Claims
 #
@@ -100,6 +103,9 @@ page.table("tricks-published")
 
 # %% [markdown]
 # ## What this design can decide
+#
+# Of {glue:md}`training-tricks-decided-with-p` claims with a p-value that are supported or contradicted,
+# {glue:md}`training-tricks-decided-by-holm` remain by Holm's method over the claims of the same file.
 
 # %%
 page.table("tricks-decides")

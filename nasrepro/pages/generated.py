@@ -295,7 +295,7 @@ def _link(notebook: str) -> str:
 
 def _study(notebook: str, execution: Mapping[str, Any]) -> tuple[str, str] | None:
     """Study and profile that a notebook shows: `01_NAME` shows the study NAME."""
-    name, profile = notebook.partition("_")[2], execution.get("parameters", {}).get("profile")
+    name, profile = studies.of_notebook(notebook), execution.get("parameters", {}).get("profile")
     return None if name not in studies.NAMES or profile is None else (name, profile)
 
 

@@ -60,3 +60,12 @@ def study(name: str) -> Study:
             f"unknown study {name!r}{meant(name, NAMES)}; the studies are {', '.join(NAMES)}"
         )
     return cast(Study, import_module(f"nasrepro.studies.{MODULES[name]}"))
+
+
+def of_notebook(notebook: str) -> str:
+    """The name of the study that a notebook shows.
+
+    >>> of_notebook("02_training_tricks")
+    'training-tricks'
+    """
+    return notebook.partition("_")[2].replace("_", "-")

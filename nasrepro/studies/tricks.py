@@ -15,6 +15,7 @@ from nasrepro import metrics
 from nasrepro.benchmarks import Table
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
+from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import changed
 from nasrepro.runs.families import family_of, make_sampler
 from nasrepro.runs.parts import CellsConfig, DataConfig
@@ -235,7 +236,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
             B.2 and Laube 3.2 have it;
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
             setting, or of one seed and settings that claims compare;
-        exact: name, value, n (cells): what is counted in the table alone;
+        exact: name, value, n (cells): what needs the table alone;
         published_runs, published_parameters: `published_supernets.statistics`, of all cells.
     """
     wanted = design(profile)
@@ -245,7 +246,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         "runs": run_statistics(mine, wanted, observations, table),
         "pooled": pooled(observations, searched_of(wanted)),
         "agreement": agreement(observations),
-        "exact": exact(table),
+        "exact": exact(table, wanted),
         **published_supernets.statistics([Subspace()]),
     }
 
@@ -334,8 +335,13 @@ def agreement(observations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["setting_a", "seed_a", "setting_b", "seed_b", "spearman"])
 
 
-def exact(table: Table) -> pd.DataFrame:
-    """What claims say of the table alone: name, value, n (cells)."""
+def exact(table: Table, wanted: Design) -> pd.DataFrame:
+    """What claims say of the table alone, and how parameters rank the sample: name, value, n."""
+    base = next(iter(wanted))
+    sample = [cell.code for cell in family_of(base.subspace).sample(base.subspace, base.cells)]
+    by_parameters = metrics.spearman(
+        count_parameters(np.array(sample)), table.accuracy(sample, COLUMN)
+    )
     full, no_skip = (
         np.sort(table.accuracy(table.subset(space.operations), COLUMN))[::-1]
         for space in (Subspace(), Subspace.without("skip_connect"))
@@ -350,6 +356,7 @@ def exact(table: Table) -> pd.DataFrame:
         ("skip_gap", (no_skip[0] - no_skip[9]) - (full[0] - full[9]), len(full)),
         ("best_skip", float(np.mean(with_skip)), 100),
         ("coverage", coverage(classes), len(full)),
+        ("parameters", by_parameters, len(sample)),
     ]
     return pd.DataFrame(rows, columns=["name", "value", "n"])
 
