@@ -170,8 +170,9 @@ def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str
     page.goto(address + name, wait_until="networkidle")
     page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
     sizes = page.evaluate(
-        "[...document.querySelectorAll('figure > svg text')].map(text =>"
-        " parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
+        "[...document.querySelectorAll('figure > svg text')].map(text => {"
+        " const { a, b } = text.getScreenCTM();"  # turned text has its scale in both
+        " return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b); })"
     )
     said = page.evaluate(
         "[...document.querySelectorAll('figure > svg')].map(svg => svg.ariaLabel || '')"
