@@ -96,7 +96,9 @@ def test_an_executed_notebook_is_a_page_and_an_ordinary_notebook(workspace):
         "01_tiny",
         "from IPython.display import Markdown\nfrom myst_nb import glue\n"
         "glue('answer', Markdown(f'{number + 1}'), display=False)\n"
-        "# %% [markdown]\n# # Title\n#\n# It is {glue:md}`answer`: {doc}`what <../status>`.\n",
+        "# %% [markdown]\n# # Title\n#\n# It is {glue:md}`answer`: {doc}`what <../status>`.\n#\n"
+        '# <p><a class="on" href="../status.html#now">now</a>, '
+        '<a class="off" href="../lost.html">lost</a></p>\n',
     )
     shutil.copy(REPOSITORY / "_config.yml", workspace)
     hidden = shutil.ignore_patterns("_executed", "__pycache__")
@@ -111,6 +113,8 @@ def test_an_executed_notebook_is_a_page_and_an_ordinary_notebook(workspace):
     assert "<p>It is 42: <a" in text
     (link,) = re.findall(r'href="([^"]*status.html)"', text)
     assert (page.parent / link).resolve() == built
+    assert f'<a class="on" href="{link}#now">' in text
+    assert '<a class="off" >lost</a>' in text, "a page that is not built is no link"
     cells = json.loads(executed.read_text())["cells"]
     assert "It is 42: what." in "".join(cells[-1]["source"])
     assert not any(cell.get("outputs") for cell in cells)
