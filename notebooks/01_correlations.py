@@ -266,6 +266,9 @@ page.table("equal-images")
 page.table("setting-101")
 
 # %%
+page.table("optimisers")
+
+# %%
 page.figure("methods")
 
 # %% [markdown]
@@ -349,8 +352,8 @@ page.table("decides-101")
 # - **RMSprop.** The paper names the benchmark's settings (4.2), as the `paper` profile has them. The
 #   authors' published code has an RMSprop of its own: it leaves epsilon in the running mean square at
 #   every step, so that steps are about ten times shorter at the same rate, has a decay of 0.99, and
-#   decays all weights. The setting `nasrepro.train.POURCHOT` is that one. Neither was run here: our
-#   supernets are trained with SGD.
+#   decays all weights. The setting `nasrepro.train.POURCHOT` is that one. All other supernets here are
+#   trained with SGD; {numref}`tab-optimisers` has one of each.
 # :::
 #
 # ## Run it yourself

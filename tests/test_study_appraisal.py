@@ -18,6 +18,7 @@ from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
 from nasrepro.studies import appraisal, correlations
 from nasrepro.studies.appraisal import EQUAL_IMAGES, METHODS, SPACES, variants
+from nasrepro.train import POURCHOT, RMSprop
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,29 @@ def test_a_diverged_run_is_kept_without_a_rank_correlation(table):
     assert ranks["spearman"].isna().tolist() == [False, True]
     assert appraisal.summarise(ranks)["failed"].tolist() == [0, 1]
     assert appraisal.our_statistics([], "smoke", table) == {}
+
+
+def test_each_rmsprop_has_a_supernet_with_the_paper_s_rates():
+    design = appraisal.optimisers("cpu")
+    base, paper = (appraisal.PROFILES[name].base for name in ("cpu", "paper"))
+    assert [config.train.rmsprop for config in design] == [RMSprop(), POURCHOT]
+    for config in design:
+        train = replace(config.train, rmsprop=None)
+        rates = {n: getattr(paper.train, n) for n in ("learning_rate", "weight_decay")}
+        assert train == replace(base.train, gradient_clip=None, **rates)
+        assert replace(config, train=base.train) == base
+    assert appraisal.optimisers("paper") == appraisal.optimisers("digits") == {}
+
+
+def test_what_an_optimiser_learned_stands_beside_how_it_ranks(table):
+    one, other = appraisal.optimisers("smoke")
+    record = run(one)
+    lost = replace(record, config=other, status="diverged", arrays=arrays())
+    rows = appraisal.optimiser_runs([record, lost], "smoke", table)
+    assert rows["optimiser"].tolist() == list(appraisal.OPTIMISERS)
+    assert rows["train_accuracy"].tolist() == [record.history[-1].accuracy] * 2
+    assert rows["cells"].tolist()[1] == 0 < rows["cells"].tolist()[0]
+    assert rows["spearman"].isna().tolist() == [False, True]
 
 
 # ---- what is computed

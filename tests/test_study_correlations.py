@@ -65,7 +65,8 @@ def test_the_cpu_grid_has_the_runs_the_study_promises():
     assert len(small) == 6 * 5 + 10 * 3
     assert list(correlations.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
     precise = correlations.precision_design("cpu")
-    assert list(correlations.design("cpu")) == [*grid, *precise, *appraisal.design("cpu")]
+    others = [*appraisal.design("cpu"), *appraisal.optimisers("cpu")]
+    assert list(correlations.design("cpu")) == [*grid, *precise, *others]
     keys = {config.key for config in correlations.design("cpu")}
     assert len(keys) == len(grid) + 6 + 7 * (6 * 3 + 1)
 

@@ -38,7 +38,7 @@ from nasrepro.stats import (
 )
 from nasrepro.studies import measure
 from nasrepro.studies.design import Design, labelled
-from nasrepro.train import RMSprop, TrainConfig
+from nasrepro.train import POURCHOT, RMSprop, TrainConfig
 
 FEW = 10  # cells of which no mean is shown
 SPACES = tuple(nb101.SPACES.values())  # in the order of table 3
@@ -148,6 +148,52 @@ def design(
         if method in methods and (seed == 0 or method != EQUAL_IMAGES)
         for space in chosen.spaces
     )
+
+
+# What the paper says, and what its authors' code does, instead of the SGD of reduced profiles.
+OPTIMISERS = {"RMSprop as in the paper": RMSprop(), "RMSprop as in the authors' code": POURCHOT}
+
+
+def optimisers(profile: str) -> Design:
+    """One supernet of BNS-FT in A_1 with each RMSprop, labelled by it; none if all have one."""
+    chosen = PROFILES.get(profile)
+    if chosen is None or chosen.base.train.rmsprop:
+        return {}
+    paper = PROFILES["paper"].base.train
+    of_paper = {
+        "train.learning_rate": paper.learning_rate,
+        "train.weight_decay": paper.weight_decay,
+        "train.gradient_clip": None,
+    }
+    return labelled(
+        (changed(chosen.base, of_paper | {"train.rmsprop": form}), {"optimiser": name})
+        for name, form in OPTIMISERS.items()
+    )
+
+
+def optimiser_runs(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
+    """What each optimiser's supernet learned, and how it ranks.
+
+    Args:
+        records: of `optimisers`.
+        profile: a name in `PROFILES`.
+        table: of NAS-Bench-101, all of it or a sample.
+
+    Returns:
+        Columns optimiser, seed, train_accuracy (of the last epoch, percent), mean_prediction
+        (percent), spearman, cells; the last three empty of a diverged run.
+    """
+    about, rows = optimisers(profile), []
+    for record in records:
+        seen = measure.observe_run(record, table, VALIDATION)
+        found = (np.nan, np.nan)
+        if record.status == "ok":
+            found = (seen["proxy"].mean(), spearman(seen["proxy"], seen["truth"]))
+        learned = record.history[-1].accuracy if record.history else np.nan
+        key = (about[record.config]["optimiser"], record.config.seed, learned)
+        rows.append((*key, *found, len(seen)))
+    names = ["optimiser", "seed", "train_accuracy", "mean_prediction", "spearman", "cells"]
+    return pd.DataFrame(rows, columns=names)
 
 
 # The columns of table 3, in the order in which they are worth running.

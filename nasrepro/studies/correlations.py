@@ -68,6 +68,7 @@ TABLES = (
     *(f"{source}_{what}" for source in TABLE3 for what in ("claims", "decides")),
     *TABLE3.values(),
     "ours_equal_images",
+    "optimisers",
 )
 OWN_CELLS = 20  # that a supernet's sample shares with our own benchmark, at least
 LABELS = ["subspace", "size"]  # of a run on NAS-Bench-201
@@ -189,6 +190,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
         nb201=nb201_design(profile, seeds),
         precision=precision_design(profile, seeds),
         nb101=appraisal.design(profile, seeds),
+        nb101_optimisers=appraisal.optimisers(profile),
     )
 
 
@@ -303,6 +305,9 @@ def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.Da
     if nb101.NAME in available_tables():
         mine = in_order(records, appraisal.design(profile))
         found |= appraisal.our_statistics(mine, profile, load_table(nb101.NAME))
+        others = in_order(records, appraisal.optimisers(profile))
+        if others:
+            found["optimisers"] = appraisal.optimiser_runs(others, profile, load_table(nb101.NAME))
     return found
 
 
