@@ -68,7 +68,7 @@ def test_the_cpu_grid_has_the_runs_the_study_promises():
     others = [*appraisal.design("cpu"), *appraisal.optimisers("cpu")]
     assert list(correlations.design("cpu")) == [*grid, *precise, *others]
     keys = {config.key for config in correlations.design("cpu")}
-    assert len(keys) == len(grid) + 6 + 7 * (6 * 3 + 1)
+    assert len(keys) == len(grid) + 6 + 7 * (6 * 3 + 1) + 2
 
 
 def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():
