@@ -40,7 +40,7 @@ def table() -> Table:
 
 # Those of NAS-Bench-101 need its files, or supernets of ours, which may be absent.
 NB101_TABLES = {name for name in correlations.TABLES if name.startswith(("authors", "ours"))}
-NB101_TABLES |= set(correlations.TABLE3.values())
+NB101_TABLES |= {*correlations.TABLE3.values(), "optimisers"}
 OPTIONAL = {
     "own",
     "own_gain",
