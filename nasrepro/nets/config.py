@@ -1,6 +1,6 @@
 """How large a network is, how it normalises and what its paths share."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nasrepro.canonical import later
@@ -60,8 +60,13 @@ class NetConfig:
 
     def alone(self) -> "NetConfig":
         """The same for a network of one cell, which has nothing to share."""
-        ours = {f.name: f.default for f in fields(self) if f.metadata.get("later")}
-        return replace(self, **ours)
+        return NetConfig(
+            channels=self.channels,
+            cells_per_stage=self.cells_per_stage,
+            num_classes=self.num_classes,
+            affine=self.affine,
+            tracked_statistics=self.tracked_statistics,
+        )
 
 
 @dataclass(frozen=True, slots=True)

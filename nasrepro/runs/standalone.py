@@ -65,6 +65,11 @@ class StandaloneConfig:
         return None
 
     @property
+    def trained_images(self) -> int:
+        """Images in the training."""
+        return self.train.epochs * self.data.train_images
+
+    @property
     def evaluated_images(self) -> int:
         """Images in the evaluations after each epoch."""
         return self.train.epochs * self.data.validation_images

@@ -70,6 +70,18 @@ class SupernetConfig:
         return self.cells.needed_table or of_training
 
     @property
+    def paths_per_batch(self) -> int:
+        """How many paths take each batch of images in training."""
+        if self.train.batches == "separate":
+            return 1
+        return make_sampler(self.sampler, self.subspace).group_size
+
+    @property
+    def trained_images(self) -> int:
+        """Images in the training, times the paths that take them."""
+        return self.train.epochs * self.data.train_images * self.paths_per_batch
+
+    @property
     def evaluated_images(self) -> int:
         """Images in the evaluation, times cells, at most."""
         return self.cells.at_most(self.subspace) * self.data.validation_images
@@ -149,14 +161,14 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         watch.lap("evaluate")
     codes = np.array([] if diverged else [cell.code for cell in cells], dtype=np.int64)
     batches = len(part.train_labels) // config.train.batch_size
-    paths = sampler.group_size if config.train.batches == "shared" else 1  # of each batch
+    per_epoch = batches * config.train.batch_size * config.paths_per_batch
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         history=history,
         arrays={CODES: codes, CORRECT: evaluated.correct, LOSS: evaluated.loss},
         measurement=watch.measurement(
-            trained=len(history) * batches * config.train.batch_size * paths,
+            trained=len(history) * per_epoch,
             evaluated=len(codes) * len(part.validation_labels),
         ),
     )

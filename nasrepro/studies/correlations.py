@@ -44,6 +44,7 @@ from nasrepro.studies import appraisal, ceilings, published_supernets
 from nasrepro.studies.design import Design, check_asked, in_order, labelled, merged
 from nasrepro.studies.measure import (
     CHANCE,
+    TOP_NS,
     agreement_of_seeds,
     is_correlation,
     measure_runs,
@@ -56,7 +57,6 @@ from nasrepro.train import PRECISIONS, TrainConfig
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 # Pourchot's table 3: from the supernets of whom, and the name of the table.
 TABLE3 = {"authors": "pourchot-table3-authors", "ours": "pourchot-table3-ours"}
-TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 FIGURE2 = ("tau_top_50", "tau_top_250", "kendall_tau_a")  # the columns of Laube's figure 2
 TABLES = (
     *("summary", "top_n", "tau_a", "baseline", "tried", "claims", "decides"),

@@ -15,11 +15,14 @@ from nasrepro.benchmarks import Table
 from nasrepro.rounding import mean_of
 from nasrepro.runs.families import family_of
 from nasrepro.runs.record import Record
-from nasrepro.runs.supernet import CODES, CORRECT, LOSS
+from nasrepro.runs.supernet import CODES, CORRECT, LOSS, SupernetConfig
 from nasrepro.spaces import SPACES, name_of
 from nasrepro.stats import Interval, holm, mean_correlation, mean_interval
 from nasrepro.studies.design import Design, label_names
 
+TOP_NS = (10, 25, 50, 150, 250, 500)  # sizes of the true top N (Laube 3.2)
+SHARE = 0.1  # of the truly best cells, within which tau is taken
+TOP = "top_10_accuracy"  # of the best ten by proxy
 CHANCE = 20.0  # percent, over ten classes: a supernet below it does not generalise (Laube 6)
 CORRELATIONS = (  # metrics between -1 and 1, as `tau_top_N` is
     *("kendall_tau_a", "kendall_tau_b", "sparse_kendall_tau", "spearman", "pearson"),
@@ -102,10 +105,15 @@ def measure_runs(
         run = {**design[record.config], "seed": record.config.seed}
         values = {"diverged": float(record.status == "diverged")}
         if record.status != "diverged":
-            whole = [n for n in top_ns if n <= getattr(record.config.cells, "top", 0)]
+            whole = whole_tops(record.config, top_ns)
             values |= run_metrics(observed[tuple(run[name] for name in [*labels, "seed"])], whole)
         rows += [{**run, "metric": name, "value": value} for name, value in values.items()]
     return pd.DataFrame(rows, columns=[*labels, "seed", "metric", "value"])
+
+
+def whole_tops(config: SupernetConfig, top_ns: Sequence[int]) -> list[int]:
+    """The sizes of true top N that a run evaluates whole; none without a table."""
+    return [n for n in top_ns if n <= getattr(config.cells, "top", 0)]
 
 
 def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
@@ -145,6 +153,27 @@ def run_metrics(run: pd.DataFrame, top_ns: Sequence[int]) -> dict[str, float]:
     means = zip(top_ns, curve.mean_prediction, strict=True)
     values |= {f"mean_top_{n}": float(mean) for n, mean in means}
     return values | {"tau_a": metrics.tau_a(top_ns, curve.mean_prediction)}
+
+
+def rank_metrics(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """How well a ranking of cells is that of the truth.
+
+    Args:
+        predicted: proxy accuracies or parameter counts, shape (n,), n at least 20.
+        truth: stand-alone accuracies, percent, shape (n,).
+
+    Returns:
+        Spearman's, Kendall's (tau-b) and the sparse correlation, tau-b within the true top tenth,
+        and the true accuracy of the best of the predicted top 10.
+    """
+    tenth = [round(SHARE * len(truth))]
+    return {
+        "spearman": metrics.spearman(predicted, truth),
+        "kendall_tau_b": metrics.kendall_tau(predicted, truth),
+        "sparse_kendall_tau": metrics.sparse_kendall_tau(predicted, truth),
+        "tau_top_tenth": float(metrics.top_n_curve(predicted, truth, tenth).tau[0]),
+        TOP: metrics.top_k_accuracy(predicted, truth, k=10),
+    }
 
 
 def is_correlation(metric: str) -> bool:

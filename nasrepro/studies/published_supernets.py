@@ -14,16 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasrepro import metrics
 from nasrepro.benchmarks import Table, available_tables, few_shot_supernets, load_table
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.spaces.nb201 import Subspace, connected, uses_only
-from nasrepro.studies.measure import effects, summarise
+from nasrepro.studies.measure import TOP, effects, rank_metrics, summarise
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
-SHARE = 0.1  # of the truly best cells, within which tau is taken
-TOP = "top_10_accuracy"  # the only metric that is no correlation
 GROUP = ["subspace", "cells", "metric"]
 
 
@@ -92,27 +89,6 @@ def groups_of(codes: np.ndarray, subspace: Subspace) -> dict[str, np.ndarray]:
     inside = uses_only(codes, subspace.operations)
     linked = inside & connected(codes)
     return {"all": inside} | ({"connected": linked} if (inside & ~linked).any() else {})
-
-
-def rank_metrics(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """How well a ranking of cells is that of the truth.
-
-    Args:
-        predicted: proxy accuracies or parameter counts, shape (n,), n at least 20.
-        truth: stand-alone accuracies, percent, shape (n,).
-
-    Returns:
-        Spearman's, Kendall's (tau-b) and the sparse correlation, tau-b within the true top tenth,
-        and the true accuracy of the best of the predicted top 10.
-    """
-    tenth = [round(SHARE * len(truth))]
-    return {
-        "spearman": metrics.spearman(predicted, truth),
-        "kendall_tau_b": metrics.kendall_tau(predicted, truth),
-        "sparse_kendall_tau": metrics.sparse_kendall_tau(predicted, truth),
-        "tau_top_tenth": float(metrics.top_n_curve(predicted, truth, tenth).tau[0]),
-        TOP: metrics.top_k_accuracy(predicted, truth, k=10),
-    }
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

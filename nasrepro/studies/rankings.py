@@ -14,10 +14,9 @@ from nasrepro import metrics
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.search import expected_best
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS
-from nasrepro.studies.measure import run_metrics
+from nasrepro.studies.measure import TOP, rank_metrics, run_metrics
 
 SEARCHED, PICKED = 200, 3  # cells of which Yu takes the best by proxy, and how many (Yu 3.3)
-TENTH = 0.1
 AT_CHANCE = 12.0  # percent of ten classes: no more than 2 points above chance
 BY_LOSS = "_by_loss"
 SKIP_EDGE = EDGES.index((0, 3))
@@ -64,33 +63,26 @@ def ranking(
         searched: which of them s-KdT and the final accuracy are taken over, bool (n,).
 
     Returns:
-        spearman, kendall_tau_a, kendall_tau_b;
+        what `measure.rank_metrics` gives, and kendall_tau_a;
         s_kdt: over the searched cells (Yu B.2, but of one supernet);
         final_accuracy: mean truth of the best three of them by proxy (Yu 3.3);
-        top_10_accuracy: the best truth among the best ten by proxy (Zhang A.2);
-        top_10_gain: that less the expected best of ten random cells;
+        top_10_gain: top_10_accuracy (Zhang A.2) less the expected best of ten random cells;
         top_10_rank: true rank of the median of these ten, as a share of all;
         tau_b_top_tenth: within the true top tenth; tau_b_top_less_all: that less tau-b over all;
         spearman_parameters: of predictions and parameter counts;
         partial_spearman: with the truth, given parameter counts.
     """
-    tenth = round(TENTH * len(truth))
-    parameters = count_parameters(codes)
-    tau_b = metrics.kendall_tau(predicted, truth, "b")
-    top = float(metrics.top_n_curve(predicted, truth, [tenth], variant="b").tau[0])
-    best = metrics.top_k_accuracy(predicted, truth, k=10)
+    found, parameters = rank_metrics(predicted, truth), count_parameters(codes)
+    top = found.pop("tau_top_tenth")
     ten = np.sort(rankdata(-truth)[np.argsort(-predicted, kind="stable")[:10]])
-    return {
-        "spearman": metrics.spearman(predicted, truth),
+    return found | {
         "kendall_tau_a": metrics.kendall_tau(predicted, truth, "a"),
-        "kendall_tau_b": tau_b,
         "s_kdt": metrics.sparse_kendall_tau(predicted[searched], truth[searched]),
         "final_accuracy": final_accuracy(predicted[searched], truth[searched]),
-        "top_10_accuracy": best,
-        "top_10_gain": best - float(expected_best(truth, truth, 10)[-1]),
+        "top_10_gain": found[TOP] - float(expected_best(truth, truth, 10)[-1]),
         "top_10_rank": float(np.median(ten)) / len(truth),
         "tau_b_top_tenth": top,
-        "tau_b_top_less_all": top - tau_b,
+        "tau_b_top_less_all": top - found["kendall_tau_b"],
         "spearman_parameters": metrics.spearman(predicted, parameters),
         "partial_spearman": metrics.partial_spearman(predicted, truth, parameters),
     }

@@ -654,7 +654,7 @@ def charges_of(config: SupernetConfig, images: int) -> dict[str, Charge]:
         config: of the supernet.
         images: that a stand-alone training sees.
     """
-    trained = config.train.epochs * config.data.train_images
+    trained = config.trained_images
     return {
         AS_RUN: Charge(trained / images, config.data.validation_images / (3 * images)),
         AS_IN_PAPER: Charge(SUPERNET, EVALUATION),

@@ -88,7 +88,7 @@ def work(config: Any) -> dict[tuple, int]:
     train, evaluate = config.train, config.evaluate
     return {
         ("train", *network, train.batch_size, train.precision, type(train.rmsprop)): (
-            train.epochs * config.data.train_images
+            config.trained_images
         ),
         ("evaluate", *network, evaluate): config.evaluated_images,
     }

@@ -17,7 +17,7 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import changed
-from nasrepro.runs.families import family_of, make_sampler
+from nasrepro.runs.families import family_of
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
@@ -32,7 +32,7 @@ from nasrepro.studies.design import (
     labelled,
     settings_of,
 )
-from nasrepro.studies.measure import effects, is_correlation, observe, summarise
+from nasrepro.studies.measure import TOP_NS, effects, is_correlation, observe, summarise, whole_tops
 from nasrepro.studies.rankings import BY_LOSS, SEARCHED, SKIP_EDGE
 from nasrepro.train import TrainConfig
 
@@ -46,7 +46,6 @@ TEXTS = (
     *("subspace", "cells", "what", "against"),
 )
 RUN = ["setting", "seed"]
-TOP_NS = (10, 25, 50, 150, 250, 500)  # Laube 3.2
 SPACE = "NAS-Bench-201"
 OTHER_COLUMNS = {"cifar100": "cifar100-test-200", "imagenet16": "imagenet16-120-test-200"}
 CORRELATIONS = ("spearman_", "partial_spearman", "s_kdt", "tau_b_top_tenth", "bias_convolutions")
@@ -244,7 +243,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     observations = observe(mine, wanted, table, COLUMN)
     return {
         "runs": run_statistics(mine, wanted, observations, table),
-        "pooled": pooled(observations, searched_of(wanted)),
+        "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
         **published_supernets.statistics([Subspace()]),
@@ -272,23 +271,15 @@ def run_statistics(
         measured = record.measurement
         values = {
             "diverged": float(record.status == "diverged"),
-            "train_images": float(trained_images(record.config)),
+            "train_images": float(record.config.trained_images),
             "cpu_seconds": measured.cpu_seconds,
         }
         if record.status != "diverged":
-            whole = [n for n in TOP_NS if n <= record.config.cells.top]
+            whole = whole_tops(record.config, TOP_NS)
             values |= rankings.measure(observed[key], searched[key[0]], whole)
             values |= on_other_data(observed[key], table)
         rows += [(*key, name, value) for name, value in values.items()]
     return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
-
-
-def trained_images(config: SupernetConfig) -> int:
-    """Images in the training of a supernet, times the paths that take them."""
-    batches = config.data.train_images // config.train.batch_size
-    paths = make_sampler(config.sampler, config.subspace).group_size
-    each = paths if config.train.batches == "shared" else 1
-    return config.train.epochs * batches * config.train.batch_size * each
 
 
 def on_other_data(run: pd.DataFrame, table: Table) -> dict[str, float]:
@@ -303,15 +294,17 @@ def on_other_data(run: pd.DataFrame, table: Table) -> dict[str, float]:
     return values
 
 
-def pooled(observations: pd.DataFrame, searched: dict[str, list[int]]) -> pd.DataFrame:
+def pooled(observations: pd.DataFrame, wanted: Design) -> pd.DataFrame:
     """s-KdT and tau_a of the mean proxies of all supernets of a setting."""
-    rows = []
+    configs = {labels["setting"]: config for config, labels in wanted.items()}
+    searched, rows = searched_of(wanted), []
     for setting, group in observations.groupby("setting", sort=False):
         by_cell = group.groupby("code")[["proxy", "truth"]].mean()
         few = by_cell.loc[searched[setting]]
         n = group["seed"].nunique()
         rows.append((setting, "s_kdt", metrics.sparse_kendall_tau(few["proxy"], few["truth"]), n))
-        whole = [top for top in TOP_NS if top < len(by_cell)]
+        if not (whole := whole_tops(configs[setting], TOP_NS)):
+            continue
         curve = metrics.top_n_curve(by_cell["proxy"], by_cell["truth"], whole, variant="a")
         rows.append((setting, "tau_a", metrics.tau_a(whole, curve.mean_prediction), n))
     return pd.DataFrame(rows, columns=["setting", "metric", "value", "n"])
@@ -342,10 +335,6 @@ def exact(table: Table, wanted: Design) -> pd.DataFrame:
     by_parameters = metrics.spearman(
         count_parameters(np.array(sample)), table.accuracy(sample, COLUMN)
     )
-    full, no_skip = (
-        np.sort(table.accuracy(table.subset(space.operations), COLUMN))[::-1]
-        for space in (Subspace(), Subspace.without("skip_connect"))
-    )
     codes = table.codes
     best = codes[np.argsort(-table.accuracy(codes, OTHER_COLUMNS["cifar100"]), kind="stable")[:100]]
     with_skip = [Cell.from_code(int(c)).operations[SKIP_EDGE] == "skip_connect" for c in best]
@@ -353,9 +342,8 @@ def exact(table: Table, wanted: Design) -> pd.DataFrame:
     truth = pd.Series(table.accuracy(codes, COLUMN))
     classes = [group.to_numpy() for _, group in truth.groupby(cells)]
     rows = [
-        ("skip_gap", (no_skip[0] - no_skip[9]) - (full[0] - full[9]), len(full)),
         ("best_skip", float(np.mean(with_skip)), 100),
-        ("coverage", coverage(classes), len(full)),
+        ("coverage", coverage(classes), len(codes)),
         ("parameters", by_parameters, len(sample)),
     ]
     return pd.DataFrame(rows, columns=["name", "value", "n"])

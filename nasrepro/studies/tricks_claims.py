@@ -23,6 +23,7 @@ from nasrepro.stats import (
     resampled,
     stratified_mean,
 )
+from nasrepro.studies.measure import TOP_NS
 from nasrepro.studies.tricks import BUDGETS, FAIR, NO_ZERO, UNIFORM, VARIANTS
 
 Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
@@ -30,7 +31,6 @@ Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 LT_SKIP, LT_BOTH = "linear transformers on Skip", "linear transformers on Skip and Pool"
 NODE, CLIPPING, TRACKED = "operation on node", "gradient clipping", "tracked statistics"
 PAIR = VARIANTS[2]
-TOP_NS = (10, 25, 50, 150, 250, 500)
 # Claim: metric, setting, and the setting that is subtracted.
 DIFFERENCES = {
     "laube-lt-skip-full": ("tau_a", LT_SKIP, FAIR),
@@ -109,7 +109,7 @@ RATIOS = {
     "laube-lt-pool-deviation": ("mean_prediction", LT_BOTH, LT_SKIP),
     "yu-fairnas-stability": ("final_accuracy", "FairNAS", UNIFORM),
 }
-COUNTED = {"laube-skip-gap": "skip_gap", "zhang-best-skip": "best_skip", "yu-coverage": "coverage"}
+COUNTED = {"zhang-best-skip": "best_skip", "yu-coverage": "coverage"}
 DEPTHS = (FAIR, *(f"strictly fair, cells a stage {n}" for n in (2, 3, 4, 5)))
 OTHERS = (
     *("Random-A", "cells a stage 2", "batch /2", "channels /2", "train portion 0.5"),
