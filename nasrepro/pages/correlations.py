@@ -554,7 +554,7 @@ def equal_images(page: Inputs) -> pd.DataFrame:
 def optimisers(page: Inputs) -> pd.DataFrame:
     """SGD and both forms of RMSprop in A_1, one supernet each."""
     rows = page.frame("optimisers", NEEDS["ours"])
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "optimiser": rows["optimiser"],
             "training accuracy, %": rows["train_accuracy"].map("{:.1f}".format),
@@ -562,11 +562,6 @@ def optimisers(page: Inputs) -> pd.DataFrame:
             "Spearman": rows["spearman"].map("{:.2f}".format),
         }
     )
-    known = page.frame("ours", NEEDS["ours"], method=appraisal.BASELINE, seed=0)
-    ranks = known.set_index("space")["spearman"]
-    first = str(appraisal.PROFILES[page.profile].base.subspace)
-    sgd = {"optimiser": "SGD, gradients clipped", "Spearman": f"{ranks[first]:.2f}"}
-    return pd.concat([pd.DataFrame([sgd]), table], ignore_index=True).fillna("–")
 
 
 def setting_101(page: Inputs) -> pd.DataFrame:

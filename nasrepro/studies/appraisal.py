@@ -171,11 +171,17 @@ def optimisers(profile: str) -> Design:
     )
 
 
+def by_optimiser(profile: str) -> dict[SupernetConfig, str]:
+    """The runs of `optimisers` and the one with SGD that they are compared with, by their name."""
+    others = {config: labels["optimiser"] for config, labels in optimisers(profile).items()}
+    return {PROFILES[profile].base: "SGD, gradients clipped"} | others if others else {}
+
+
 def optimiser_runs(records: Iterable[Record], profile: str, table: Table) -> pd.DataFrame:
     """What each optimiser's supernet learned, and how it ranks.
 
     Args:
-        records: of `optimisers`.
+        records: of `by_optimiser`.
         profile: a name in `PROFILES`.
         table: of NAS-Bench-101, all of it or a sample.
 
@@ -183,14 +189,14 @@ def optimiser_runs(records: Iterable[Record], profile: str, table: Table) -> pd.
         Columns optimiser, seed, train_accuracy (of the last epoch, percent), mean_prediction
         (percent), spearman, cells; the last three empty of a diverged run.
     """
-    about, rows = optimisers(profile), []
+    about, rows = by_optimiser(profile), []
     for record in records:
         seen = measure.observe_run(record, table, VALIDATION)
         found = (np.nan, np.nan)
         if record.status == "ok":
             found = (seen["proxy"].mean(), spearman(seen["proxy"], seen["truth"]))
         learned = record.history[-1].accuracy if record.history else np.nan
-        key = (about[record.config]["optimiser"], record.config.seed, learned)
+        key = (about[record.config], record.config.seed, learned)
         rows.append((*key, *found, len(seen)))
     names = ["optimiser", "seed", "train_accuracy", "mean_prediction", "spearman", "cells"]
     return pd.DataFrame(rows, columns=names)

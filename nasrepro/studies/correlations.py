@@ -305,7 +305,7 @@ def nb101_statistics(records: Sequence[Record], profile: str) -> dict[str, pd.Da
     if nb101.NAME in available_tables():
         mine = in_order(records, appraisal.design(profile))
         found |= appraisal.our_statistics(mine, profile, load_table(nb101.NAME))
-        others = in_order(records, appraisal.optimisers(profile))
+        others = in_order(records, appraisal.by_optimiser(profile))
         if others:
             found["optimisers"] = appraisal.optimiser_runs(others, profile, load_table(nb101.NAME))
     return found
