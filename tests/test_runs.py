@@ -162,6 +162,7 @@ CHANGES = {
     "train.batches": "shared",
     "train.rmsprop": RMSprop(),
     "train.label_smoothing": 0.1,
+    "train.augmentation": "autoaugment",
     "evaluate.batch_norm": "batch",
     "evaluate.batch_size": 499,
     "evaluate.calibration_batches": 8,

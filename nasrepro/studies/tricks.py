@@ -118,6 +118,12 @@ FACTORS = (
     Factor("warm-up", FAIR, "Laube 4.3", {"train.warmup_epochs": 1}),
     Factor("gradient clipping", FAIR, "Laube 4.3", {"train.gradient_clip": 5.0}),
     Factor("label smoothing", FAIR, "Laube 4.3", {"train.label_smoothing": 0.1}),
+    Factor(
+        "AutoAugment with label smoothing",
+        FAIR,
+        "Laube 4.3",
+        {"train.augmentation": "autoaugment", "train.label_smoothing": 0.1},
+    ),
     Factor(NO_ZERO, FAIR, "Laube 4.1", {OPERATIONS: Subspace.without("none").operations}),
     Factor(
         NO_ZERO_NO_POOL,

@@ -30,6 +30,7 @@ Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 
 LT_SKIP, LT_BOTH = "linear transformers on Skip", "linear transformers on Skip and Pool"
 NODE, CLIPPING, TRACKED = "operation on node", "gradient clipping", "tracked statistics"
+REGULARISED = "AutoAugment with label smoothing"
 PAIR = VARIANTS[2]
 # Claim: metric, setting, and the setting that is subtracted.
 DIFFERENCES = {
@@ -48,6 +49,9 @@ DIFFERENCES = {
     "laube-warm-up-tau": ("kendall_tau_a", "warm-up", FAIR),
     "laube-clipping-tau_a": ("tau_a", CLIPPING, FAIR),
     "laube-clipping-tau": ("kendall_tau_a", CLIPPING, FAIR),
+    "laube-regularised-tau_a": ("tau_a", REGULARISED, FAIR),
+    "laube-regularised-underestimates": ("top_less_random", REGULARISED, FAIR),
+    "laube-regularised-bias": ("bias_convolutions", REGULARISED, FAIR),
     "yu-tracked-accuracy": ("mean_prediction", TRACKED, UNIFORM),
     "yu-tracked-chance": ("share_at_chance", TRACKED, UNIFORM),
     "yu-tracked-s-kdt": ("s_kdt", TRACKED, UNIFORM),
