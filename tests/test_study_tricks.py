@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import to_dict
-from nasrepro.spaces.nb201 import EDGES, Cell
+from nasrepro.runs.nb201 import random_cells
+from nasrepro.runs.supernet import part_of
+from nasrepro.spaces.nb201 import EDGES, Cell, Subspace
 from nasrepro.studies import rankings, tricks, tricks_claims
 from nasrepro.studies.design import Factor, settings_of
 from nasrepro.studies.measure import effects
@@ -23,6 +26,7 @@ from nasrepro.studies.tricks import (
     FACTORS,
     FAIR,
     PROFILES,
+    PRUNED,
     UNIFORM,
     VARIANTS,
     design,
@@ -47,7 +51,9 @@ def test_a_factor_changes_what_it_says_and_nothing_else(profile):
         before = flat(to_dict(settings[factor.baseline]))
         after = flat(to_dict(settings[factor.name]))
         changed = {path for path in before | after if before.get(path) != after.get(path)}
-        assert changed == set(factor.change), factor.name
+        # Smoke evaluates no best cells anyway.
+        same = {"cells.top"} if profile == "smoke" else set()
+        assert changed == set(factor.change) - same, factor.name
 
 
 def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
@@ -56,7 +62,59 @@ def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
     assert seeds == sorted(seeds) and len(set(labels[: len(FACTORS) + 1])) == len(FACTORS) + 1
     assert Counter(labels) == {f.name: 3 for f in FACTORS} | dict.fromkeys(BASELINES, 5)
     assert {config.seed for config in design("cpu", seeds=1)} == {0}
-    assert {config.cells for config in design("cpu")} == {PROFILES["cpu"].base.cells}
+    others = {c.cells for c, labels in design("cpu").items() if labels["setting"] not in PRUNED}
+    assert others == {PROFILES["cpu"].base.cells}
+
+
+def test_smoke_needs_no_table():
+    smoke = design("smoke")
+    assert {config.needed_table for config in smoke} == {None}
+    missing = {f.name for f in FACTORS} - {labels["setting"] for labels in smoke.values()}
+    assert missing == set(PRUNED)
+
+
+@pytest.mark.parametrize(
+    ("k", "cells", "evaluated"), [(4, 3906, 1000), (16, 976, 976), (64, 244, 244)]
+)
+def test_a_part_and_the_whole_are_ranked_over_the_same_cells(k, cells, evaluated):
+    """All of a part that the baseline evaluates: a thousand, or the whole part."""
+    parts = {}
+    for config, labels in design("cpu").items():
+        if labels["setting"] == f"density 1/{k}":
+            parts[config.seed] = set(part_of(config).tolist())
+    sample = {cell.code for cell in random_cells(Subspace(), PROFILES["cpu"].base.cells)}
+    assert {len(part) for part in parts.values()} == {cells}
+    assert {len(part & sample) for part in parts.values()} == {evaluated}
+    assert len(set(map(frozenset, parts.values()))) == 3  # another one for each seed
+
+
+def test_correlations_in_a_part_are_over_its_cells_alone():
+    """In the part both rank perfectly; elsewhere the baseline ranks in reverse."""
+    wanted = {c: n for c, n in design("cpu", seeds=1).items() if n["setting"] == "density 1/64"}
+    (config,) = wanted
+    part = part_of(config)[:50]
+    codes = np.append(part, np.setdiff1d(np.arange(0, 15_625, 300), part_of(config)))
+    truth = np.arange(len(codes), dtype=float)
+    inside = np.arange(len(codes)) < 50
+    rows = [
+        pd.DataFrame(
+            {"setting": setting, "seed": 0, "code": codes, "truth": truth, "random": True}
+        ).assign(proxy=np.where(inside, truth, sign * truth))
+        for setting, sign in (("density 1/64", 1), (UNIFORM, -1))
+    ]
+    found = tricks.in_parts([SimpleNamespace(config=config)], wanted, pd.concat(rows))
+    assert found["setting"].tolist() == ["density 1/64", UNIFORM]
+    assert set(found["metric"]) == {"spearman_in_density 1/64"}
+    assert found["value"].tolist() == pytest.approx([1, 1])
+    assert all(map(tricks.correlates, found["metric"]))
+
+
+def test_a_pruned_space_is_trained_and_evaluated_by_truth():
+    for config, labels in design("cpu").items():
+        if labels["setting"] in PRUNED:
+            best = PRUNED[labels["setting"]]
+            assert (config.trained_cells, config.cells.best, config.cells.top) == (best, best, 0)
+            assert config.needed_table == "nb201-200epochs"
 
 
 def test_a_factor_that_is_another_ones_is_refused(monkeypatch):

@@ -20,7 +20,7 @@ from nasrepro.runs.config import changed
 from nasrepro.runs.families import family_of
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
-from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
+from nasrepro.runs.supernet import PER_POSITION, SupernetConfig, part_of
 from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
 from nasrepro.studies import published_supernets, rankings
 from nasrepro.studies.design import (
@@ -61,6 +61,11 @@ NO_ZERO, NO_ZERO_NO_POOL = "no Zero", "no Zero, no Pool"
 FAIRNAS = {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
 MULTI_PATH = {"sampler": "uniform-4", "train.gradients": "mean", "train.batches": "shared"}
 OPERATIONS = "subspace.operations"
+# Cells that are trained: a random part of the space, another one for each seed; or the best by
+# truth. Of a random part all cells are evaluated that the baseline evaluates, which are a random
+# part themselves: both are compared on these.
+DENSITIES = {f"density 1/{k}": Subspace().size // k for k in (4, 16, 64)}
+PRUNED = {f"best 1/{k}": Subspace().size // k for k in (8, 128)}
 # Each after its baseline, and the ones that take long last.
 FACTORS = (
     Factor(UNIFORM, FAIR, "Laube 4.3", {"sampler": "uniform"}),
@@ -115,6 +120,19 @@ FACTORS = (
         {"train.learning_rate": Times(0.5), "train.weight_decay": Times(3)},
     ),
     # An epoch is 2.5% of the training; five of the paper's 250 are 2%.
+    *(
+        Factor(name, UNIFORM, "Zhang 2", {"trained_cells": cells})
+        for name, cells in DENSITIES.items()
+    ),
+    *(
+        Factor(
+            name,
+            UNIFORM,
+            "Zhang 3",
+            {"trained_cells": cells, "cells.best": cells, "cells.top": 0},
+        )
+        for name, cells in PRUNED.items()
+    ),
     Factor("warm-up", FAIR, "Laube 4.3", {"train.warmup_epochs": 1}),
     Factor("gradient clipping", FAIR, "Laube 4.3", {"train.gradient_clip": 5.0}),
     Factor("label smoothing", FAIR, "Laube 4.3", {"train.label_smoothing": 0.1}),
@@ -172,6 +190,7 @@ class Profile:
     base: SupernetConfig  # sampled strictly fairly
     seeds: int  # of a factor
     baseline_seeds: int
+    without: tuple[str, ...] = ()  # settings
 
 
 PROFILES = {
@@ -181,10 +200,11 @@ PROFILES = {
             net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
             train=TrainConfig(epochs=4, batch_size=30, crop_padding=1),
             evaluate=EvaluateConfig("batch", batch_size=100),
-            cells=CellsConfig(random=20, connected=True),
+            cells=CellsConfig(random=20, table=TABLE, column=COLUMN, connected=True),
         ),
         seeds=2,
         baseline_seeds=2,
+        without=tuple(PRUNED),  # they train the best cells of a table, and smoke needs none
     ),
     # Laube's optimiser, unchanged; size, images and epochs chosen for speed, not on the truth. With
     # 20 epochs and batches of 128, tried first, the two baselines predicted accuracies of 39 and
@@ -222,7 +242,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
         (changed(config, {"seed": seed}), {"setting": name})
         for seed in range(max(counts.values()))
         for name, config in settings.items()
-        if seed < min(counts[name], seeds or counts[name])
+        if name not in chosen.without and seed < min(counts[name], seeds or counts[name])
     )
 
 
@@ -236,7 +256,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         runs: setting, seed, metric, value: those of `rankings.measure`, the correlation with the
-            other data sets' truth, cost in images and seconds;
+            other data sets' truth, cost in images and seconds, and those of `in_parts`;
         pooled: setting, metric (s_kdt, tau_a), value, n (supernets): of the mean over them, as Yu
             B.2 and Laube 3.2 have it;
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
@@ -248,7 +268,13 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     mine = in_order(records, wanted)
     observations = observe(mine, wanted, table, COLUMN)
     return {
-        "runs": run_statistics(mine, wanted, observations, table),
+        "runs": pd.concat(
+            [
+                run_statistics(mine, wanted, observations, table),
+                in_parts(mine, wanted, observations),
+            ],
+            ignore_index=True,
+        ),
         "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
@@ -285,6 +311,27 @@ def run_statistics(
             values |= rankings.measure(observed[key], searched[key[0]], whole)
             values |= on_other_data(observed[key], table)
         rows += [(*key, name, value) for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
+
+
+def in_parts(records: Iterable[Record], wanted: Design, observations: pd.DataFrame) -> pd.DataFrame:
+    """How a random part of the space is ranked by its own supernet and by that of the whole.
+
+    Returns:
+        As `run_statistics`: spearman_in_ and the name of a density, of its run and of the baseline
+        of the same seed, over the evaluated cells of the part that the run has trained.
+    """
+    observed, rows = dict(list(observations.groupby(RUN))), []
+    for record in records:
+        if (name := wanted[record.config]["setting"]) not in DENSITIES:
+            continue
+        part = part_of(record.config)
+        for key in ((name, record.config.seed), (UNIFORM, record.config.seed)):
+            if key in observed:
+                run = observed[key]
+                shared = run[run["random"] & run["code"].isin(part)]
+                rho = metrics.spearman(shared["proxy"], shared["truth"])
+                rows.append((*key, f"spearman_in_{name}", rho))
     return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
 
 

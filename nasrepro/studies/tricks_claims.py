@@ -24,7 +24,7 @@ from nasrepro.stats import (
     stratified_mean,
 )
 from nasrepro.studies.measure import TOP_NS
-from nasrepro.studies.tricks import BUDGETS, FAIR, NO_ZERO, UNIFORM, VARIANTS
+from nasrepro.studies.tricks import BUDGETS, DENSITIES, FAIR, NO_ZERO, UNIFORM, VARIANTS
 
 Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 
@@ -91,6 +91,9 @@ DIFFERENCES = {
     "yu-global-dropout-final": ("final_accuracy", "global dropout", UNIFORM),
     "yu-nodes": ("s_kdt", NODE, UNIFORM),
     "yu-nodes-final": ("final_accuracy", NODE, UNIFORM),
+    **{f"zhang-density-{name[10:]}": (f"spearman_in_{name}", name, UNIFORM) for name in DENSITIES},
+    "zhang-pruned-8-less": ("top_10_gain", "best 1/8", UNIFORM),
+    "zhang-pruned-128": ("spearman", "best 1/128", "best 1/8"),
     "zhang-no-benefit-fairnas": ("spearman", "FairNAS", UNIFORM),
     "zhang-no-benefit-fairnas-top10": ("top_10_accuracy", "FairNAS", UNIFORM),
     "zhang-no-benefit-multi-path": ("spearman", "multi-path", UNIFORM),
@@ -101,6 +104,7 @@ DIFFERENCES = {
 # Claim: metric and setting, whose mean over runs is judged.
 LEVELS = {
     "laube-lt-underestimates": ("top_less_random", LT_SKIP),
+    "zhang-pruned-8": ("top_10_gain", "best 1/8"),
     "zhang-top10-top1": ("top_10_less_top_1_cifar100", UNIFORM),
     "zhang-favours-large": ("spearman_parameters", UNIFORM),
     "zhang-favours-conv3": ("bias_conv3", UNIFORM),
