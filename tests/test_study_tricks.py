@@ -17,7 +17,7 @@ from nasrepro.runs.config import to_dict
 from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.supernet import part_of
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace
-from nasrepro.studies import rankings, tricks, tricks_claims
+from nasrepro.studies import channels, rankings, tricks, tricks_claims
 from nasrepro.studies.design import Factor, settings_of
 from nasrepro.studies.measure import effects
 from nasrepro.studies.tricks import (
@@ -59,17 +59,22 @@ def test_a_factor_changes_what_it_says_and_nothing_else(profile):
 def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
     labels = [labels["setting"] for labels in design("cpu").values()]
     seeds = [config.seed for config in design("cpu")]
-    assert seeds == sorted(seeds) and len(set(labels[: len(FACTORS) + 1])) == len(FACTORS) + 1
-    assert Counter(labels) == {f.name: 3 for f in FACTORS} | dict.fromkeys(BASELINES, 5)
+    settings = len(tricks.ALL_FACTORS) + 2
+    assert seeds == sorted(seeds) and len(set(labels[:settings])) == settings
+    expected = {f.name: 3 for f in tricks.ALL_FACTORS} | {channels.FIXED: 3}
+    assert Counter(labels) == expected | dict.fromkeys(BASELINES, 5)
     assert {config.seed for config in design("cpu", seeds=1)} == {0}
-    others = {c.cells for c, labels in design("cpu").items() if labels["setting"] not in PRUNED}
+    elsewhere = (*PRUNED, *channels.SETTINGS)
+    others = {c.cells for c, labels in design("cpu").items() if labels["setting"] not in elsewhere}
     assert others == {PROFILES["cpu"].base.cells}
 
 
 def test_smoke_needs_no_table():
     smoke = design("smoke")
     assert {config.needed_table for config in smoke} == {None}
-    missing = {f.name for f in FACTORS} - {labels["setting"] for labels in smoke.values()}
+    missing = {f.name for f in tricks.ALL_FACTORS} - {
+        labels["setting"] for labels in smoke.values()
+    }
     assert missing == set(PRUNED)
 
 
@@ -168,7 +173,7 @@ def statistics_of(values: dict[str, list[float]]) -> dict[str, pd.DataFrame]:
 
 
 def test_tables_have_the_columns_that_users_ask_for():
-    values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in FACTORS}}
+    values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in tricks.ALL_FACTORS}}
     tables = tricks.tables(statistics_of(values))
     assert set(tables) == {n for n in tricks.TABLES if not n.startswith("published")}
     assert list(tables["factors"]) == [
@@ -177,6 +182,8 @@ def test_tables_have_the_columns_that_users_ask_for():
     ]
     row = tables["factors"].set_index("factor").loc["gradient clipping"]
     assert (row.setting, row.paper) == ("train.gradient_clip=5.0", "Laube 4.3")
+    spaces = tables["factors"].set_index("factor")["space"]
+    assert (spaces["WSBN"], spaces[channels.DISABLED[1]]) == ("NAS-Bench-201", "NAS-Bench-101")
 
 
 def test_the_baseline_is_what_the_paper_trains_with_at_a_smaller_scale():
@@ -193,13 +200,14 @@ def test_a_perfect_ranking_finds_the_best_cells_and_prefers_nothing():
     codes = np.random.default_rng(0).choice(15_625, 300, replace=False)
     truth = np.random.default_rng(1).permutation(np.linspace(50, 94, 300))
     searched = np.arange(300) < 200
-    found = rankings.ranking(truth, truth, codes, searched)
+    parameters = count_parameters(codes)
+    found = rankings.ranking(truth, truth, parameters, searched)
     assert found["spearman"] == found["kendall_tau_a"] == found["tau_b_top_tenth"] == 1
     assert found["final_accuracy"] == np.sort(truth[:200])[-3:].mean()
     assert found["top_10_accuracy"] == 94
     assert found["top_10_gain"] == pytest.approx(94 - (50 + 44 * (10 / 11 * 301 - 1) / 299))
     assert found["top_10_rank"] == 5.5 / 300
-    worst = rankings.ranking(-truth, truth, codes, searched)
+    worst = rankings.ranking(-truth, truth, parameters, searched)
     assert worst["spearman"] == worst["s_kdt"] == -1 and worst["top_10_rank"] == 295.5 / 300
     assert rankings.biases(truth, truth, codes)["bias_conv3"] == 0
 
@@ -207,8 +215,12 @@ def test_a_perfect_ranking_finds_the_best_cells_and_prefers_nothing():
 def test_a_ranking_by_parameters_tells_nothing_beyond_them():
     codes = np.arange(0, 15_625, 25)
     truth = np.random.default_rng(0).normal(size=len(codes))
-    found = rankings.ranking(count_parameters(codes), truth, codes, codes < 5_000)
+    parameters = count_parameters(codes)
+    found = rankings.ranking(parameters, truth, parameters, codes < 5_000)
     assert found["spearman_parameters"] == pytest.approx(1)
+    assert found["parameters_less_spearman"] == pytest.approx(0)
+    other = rankings.ranking(-parameters, parameters, parameters, codes < 5_000)
+    assert other["parameters_less_spearman"] == pytest.approx(2)
     assert math.isnan(found["partial_spearman"])
 
 
@@ -230,7 +242,7 @@ def test_biases_are_percentiles_by_proxy_less_those_by_truth():
 
 def test_every_claim_and_setting_that_is_judged_exists():
     ids = {claim for file in CLAIMS for claim in read_claims(file)}
-    settings = set(settings_of(FAIR, PROFILES["cpu"].base, FACTORS))
+    settings = {FAIR, channels.FIXED, *(factor.name for factor in tricks.ALL_FACTORS)}
     judged = (tricks_claims.DIFFERENCES, tricks_claims.LEVELS, tricks_claims.RATIOS)
     for table in judged:
         assert set(table) <= ids

@@ -23,6 +23,7 @@ from nasrepro.stats import (
     resampled,
     stratified_mean,
 )
+from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
 from nasrepro.studies.measure import TOP_NS
 from nasrepro.studies.tricks import BUDGETS, DENSITIES, FAIR, NO_ZERO, UNIFORM, VARIANTS
 
@@ -89,6 +90,15 @@ DIFFERENCES = {
     "yu-path-dropout-final": ("final_accuracy", "path dropout 0.2", UNIFORM),
     "yu-global-dropout-s-kdt": ("s_kdt", "global dropout", UNIFORM),
     "yu-global-dropout-final": ("final_accuracy", "global dropout", UNIFORM),
+    **{
+        f"yu-{claim}-{what}": (metric, setting, FIXED)
+        for claim, setting in {"shuffle": SHUFFLED, "interpolate": INTERPOLATED}.items()
+        for what, metric in {
+            "accuracy": "mean_prediction",
+            "s-kdt": "s_kdt",
+            "final": "final_accuracy",
+        }.items()
+    },
     "yu-nodes": ("s_kdt", NODE, UNIFORM),
     "yu-nodes-final": ("final_accuracy", NODE, UNIFORM),
     **{f"zhang-density-{name[10:]}": (f"spearman_in_{name}", name, UNIFORM) for name in DENSITIES},
@@ -107,6 +117,7 @@ LEVELS = {
     "zhang-pruned-8": ("top_10_gain", "best 1/8"),
     "zhang-top10-top1": ("top_10_less_top_1_cifar100", UNIFORM),
     "zhang-favours-large": ("spearman_parameters", UNIFORM),
+    "zhang-parameters-better": ("parameters_less_spearman", FIXED),
     "zhang-favours-conv3": ("bias_conv3", UNIFORM),
     "zhang-conv3-above-skip": ("bias_conv3_less_skip", UNIFORM),
     "zhang-top-tenth": ("top_10_rank", UNIFORM),
@@ -220,6 +231,7 @@ def yu(of: Values) -> dict[str, Quantity]:
     rises = all_differences(of, "final_accuracy", ((other, UNIFORM) for other in OTHERS))
     if rises:
         found["yu-others-do-not-help"] = count_positive(rises)
+    found |= disabled(of)
     settings = tuple(dict.fromkeys((*(s for group in GROUPS for s in group), *OTHERS)))
     table = pd.concat({s: of("final_accuracy", s) for s in settings}, axis=1).dropna()
     if len(table):
@@ -235,6 +247,19 @@ def yu(of: Values) -> dict[str, Quantity]:
             np.column_stack([accuracy, s_kdt, final]),
             lambda rows: spearman(rows[:, 1], rows[:, 2]) - spearman(rows[:, 0], rows[:, 2]),
         )
+    return found
+
+
+def disabled(of: Values) -> dict[str, Quantity]:
+    """The claims about A_1 to A_4 against random cells: means over them by seed, and each."""
+    found: dict[str, Quantity] = {}
+    pairs = [(DISABLED[k], RANDOM[k]) for k in SIZES]
+    for claim, metric in {"s-kdt": "s_kdt", "final": "final_accuracy"}.items():
+        gains = pd.concat([of(metric, a) - of(metric, b) for a, b in pairs], axis=1).dropna()
+        if len(gains):
+            found[f"yu-disable-{claim}"] = level(gains.mean(axis=1))
+    if each := all_differences(of, "s_kdt", pairs):
+        found["yu-disable-each"] = count_positive(each)
     return found
 
 
