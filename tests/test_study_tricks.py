@@ -320,3 +320,37 @@ def test_the_largest_rise_is_within_a_hyper_parameter():
     means = dict.fromkeys((s for g in tricks_claims.GROUPS for s in g), 90.0)
     means |= dict.fromkeys(tricks_claims.OTHERS, 89.0) | {"WSBN": 90.5, "learning rate x8": 86.0}
     assert tricks_claims.rise_of_groups(means) == pytest.approx(4 - 0.5)
+
+
+@pytest.mark.parametrize(("accuracy", "testable"), [([38.0, 42.0], False), ([11.0, 12.5], True)])
+def test_what_is_not_at_chance_needs_no_rescue(accuracy, testable):
+    """12% is the limit: two points over chance."""
+    medium, rescued = tricks.MEDIUM_NO_ZERO_NO_POOL, tricks_claims.MEDIUM_LT
+    values = {
+        ("mean_prediction", medium): accuracy,
+        ("mean_prediction", rescued): [51.0, 53.0],
+        ("tau_a", medium): [0.5, 0.6],
+        ("tau_a", rescued): [0.1, 0.3],
+    }
+    frames = statistics_of({}) | {"runs": runs_with(values)}
+    judged = tricks_claims.judged(frames, CLAIMS).set_index("claim")
+    rescue = judged.loc["laube-lt-medium-rescue"]
+    assert (rescue["verdict"] == "not testable here") is not testable
+    if testable:
+        assert rescue["reason"] == "" and rescue["ours"] == pytest.approx(40.25)
+    else:
+        assert rescue["reason"].startswith("M, no Zero, no Pool predicts 40% on average without it")
+        assert math.isnan(rescue["ours"]) and math.isnan(rescue["p"])
+    # M itself is not known, nor does tau_a need a rescue.
+    assert judged.loc["laube-uniform-medium", "verdict"] == "not run"
+    assert judged.loc["laube-lt-medium-tau_a", "ours"] == pytest.approx(-0.35)
+
+
+def test_every_claim_that_is_to_be_rescued_from_chance_is_conditional():
+    conditional = {
+        claim.id
+        for file in CLAIMS
+        for claim in read_claims(file).values()
+        if "no interval where M" in claim.quantity
+    }
+    assert conditional == set(tricks_claims.RESCUED)

@@ -58,6 +58,7 @@ BASELINES = {FAIR: "Laube", UNIFORM: "Yu, Zhang"}
 TRACKED = {"net.tracked_statistics": True, "evaluate.batch_norm": "tracked"}
 SKIP, SKIP_AND_POOL = ("skip_connect",), ("skip_connect", "avg_pool_3x3")
 NO_ZERO, NO_ZERO_NO_POOL = "no Zero", "no Zero, no Pool"
+MEDIUM, MEDIUM_NO_ZERO_NO_POOL = "M", f"M, {NO_ZERO_NO_POOL}"
 FAIRNAS = {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
 MULTI_PATH = {"sampler": "uniform-4", "train.gradients": "mean", "train.batches": "shared"}
 OPERATIONS = "subspace.operations"
@@ -169,12 +170,24 @@ FACTORS = (
     Factor("epochs x4", UNIFORM, "Yu C.1, Zhang 2", {"train.epochs": Times(4)}),
     Factor("multi-path", UNIFORM, "Zhang C", MULTI_PATH),
     Factor("FairNAS", UNIFORM, "Yu 4.2, Zhang C", FAIRNAS),
-    Factor("M", FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": 2}),
+    Factor(MEDIUM, FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": 2}),
     *(
         Factor(f"strictly fair, cells a stage {n}", FAIR, "Laube D", {"net.cells_per_stage": n})
         for n in (2, 3, 4, 5)
     ),
     Factor("channels x3", FAIR, "Laube D", {"net.channels": Times(3)}),
+    Factor(
+        MEDIUM_NO_ZERO_NO_POOL,
+        NO_ZERO_NO_POOL,
+        "Laube 4.1",
+        {"net.channels": Times(2), "net.cells_per_stage": 2},
+    ),
+    Factor(
+        f"{MEDIUM_NO_ZERO_NO_POOL}, linear transformers on Skip",
+        MEDIUM_NO_ZERO_NO_POOL,
+        "Laube 4.2",
+        {"net.transformers": SKIP},
+    ),
 )
 
 

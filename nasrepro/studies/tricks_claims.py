@@ -25,12 +25,23 @@ from nasrepro.stats import (
 )
 from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
 from nasrepro.studies.measure import TOP_NS
-from nasrepro.studies.tricks import BUDGETS, DENSITIES, FAIR, NO_ZERO, UNIFORM, VARIANTS
+from nasrepro.studies.rankings import AT_CHANCE
+from nasrepro.studies.tricks import (
+    BUDGETS,
+    DENSITIES,
+    FAIR,
+    MEDIUM,
+    MEDIUM_NO_ZERO_NO_POOL,
+    NO_ZERO,
+    UNIFORM,
+    VARIANTS,
+)
 
 Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 
 LT_SKIP, LT_BOTH = "linear transformers on Skip", "linear transformers on Skip and Pool"
 NODE, CLIPPING, TRACKED = "operation on node", "gradient clipping", "tracked statistics"
+MEDIUM_LT = f"{MEDIUM_NO_ZERO_NO_POOL}, {LT_SKIP}"
 REGULARISED = "AutoAugment with label smoothing"
 PAIR = VARIANTS[2]
 # Claim: metric, setting, and the setting that is subtracted.
@@ -40,6 +51,8 @@ DIFFERENCES = {
     "laube-lt-skip-no-zero": ("tau_a", f"{NO_ZERO}, {LT_SKIP}", NO_ZERO),
     "laube-lt-skip-pool-no-zero": ("tau_a", f"{NO_ZERO}, {LT_BOTH}", NO_ZERO),
     "laube-lt-fitting-space": ("tau_a", f"{NO_ZERO}, no Pool, {LT_SKIP}", f"{NO_ZERO}, no Pool"),
+    "laube-lt-medium-rescue": ("mean_prediction", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
+    "laube-lt-medium-tau_a": ("tau_a", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
     "laube-lt-pool-no-benefit": ("tau_a", LT_BOTH, LT_SKIP),
     "laube-unshared-small-tau_a": ("tau_a", "topology not shared", FAIR),
     "laube-unshared-small-tau": ("kendall_tau_a", "topology not shared", FAIR),
@@ -125,8 +138,15 @@ LEVELS = {
 }
 # Claim: metric and settings, of which the first is to scatter less than the second.
 RATIOS = {
+    "laube-lt-medium-deviation": ("mean_prediction", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
     "laube-lt-pool-deviation": ("mean_prediction", LT_BOTH, LT_SKIP),
     "yu-fairnas-stability": ("final_accuracy", "FairNAS", UNIFORM),
+}
+# Claims that a trick rescues medium supernets, or does not: the setting that it is to rescue, which
+# has to be at chance.
+RESCUED = {
+    "laube-lt-medium-rescue": MEDIUM_NO_ZERO_NO_POOL,
+    **{f"laube-{trick}-medium": MEDIUM for trick in ("unshared", "uniform", "warm-up", "clipping")},
 }
 COUNTED = {"zhang-best-skip": "best_skip", "yu-coverage": "coverage"}
 DEPTHS = (FAIR, *(f"strictly fair, cells a stage {n}" for n in (2, 3, 4, 5)))
@@ -162,7 +182,19 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         if min(len(of(metric, a)), len(of(metric, b))) > 1
     }
     parts = laube(of), yu(of), zhang(of), consistency(statistics["agreement"], of)
-    return found | {claim: quantity for part in parts for claim, quantity in part.items()}
+    found |= {claim: quantity for part in parts for claim, quantity in part.items()}
+    return {claim: quantity for claim, quantity in found.items() if claim not in untestable(of)}
+
+
+def untestable(of: Values) -> dict[str, str]:
+    """Why our runs cannot test some claims, as far as they show: nothing is there to rescue."""
+    means = {s: of("mean_prediction", s).mean() for s in set(RESCUED.values())}
+    return {
+        claim: f"{setting} predicts {means[setting]:.0f}% on average without it, which is above "
+        f"chance: there is nothing to rescue"
+        for claim, setting in RESCUED.items()
+        if means[setting] > AT_CHANCE
+    }
 
 
 def values_of(runs: pd.DataFrame) -> Values:
@@ -348,5 +380,7 @@ def consistency(agreement: pd.DataFrame, of: Values) -> dict[str, Quantity]:
 
 def judged(statistics: Mapping[str, pd.DataFrame], files: Iterable[str]) -> pd.DataFrame:
     """The claims of some files with their verdicts: see `claims.judge`."""
-    known = quantities(statistics) if statistics else {}
-    return pd.DataFrame([row for file in files for row in claims.judge(file, known)])
+    if not statistics:
+        return pd.DataFrame([row for file in files for row in claims.judge(file, {})])
+    known, reasons = quantities(statistics), untestable(values_of(statistics["runs"]))
+    return pd.DataFrame([row for file in files for row in claims.judge(file, known, reasons)])
