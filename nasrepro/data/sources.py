@@ -158,6 +158,19 @@ SOURCES: dict[str, Source] = {
             make=few_shot.make,
         ),
         Source(
+            name="sotl-cells",
+            filename="thesis_arch_splits.json",
+            urls=(),
+            sha256="127ee9e93da499c660af5a125b692df22f840b5e7121d6af6f5af9f21e3cce12",
+            licence="MIT",
+            bytes=299_603,
+            description=(
+                "The cells that the SoTL thesis ranks, as texts: the lists "
+                "configs/nas-benchmark/arch_splits/*.pkl of GitHub Mirofil/AutoDL-Projects, commit "
+                "77776cb1, converted from pickles of the authors' own classes. A JSON file."
+            ),
+        ),
+        Source(
             name="cifar10",
             filename="cifar-10-python.tar.gz",
             urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from nasrepro.paths import results_dirs
-from nasrepro.runs import standalone, supernet
+from nasrepro.runs import finetune, standalone, supernet
+from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.record import Kind
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
 from nasrepro.runs.store import Store
@@ -19,7 +20,8 @@ STANDALONE = Kind(
     arrays=standalone.ARRAYS,
     compute=run_standalone,
 )
-KINDS = (SUPERNET, STANDALONE)
+FINETUNE = Kind("fine-tuning", "finetune", FinetuneConfig, Epoch, finetune.ARRAYS, run_finetune)
+KINDS = (SUPERNET, STANDALONE, FINETUNE)
 
 
 def kind_of(config: Any) -> Kind:
