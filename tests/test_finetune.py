@@ -128,18 +128,10 @@ def test_what_validation_images_show_on_the_way(net, cells, part):
         loss, correct = loss_and_correct(alone, cells[0], *whole, part, CONFIG.evaluate)
         assert found["validation_loss"][0, place] == pytest.approx(loss, rel=1e-5)
         assert found["validation_correct"][0, place] == correct
-        losses, counts = [], []
-        for x, y in zip(
-            prepared(part, whole[0], CONFIG.batch_size),
-            whole[1].split(CONFIG.batch_size),
-            strict=True,
-        ):
+        losses = []
+        for x, y in images.validation:
             with torch.no_grad():
-                logits = alone.train()(x, cells[0])
-            losses.append(F.cross_entropy(logits, y).item())
-            counts.append(int((logits.argmax(1) == y).sum()))
-        assert found["validation_batches_loss"][0, place] == pytest.approx(losses, rel=1e-5)
-        assert found["validation_batches_correct"][0, place].tolist() == counts
+                losses.append(F.cross_entropy(alone.train()(x, cells[0]), y).item())
         point = points(CONFIG.steps).index(step) if step in points(CONFIG.steps) else None
         if point is not None:  # the three batches in turn
             expected = losses[point % 3]
@@ -149,7 +141,10 @@ def test_what_validation_images_show_on_the_way(net, cells, part):
 def test_frozen_paths_side_by_side_show_what_learning_at_rate_0_shows(net, cells, part):
     slow = watched(FROZEN, net, cells, part, finetune.watch_trained)
     fast = watched(FROZEN, net, cells, part, finetune.watch_frozen)
+    batches = {name: fast.pop(name) for name in finetune.ARRAYS if "batches" in name}
     assert fast.keys() == slow.keys() - set(finetune.GRADIENTS)
+    # The curve has the three batches in turn.
+    assert np.array_equal(batches["validation_batches_loss"], fast["validation_mini_loss"][:, :3])
     for name, values in fast.items():
         assert values.shape == slow[name].shape, name
         assert values == pytest.approx(slow[name], rel=1e-4), name
@@ -207,7 +202,8 @@ def record(tmp_path_factory):
 
 
 def test_a_record_has_every_array_and_comes_back_from_its_file(record):
-    assert set(record.arrays) == set(finetune.ARRAYS) and record.status == "ok"
+    of_frozen = {"validation_batches_loss", "validation_batches_correct"}
+    assert set(record.arrays) == set(finetune.ARRAYS) - of_frozen and record.status == "ok"
     shapes = {name: record.arrays[name].shape for name in ("loss", "correct", "sog")}
     assert shapes == {"loss": (5, 8), "correct": (5, 8), "sog": (5, 7)}
     assert record.arrays["codes"].tolist() == sorted(record.arrays["codes"].tolist())
@@ -352,7 +348,8 @@ def test_every_field_is_part_of_the_key():
 
 def test_work_is_counted():
     assert CONFIG.trained_images == 8 * 20 * 5
-    assert CONFIG.evaluated_images == 2 * 2 * 50 * 5
+    assert CONFIG.evaluated_images == 2 * 50 * 5
+    assert FROZEN.evaluated_images == 2 * 50 * 5  # once, and once in batches
 
 
 @pytest.mark.parametrize(

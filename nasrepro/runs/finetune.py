@@ -51,10 +51,10 @@ CODES, LOSS, CORRECT = "codes", "loss", "correct"
 # validation images, another one at each point, and sums over the gradients of all steps so far.
 CURVE, MINI_LOSS, MINI_CORRECT = "curve", "validation_mini_loss", "validation_mini_correct"
 GRADIENTS = SOG, SOG_L1, SOGN, SOGN_L2 = sotl.SOG, sotl.SOG_L1, sotl.SOGN, sotl.SOGN_L2
-# Numbers of steps after which all validation images were looked at, and there: normalised as the
-# supernet's config says, [cells, validated], and in batches as large as those of training,
-# [cells, validated, batches].
+# Numbers of steps after which all validation images were looked at, and there, [cells, validated].
 VALIDATED, WHOLE_LOSS, WHOLE_CORRECT = "validated", "validation_loss", "validation_correct"
+# Of paths that do not learn, each batch of validation images, as large as those of training and
+# normalised alike, [cells, batches].
 BATCHES_LOSS, BATCHES_CORRECT = "validation_batches_loss", "validation_batches_correct"
 SUPERNET_SECONDS = "supernet_seconds"  # that its training took, whenever it was
 ARRAYS = (
@@ -185,8 +185,13 @@ class FinetuneConfig:
     @property
     def evaluated_images(self) -> int:
         """Validation images in the evaluations of all cells, at most."""
-        images = 2 * len(self.validated) * self.data.validation_images
-        return images * self.supernet.cells.at_most(self.supernet.subspace)
+        cells = self.supernet.cells.at_most(self.supernet.subspace)
+        return cells * self.looks * self.data.validation_images
+
+    @property
+    def looks(self) -> int:
+        """How often a path looks at all validation images."""
+        return len(self.validated) + self.frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +213,8 @@ def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
     Returns:
         The record with the arrays `ARRAYS`, whose history is the supernet's. It diverged if the
         supernet did, and has no arrays then; losses of single paths can be infinite or not numbers.
-        With learning rate 0 there are no sums of gradients.
+        With learning rate 0 there are no sums of gradients, and only then each batch of
+        validation images.
 
     Raises:
         ConfigError: if the config or the device does not fit, or the supernet lacks a cell.
@@ -239,17 +245,15 @@ def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
         arrays = {
             name: array.astype(TYPES.get(name, array.dtype)) for name, array in arrays.items()
         }
-    paths = len(distinct_paths(cells)[0])
+    paths = 0 if diverged else len(distinct_paths(cells)[0])
     return Record(
         config=config,
         status="diverged" if diverged else "ok",
         history=begun.history,
         arrays=arrays,
         measurement=watch.measurement(
-            trained=0 if diverged else paths * config.steps * config.batch_size,
-            evaluated=0
-            if diverged
-            else 2 * paths * len(config.validated) * len(part.validation_labels),
+            trained=paths * config.steps * config.batch_size,
+            evaluated=paths * config.looks * len(part.validation_labels),
         ),
     )
 
@@ -298,10 +302,10 @@ def watch_frozen(
     mini = [place % len(images.validation) for place in range(len(points(config.steps)))]
     found = {LOSS: loss, CORRECT: correct}
     found |= {MINI_LOSS: validation[0][:, mini], MINI_CORRECT: validation[1][:, mini]}
+    found |= {BATCHES_LOSS: validation[0], BATCHES_CORRECT: validation[1]}
     if config.validated:
         whole = evaluate_paths(net, cells, images.part, config.evaluate, stacked=stacked)
         found |= {WHOLE_LOSS: whole.loss[:, None], WHOLE_CORRECT: whole.correct[:, None]}
-        found |= {BATCHES_LOSS: validation[0][:, None], BATCHES_CORRECT: validation[1][:, None]}
     watch.lap("evaluate")
     return found
 
@@ -401,14 +405,8 @@ def _mini(
 def _validated(
     config: FinetuneConfig, net: PathNetwork, cell: AnyCell, images: _Images
 ) -> dict[str, np.ndarray]:
-    """All validation images, normalised in both ways."""
+    """All validation images."""
     part = images.part
     validation = part.validation_images, part.validation_labels
     loss, correct = loss_and_correct(net, cell, *validation, part, config.evaluate)
-    each = evaluate_batches(net, [cell], images.validation, config.train.precision)
-    return {
-        WHOLE_LOSS: np.asarray(loss),
-        WHOLE_CORRECT: np.asarray(correct),
-        BATCHES_LOSS: each[0][0],
-        BATCHES_CORRECT: each[1][0],
-    }
+    return {WHOLE_LOSS: np.asarray(loss), WHOLE_CORRECT: np.asarray(correct)}

@@ -35,7 +35,10 @@ from nasrepro.train import Epoch, multiplies_bfloat16, train
 DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
 PACKAGE = Path(nasrepro.__file__).parent
 # What in it decides the weights.
-CODE = ("nets", "samplers", "spaces", "data", "train.py", "updates.py", "runs/setup.py")
+CODE = (
+    *("nets", "samplers", "spaces", "data/augment.py", "data/images.py"),
+    *("train.py", "updates.py", "runs/setup.py"),
+)
 
 
 @dataclass(frozen=True, eq=False)
