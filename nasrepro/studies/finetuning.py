@@ -106,10 +106,10 @@ PROFILES = {
             cells=CellsConfig(random=10, connected=True),
         ),
         seeds=2,
-        steps=5,
-        short=3,
+        steps=12,
+        short=10,
         batch_size=30,
-        grid={60: 3},
+        grid={60: 10},
         orders=2,
     ),
     # Table B.1's optimiser. Width, depth, images and epochs are those of a prototype (issue of this
