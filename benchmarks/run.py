@@ -21,7 +21,7 @@ from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
 from nasrepro.train import multiplies_bfloat16
 
-FILES = ("supernet", "precision", "search", "workers", "loading")
+FILES = ("supernet", "precision", "search", "workers", "loading", "gpu")
 
 
 def main(names: list[str]) -> None:
@@ -31,14 +31,15 @@ def main(names: list[str]) -> None:
     torch.set_num_threads(1)
     known, path = result("bench.json"), results_dir() / "bench.json"
     rows = json.loads(known.read_text(encoding="utf-8")) if known.exists() else []
-    for name in names or FILES:
+    here = [name for name in FILES if name != "gpu" or torch.cuda.is_available()]
+    for name in names or here:
         measured = []
         for row in importlib.import_module(name).entries():
             print(
                 f"{row['name']}: {row['way']} is {row['ratio']['median']} "
                 f"[{row['ratio']['min']}, {row['ratio']['max']}] times as fast as {row['baseline']}"
             )
-            measured.append({"file": name, **row, "machine": machine()})
+            measured.append({"file": name, **row, "machine": machine() | row.get("machine", {})})
         rows = [row for row in rows if (row["file"], _instructions(row)) != (name, instructions())]
         rows = sorted(rows + measured, key=lambda row: FILES.index(row["file"]))
         write_atomically(path, json.dumps(rows, indent=1) + "\n")

@@ -149,15 +149,16 @@ def random_cells(count: int) -> list[Cell]:
     return [Subspace().sample(generator, connected=True) for _ in range(count)]
 
 
-def prepare(case: Case, layout: torch.memory_format) -> tuple[Network, Tensor, Tensor]:
-    """A supernet in training mode, a batch of noise and its labels."""
+def prepare(case: Case, layout: torch.memory_format, device: str) -> tuple[Network, Tensor, Tensor]:
+    """A supernet in training mode, a batch of noise and its labels, on a device."""
     generator = torch.Generator().manual_seed(0)
     net = supernet(case.net)
     initialise(net, generator)
     shape = (case.batch_size, 3, case.size, case.size)
     images = torch.randn(shape, generator=generator)
     labels = torch.randint(case.net.num_classes, (case.batch_size,), generator=generator)
-    return net.train().to(memory_format=layout), images.contiguous(memory_format=layout), labels
+    net = net.train().to(device).to(memory_format=layout)
+    return net, images.to(device).contiguous(memory_format=layout), labels.to(device)
 
 
 def layout_of(forward: Callable, precision: str) -> torch.memory_format:
@@ -167,10 +168,15 @@ def layout_of(forward: Callable, precision: str) -> torch.memory_format:
 
 
 def trainer(
-    case: Case, cells: list[Cell], forward: Callable, precision: str, mixed: Callable = autocast
+    case: Case,
+    cells: list[Cell],
+    forward: Callable,
+    precision: str,
+    mixed: Callable = autocast,
+    device: str = "cpu",
 ) -> Work:
     """A function that makes one update per cell, in the mixed precision of a function."""
-    net, images, labels = prepare(case, layout_of(forward, precision))
+    net, images, labels = prepare(case, layout_of(forward, precision), device)
     optimizer = make_optimizer(net, TrainConfig(learning_rate=0.01))
 
     def work() -> None:
@@ -185,10 +191,15 @@ def trainer(
 
 
 def evaluator(
-    case: Case, cells: list[Cell], logits_of: Callable, precision: str, mixed: Callable = autocast
+    case: Case,
+    cells: list[Cell],
+    logits_of: Callable,
+    precision: str,
+    mixed: Callable = autocast,
+    device: str = "cpu",
 ) -> Work:
     """A function that computes the logits of every cell, normalised with the batch's statistics."""
-    net, images, _ = prepare(case, layout_of(logits_of, precision))
+    net, images, _ = prepare(case, layout_of(logits_of, precision), device)
 
     def work() -> None:
         with torch.inference_mode(), mixed(images.device, precision):

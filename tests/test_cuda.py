@@ -1,0 +1,127 @@
+"""A GPU computes what a CPU does: gradients, supernets of every space, networks on their own.
+
+Skipped where there is none. Both draw the same numbers, so that runs differ by rounding alone.
+"""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets import nb201
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.config import changed
+from nasrepro.runs.standalone import run_standalone
+from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.train import initialise, multiplies_bfloat16
+from tests.test_nets_tricks import ALL_TRICKS, BATCH, BOTH, WSBN
+from tests.test_runs import TINY
+from tests.test_runs_macro import TINY as MACRO
+from tests.test_runs_nb101 import TINY as NB101
+from tests.test_runs_nb101 import VARIANTS
+from tests.test_standalone import TINY as ALONE
+
+pytestmark = [
+    pytest.mark.usefixtures("results"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+]
+DEVICE = "cuda"
+NETS = {
+    "plain": NetConfig(**BATCH),
+    "transformers": NetConfig(**BATCH, transformers=BOTH),
+    "WSBN": NetConfig(**BATCH, **WSBN),
+    "projected": NetConfig(**BATCH, kernels="projected"),
+}
+FEW = changed(TINY, {"train.batch_size": 8})
+RUNS = {
+    "nb201": TINY,
+    "nb201, strictly fair": dataclasses.replace(FEW, sampler="strictly-fair"),
+    "nb201, tracked": changed(TINY, {"evaluate.batch_norm": "tracked"}),
+    "nb201, calibrated": changed(
+        TINY, {"evaluate.batch_norm": "calibrated", "evaluate.calibration_batches": 1}
+    ),
+    "nb201, every trick": dataclasses.replace(TINY, net=ALL_TRICKS),
+    "nb201, topology": dataclasses.replace(TINY, topology="per position"),
+    "nb201, FairNAS": changed(
+        FEW, {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
+    ),
+    "macro": MACRO,
+    **{f"nb101, {name}": dataclasses.replace(NB101, **change) for name, change in VARIANTS.items()},
+}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def briefly(config: SupernetConfig) -> SupernetConfig:
+    """In one epoch of few updates at a low rate, rounding errors have no time to grow."""
+    return changed(
+        config, {"train.epochs": 1, "train.learning_rate": 0.01, "train.crop_padding": 1}
+    )
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.sampled_from(sorted(NETS)), st.integers(0, 2**32 - 1))
+def test_gradients_are_those_of_the_cpu(name, seed):
+    """In double precision, so that nothing but an error can make a difference."""
+    net = nb201.supernet(NETS[name])
+    initialise(net, seeded())
+    cell = Subspace().sample(np.random.default_rng(seed), connected=True)
+    x, y = torch.randn(8, 3, 8, 8, generator=seeded(1)).double(), torch.arange(8)
+
+    def gradients(net: torch.nn.Module, device: str) -> list[torch.Tensor]:
+        net = copy.deepcopy(net).double().to(device)
+        loss = F.cross_entropy(net(x.to(device), cell), y.to(device))
+        found = torch.autograd.grad(loss, list(net.parameters()), materialize_grads=True)
+        return [each.cpu() for each in found]
+
+    torch.testing.assert_close(gradients(net, DEVICE), gradients(net, "cpu"), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_supernet_is_that_of_the_cpu_up_to_rounding(name):
+    config = briefly(RUNS[name])
+    here, there = run(config, "cpu"), run(config, DEVICE)
+    assert there.status == here.status == "ok"
+    assert there.measurement.device == torch.cuda.get_device_name()
+    np.testing.assert_array_equal(there.arrays["codes"], here.arrays["codes"])
+    np.testing.assert_allclose(there.arrays["loss"], here.arrays["loss"], rtol=2e-3)
+    for a, b in zip(there.history, here.history, strict=True):
+        assert a.loss == pytest.approx(b.loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["nb201", "nb201, every trick", "nb101, SINGLE-K", "macro"])
+def test_the_same_config_gives_the_same_bits(name):
+    first, second = run(RUNS[name], DEVICE), run(RUNS[name], DEVICE)
+    assert first.history == second.history
+    for array in first.arrays:
+        np.testing.assert_array_equal(first.arrays[array], second.arrays[array])
+
+
+def test_mixed_precision_is_computed_as_such_and_says_so():
+    config = changed(
+        briefly(TINY), {"train.precision": "bfloat16", "evaluate.precision": "bfloat16"}
+    )
+    record, exact = run(config, DEVICE), run(briefly(TINY), DEVICE)
+    assert record.measurement.bfloat16 == multiplies_bfloat16("cuda")
+    np.testing.assert_allclose(record.arrays["loss"], exact.arrays["loss"], rtol=0.1)
+    assert not np.array_equal(record.arrays["loss"], exact.arrays["loss"])
+
+
+@pytest.mark.parametrize(
+    "mode", [EvaluateConfig("tracked"), EvaluateConfig("batch", batch_size=25)]
+)
+def test_a_network_on_its_own_is_that_of_the_cpu_up_to_rounding(mode):
+    config = changed(ALONE, {"train.epochs": 1, "train.learning_rate": 0.01, "evaluate": mode})
+    here, there = run_standalone(config, "cpu"), run_standalone(config, DEVICE)
+    assert there.status == here.status == "ok"
+    for a, b in zip(there.history, here.history, strict=True):
+        assert dataclasses.astuple(a)[0] == pytest.approx(dataclasses.astuple(b)[0], rel=1e-3)
