@@ -140,7 +140,7 @@ def test_numbers_that_are_not_finite_are_refused():
 def test_what_the_files_say():
     """Facts that others found in the same files."""
     frames = sotl_curves.statistics(load_table("nb201-200epochs"))
-    facts = frames["curve_facts"].set_index("name")["mean"]
+    facts = frames["scratch_facts"].set_index("name")["mean"]
     assert facts["ptb-10-ValLoss"] == pytest.approx(0.94, abs=0.005)
     assert facts["ptb-10-SoTL"] == pytest.approx(0.85, abs=0.005)
     assert facts["ptb-10-parameters"] == pytest.approx(0.06, abs=0.005)
@@ -153,7 +153,7 @@ def test_what_the_files_say():
     first = frames["printed_curves"].set_index(["estimator", "dataset"])["first_90"]
     assert first["SoTL-E"].to_dict() == {"ImageNet16-120": 25, "CIFAR-10": 19, "CIFAR-100": 17}
     assert first["ValAcc"].to_dict() == {"ImageNet16-120": 125, "CIFAR-10": 125, "CIFAR-100": 124}
-    curves = frames["curves"]
+    curves = frames["scratch"]
     assert curves["spearman"].between(curves["ci_low"] - 0.02, curves["ci_high"] + 0.02).all()
 
     found = sotl_claims.quantities(frames)

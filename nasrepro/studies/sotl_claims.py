@@ -1,16 +1,17 @@
-"""What the claims of study 4 on curves and toys compute, from its statistics alone.
+"""What the claims of study 4 compute, from its statistics alone; on supernets: `sotl_supernets`.
 
 Nothing is picked by its own mean: a smallest of several has the smallest bounds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from nasrepro.claims import Quantity, Smallest, exact
-from nasrepro.stats import Interval, Share, Student, stratified_mean
+from nasrepro.stats import Interval, Share
+from nasrepro.studies import sotl_supernets
 from nasrepro.studies.sotl_curves import LAST_EPOCH
+from nasrepro.studies.sotl_supernets import mean_of
 from nasrepro.studies.sotl_synthetic import DEGREES, STARTS, VALIDATION, unrolled
 
 Frames = Mapping[str, pd.DataFrame]
@@ -33,7 +34,7 @@ MAXDEG = {
     "sotl-maxdeg-same-unrolling": (VALIDATION, unrolled(2)),
 }
 ORDERED = ((2, 5), (5, 10), (10, 25))
-# Claim: name in `curve_facts`.
+# Claim: name in `scratch_facts`.
 FACTS = {
     "sotl-scratch-90-validation-official": "90-validation-official",
     "sotl-scratch-early-naap": "early-naap",
@@ -59,14 +60,14 @@ def quantities(frames: Frames) -> dict[str, Quantity]:
         "maxdeg": maxdeg,
         "tuning": tuning,
         "printed_curves": printed,
-        "curve_facts": facts,
+        "scratch_facts": facts,
         "exact": counted,
     }
     found: dict[str, Quantity] = {}
     for name, quantities_of in parts.items():
         if name in frames and len(frames[name]):
             found |= quantities_of(frames[name])
-    return found
+    return found | sotl_supernets.quantities(frames)
 
 
 def evidence(rows: pd.DataFrame) -> dict[str, Quantity]:
@@ -168,8 +169,3 @@ def counted(rows: pd.DataFrame) -> dict[str, Quantity]:
         for claim, name in EXACT.items()
         if name in of.index
     }
-
-
-def mean_of(values: pd.Series | Sequence[float]) -> Student:
-    """The mean over seeds."""
-    return stratified_mean([np.asarray(values, dtype=np.float64)])

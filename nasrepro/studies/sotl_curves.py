@@ -39,7 +39,7 @@ ESTIMATORS = (
     replace(sotl.windowed(1), name=LAST_EPOCH),
     *map(sotl.estimator, ("sum of training accuracies", "ValAcc", "ValLoss", "parameters")),
 )
-TABLES = ("curves", "curve_facts", "printed_curves", "exact")
+TABLES = ("scratch", "scratch_facts", "printed_curves", "exact")
 TEXTS = ("source", "truth", "estimator", "dataset", "name")
 
 
@@ -347,8 +347,8 @@ def statistics(table: Table) -> dict[str, pd.DataFrame]:
     """The frames `TABLES`, of the collections that are on this machine."""
     found = collections(table)
     frames = {
-        "curves": pd.DataFrame([row for one in found for row in curve_rows(one)]),
-        "curve_facts": facts(found),
+        "scratch": pd.DataFrame([row for one in found for row in curve_rows(one)]),
+        "scratch_facts": facts(found),
         "printed_curves": printed(),
         "exact": exact(table),
     }
