@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 
 class Predictions(NamedTuple):
-    """What the points before each point predict of it; arrays of shape (n,).
+    """What the points before each point predict of it; arrays of shape (..., n).
 
     Attributes:
         mean: of the posterior of phi @ w.
@@ -27,8 +27,8 @@ def predictions(features: ArrayLike, targets: ArrayLike, noise: float, prior: fl
     """The posterior predictive of each point given all points before it.
 
     Args:
-        features: phi, shape (n, d).
-        targets: shape (n,).
+        features: phi, shape (..., n, d), of data sets side by side.
+        targets: shape (..., n).
         noise: standard deviation of the targets around phi @ w.
         prior: standard deviation of each weight.
 
@@ -40,36 +40,43 @@ def predictions(features: ArrayLike, targets: ArrayLike, noise: float, prior: fl
     ([0.0, 1.0], [1.0, 0.5])
     """
     phi, y = np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
-    weights, covariance = np.zeros(phi.shape[1]), prior**2 * np.eye(phi.shape[1])
-    mean, variance = np.empty(len(y)), np.empty(len(y))
-    for i, point in enumerate(phi):
-        along = covariance @ point
-        mean[i], variance[i] = point @ weights, max(point @ along, 0.0)
-        gain = along / (noise**2 + variance[i])
-        weights = weights + gain * (y[i] - mean[i])
-        covariance = covariance - np.outer(gain, along)
+    size = phi.shape[-1]
+    weights = np.zeros((*phi.shape[:-2], size))
+    covariance = np.zeros((*phi.shape[:-2], size, size)) + prior**2 * np.eye(size)
+    mean, variance = np.empty_like(y), np.empty_like(y)
+    for i in range(y.shape[-1]):
+        point = phi[..., i, :]
+        along = (covariance @ point[..., None])[..., 0]
+        mean[..., i] = (point * weights).sum(axis=-1)
+        variance[..., i] = np.maximum((point * along).sum(axis=-1), 0.0)
+        gain = along / (noise**2 + variance[..., i, None])
+        weights = weights + gain * (y[..., i] - mean[..., i])[..., None]
+        covariance = covariance - gain[..., :, None] * along[..., None, :]
     return Predictions(mean, variance)
 
 
-def log_evidence(predicted: Predictions, targets: ArrayLike, noise: float) -> float:
+def log_evidence(predicted: Predictions, targets: ArrayLike, noise: float) -> np.ndarray:
     """log p(targets), by the chain rule over the points (equation 3.4), in nats.
 
     Args:
         predicted: by the points before each.
-        targets: shape (n,).
+        targets: shape (..., n).
         noise: standard deviation of the targets around phi @ w.
+
+    Returns:
+        Shape (...): one number a data set.
 
     Of one target 0 with a variance of 1 + 1, -log(4 pi) / 2:
 
     >>> found = predictions([[1.0]], [0.0], noise=1.0, prior=1.0)
-    >>> round(log_evidence(found, [0.0], noise=1.0), 4)
+    >>> round(log_evidence(found, [0.0], noise=1.0).item(), 4)
     -1.2655
     """
     spread = np.sqrt(noise**2 + predicted.variance)
-    return float(norm.logpdf(targets, predicted.mean, spread).sum())
+    return norm.logpdf(targets, predicted.mean, spread).sum(axis=-1)
 
 
-def bound(predicted: Predictions, targets: ArrayLike, noise: float) -> float:
+def bound(predicted: Predictions, targets: ArrayLike, noise: float) -> np.ndarray:
     """Minus SoTL: the sum of expected log likelihoods (equation 3.5), in nats.
 
     E log N(y; f, noise^2) over f ~ N(mean, variance): by Jensen never above `log_evidence`.
@@ -80,11 +87,11 @@ def bound(predicted: Predictions, targets: ArrayLike, noise: float) -> float:
     Of one target 0, -log(2 pi) / 2 - 1 / 2:
 
     >>> found = predictions([[1.0]], [0.0], noise=1.0, prior=1.0)
-    >>> round(bound(found, [0.0], noise=1.0), 4)
+    >>> round(bound(found, [0.0], noise=1.0).item(), 4)
     -1.4189
     """
     likelihood = norm.logpdf(targets, predicted.mean, noise)
-    return float((likelihood - predicted.variance / (2 * noise**2)).sum())
+    return (likelihood - predicted.variance / (2 * noise**2)).sum(axis=-1)
 
 
 def sampled_bound(
@@ -93,7 +100,7 @@ def sampled_bound(
     noise: float,
     samples: int,
     generator: np.random.Generator,
-) -> float:
+) -> np.ndarray:
     """`bound` by draws from each posterior (equation 3.6): unbiased.
 
     Args:
@@ -102,5 +109,5 @@ def sampled_bound(
         generator: source of randomness; its state advances.
     """
     spread = np.sqrt(predicted.variance)
-    drawn = predicted.mean + spread * generator.standard_normal((samples, len(spread)))
-    return float(norm.logpdf(targets, drawn, noise).mean(axis=0).sum())
+    drawn = predicted.mean + spread * generator.standard_normal((samples, *spread.shape))
+    return norm.logpdf(targets, drawn, noise).mean(axis=0).sum(axis=-1)

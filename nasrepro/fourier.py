@@ -10,6 +10,7 @@ of a data set see the same batches.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -75,14 +76,19 @@ class Problem:
         ]
         phi = features(np.array(x), self.degree)
         y = phi[..., : self.truth + 1].sum(axis=-1)
-        generators = [np.random.default_rng(batches) for _, batches in sequences]
         of = np.arange(len(seeds))[:, None]
+        size = (self.steps, self.batch_size)
+        drawn = [
+            [np.random.default_rng(part).integers(self.points, size=size) for part in s.spawn(2)]
+            for _, s in sequences
+        ]
+        steps = np.array(drawn).transpose(1, 2, 0, 3)  # of both parts: steps, data sets, points
 
-        def batch(part: int) -> Batch:
-            chosen = np.array([g.integers(self.points, size=self.batch_size) for g in generators])
-            return phi[of, part, chosen], y[of, part, chosen]
+        def batches(part: int) -> Draw:
+            stream = ((phi[of, part, chosen], y[of, part, chosen]) for chosen in steps[part])
+            return partial(next, stream)
 
-        return lambda: batch(0), lambda: batch(1)
+        return batches(0), batches(1)
 
 
 @dataclass(frozen=True)
