@@ -74,10 +74,11 @@ class Plan:
         trained = {begun_with(record.config) for record in self.stored}
         begun = {begun_with(config): config for config in self.missing}
         costs = [work(config) for config in self.missing]
+        unknown = sum(not cost.keys() <= means.keys() for cost in costs)
         costs += [beginning(begun[supernet]) for supernet in begun.keys() - trained - {None}]
         known = [cost for cost in costs if cost.keys() <= means.keys()]
         total = sum(means[kind] * images for cost in known for kind, images in cost.items())
-        return total, len(costs) - len(known)
+        return total, unknown
 
     def precisions(self) -> dict[str, int]:
         """How many stored runs were computed in each precision of training."""
