@@ -105,13 +105,9 @@ def evaluate_paths(
     norms, calibration = _norms(net, split, config), _calibration(split, config)
     if stacked and config.batch_norm == "calibrated":
         raise ConfigError("calibrated paths have separate statistics: they cannot be stacked")
-    validation = _prepared(split, split.validation_images, config.batch_size)
+    validation = prepared(split, split.validation_images, config.batch_size)
     labels = split.validation_labels.split(config.batch_size)
-    # Cells that differ only in edges off every route to the output are one path. In this order
-    # neighbours share the most; see `forward_many`.
-    path_of_cell = [cell.path for cell in cells]
-    representatives = dict(sorted(zip(path_of_cell, cells, strict=True)))
-    paths = list(representatives.values())
+    paths, rows = distinct_paths(cells)
     device = split.validation_labels.device
     correct = torch.zeros(len(paths), dtype=torch.int64, device=device)
     loss = torch.zeros(len(paths), device=device)
@@ -119,10 +115,58 @@ def evaluate_paths(
         for i, logits, y in _evaluated(net, norms, paths, calibration, validation, labels, stacked):
             correct[i] += (logits.argmax(1) == y).sum()
             loss[i] += F.cross_entropy(logits.float(), y, reduction="sum")
-    row = {path: i for i, path in enumerate(representatives)}
-    rows = [row[path] for path in path_of_cell]
     images = len(split.validation_labels)
     return Evaluations(correct.cpu().numpy()[rows], (loss.cpu().numpy() / images)[rows])
+
+
+def distinct_paths(cells: Sequence[AnyCell]) -> tuple[list[AnyCell], list[int]]:
+    """One cell for each path of some cells, and the place of each cell's path among them.
+
+    Cells that differ only in edges off every route to the output are one path. In this order
+    neighbours share the most; see `forward_many`.
+    """
+    path_of_cell = [cell.path for cell in cells]
+    representatives = dict(sorted(zip(path_of_cell, cells, strict=True)))
+    row = {path: i for i, path in enumerate(representatives)}
+    return list(representatives.values()), [row[path] for path in path_of_cell]
+
+
+@torch.inference_mode()
+def evaluate_batches(
+    net: PathNetwork,
+    cells: Sequence[AnyCell],
+    batches: Sequence[tuple[Tensor, Tensor]],
+    precision: str,
+    *,
+    stacked: ManyPaths | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each cell's path makes of each batch, normalised with the statistics of that batch.
+
+    As in training, but nothing is learned, and no statistics are tracked.
+
+    Args:
+        net: as for `evaluate_paths`.
+        cells: the paths.
+        batches: normalised images and labels, on the device of the network.
+        precision: of the forward pass.
+        stacked: as for `evaluate_paths`.
+
+    Returns:
+        Mean cross-entropy, float32, and correctly classified images, int64: each [cells, batches].
+    """
+    paths, rows = distinct_paths(cells)
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    loss, correct = [], []
+    for x, y in batches:
+        with _statistics(net, norms, "batch"), autocast(x.device, precision):
+            many = list(stacked(net, x, paths) if stacked else net.forward_many(x, paths))
+        logits = torch.stack(many).float()
+        targets = y.expand(len(paths), -1)
+        losses = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+        loss.append(losses.mean(dim=1))
+        correct.append((logits.argmax(2) == targets).sum(dim=1))
+    found = [torch.stack(each, dim=1).cpu().numpy()[rows] for each in (loss, correct)]
+    return found[0], found[1]
 
 
 def _evaluated(
@@ -196,7 +240,7 @@ def loss_and_correct(
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
     batches = zip(
-        _prepared(split, images, config.batch_size), labels.split(config.batch_size), strict=True
+        prepared(split, images, config.batch_size), labels.split(config.batch_size), strict=True
     )
     with _statistics(net, norms, config.batch_norm), autocast(labels.device, config.precision):
         if config.batch_norm == "calibrated":
@@ -223,10 +267,11 @@ def _calibration(split: Split, config: EvaluateConfig) -> list[Tensor]:
     wanted = config.calibration_batches * config.batch_size
     if not wanted:
         return []
-    return _prepared(split, split.train_images[:wanted], config.batch_size)
+    return prepared(split, split.train_images[:wanted], config.batch_size)
 
 
-def _prepared(split: Split, images: Tensor, batch_size: int) -> list[Tensor]:
+def prepared(split: Split, images: Tensor, batch_size: int) -> list[Tensor]:
+    """Images, uint8 [n, 3, size, size], in normalised batches, as a network takes them."""
     return [
         normalise(batch, split.mean, split.std).contiguous(memory_format=torch.channels_last)
         for batch in images.split(batch_size)

@@ -1,9 +1,10 @@
 """The one training loop."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nasrepro.data.autoaugment import auto_augment
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.samplers import Sampler
+from nasrepro.updates import Accumulate, Adaptation, Shown, Task, Update
 
 PRECISIONS = ("float32", "bfloat16")
 GRADIENTS = ("sum", "mean")
@@ -64,6 +66,8 @@ class TrainConfig:
     label_smoothing: float = later(0.0)  # share of the target spread over all classes
     # Crops and flips; or after them CIFAR-10's policy, too: see `autoaugment`.
     augmentation: str = later("standard")
+    # Each path of an update takes some steps, instead of one with the gradients of all.
+    adaptation: Adaptation | None = later(None)
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
@@ -214,6 +218,80 @@ def batches(
             yield x.contiguous(memory_format=torch.channels_last), labels[chosen]
 
 
+@dataclass(frozen=True, eq=False)
+class _Learner:
+    """A network with its optimiser: what an update works with; see `updates.Learner`."""
+
+    net: nn.Module
+    config: TrainConfig
+    device: torch.device
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        return [weights for group in self.optimizer.param_groups for weights in group["params"]]
+
+    def gradients(self, tasks: Sequence[Task], share: float = 1) -> list[Shown]:
+        self.optimizer.zero_grad(set_to_none=True)
+        shown = []
+        for path, x, y in tasks:
+            with autocast(self.device, self.config.precision):
+                logits = self.net(x, path)
+            logits = logits.float()
+            loss = target = F.cross_entropy(logits, y)  # noted as it is, never smoothed
+            if smoothing := self.config.label_smoothing:
+                target = F.cross_entropy(logits, y, label_smoothing=smoothing)
+            (share * target).backward()
+            shown.append(Shown(loss.detach(), (logits.detach().argmax(1) == y).sum()))
+        return shown
+
+    def descend(self) -> None:
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.gradient_clip)
+        self.optimizer.step()
+
+
+def updates(
+    net: nn.Module,
+    stream: Iterator[tuple[Tensor, Tensor]],
+    sampler: Sampler,
+    config: TrainConfig,
+    path_generator: np.random.Generator,
+    batches_per_epoch: int,
+) -> Iterator[list[Shown]]:
+    """Update a network in place, again and again: the loop of every training.
+
+    Each path of a group takes a batch of its own, or all take the same one. After an update the
+    network's gradients are those of its last step.
+
+    Args:
+        net: called as `net(images, cell)`; in training mode whenever an update is asked for.
+        stream: batches of images and labels, on the device of the network.
+        sampler: the paths of each update.
+        config: schedule, optimiser and how the paths' gradients are used.
+        path_generator: draws the paths.
+        batches_per_epoch: how many batches the schedule counts as an epoch.
+
+    Yields:
+        What each path of an update showed before it; without end, as far as batches come.
+    """
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
+    optimizer = make_optimizer(net, config)
+    learner = _Learner(net, config, next(net.parameters()).device, optimizer)
+    update: Update = config.adaptation or Accumulate(mean=config.gradients == "mean")
+    batches_per_update = 1 if config.batches == "shared" else sampler.group_size
+    taken, total = 0, config.epochs * batches_per_epoch
+    while True:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(taken / total, config)
+        group_of_batches = list(islice(stream, batches_per_update))
+        if len(group_of_batches) < batches_per_update:
+            return
+        paths = zip(sampler.draw(path_generator), cycle(group_of_batches))
+        yield update(learner, [Task(path, *batch) for path, batch in paths])
+        taken += batches_per_update
+
+
 def train(
     net: nn.Module,
     split: Split,
@@ -222,11 +300,11 @@ def train(
     path_generator: np.random.Generator,
     image_generator: torch.Generator,
 ) -> Iterator[Epoch]:
-    """Train a network in place; gradients of a sampler's group make one update.
+    """Train a network in place, epoch by epoch; see `updates`.
 
-    Each path of a group takes a batch of its own, or all take the same one; an epoch has as many
-    batches either way. Training ends early, after the epoch, when a loss is not finite. Between two
-    epochs the network may be evaluated: each begins by putting it into training mode.
+    An epoch has as many batches whether the paths of an update share one or not. Training ends
+    early, after the epoch, when a loss is not finite. Between two epochs the network may be
+    evaluated: each begins by putting it into training mode.
 
     Args:
         net: called as `net(images, cell)`; on the device of the split.
@@ -250,40 +328,25 @@ def train(
             f"an update takes {batches_per_update} batches of {config.batch_size} images, but "
             f"an epoch has {len(split.train_images)} images; take smaller batches"
         )
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
-    optimizer = make_optimizer(net, config)
     stream = batches(split, config, image_generator)
-    share = 1 / sampler.group_size if config.gradients == "mean" else 1
-    steps, total_steps = 0, config.epochs * batches_per_epoch
+    done = updates(net, stream, sampler, config, path_generator, batches_per_epoch)
+    taken = 0
     for epoch in range(1, config.epochs + 1):
         net.train()
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
         seen = 0
-        while steps < epoch * batches_per_epoch:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(steps / total_steps, config)
-            optimizer.zero_grad(set_to_none=True)
-            for number, cell in enumerate(sampler.draw(path_generator)):
-                if number < batches_per_update:
-                    x, y = next(stream)
-                with autocast(device, config.precision):
-                    logits = net(x, cell)
-                logits = logits.float()
-                loss = target = F.cross_entropy(logits, y)  # noted as it is, never smoothed
-                if config.label_smoothing:
-                    target = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
-                (share * target).backward()
-                loss_sum += loss.detach()
-                correct += (logits.detach().argmax(1) == y).sum()
+        while taken < epoch * batches_per_epoch:
+            for shown in next(done):
+                loss_sum += shown.loss
+                correct += shown.correct
                 seen += 1
-            if config.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(net.parameters(), config.gradient_clip)
-            optimizer.step()
-            steps += batches_per_update
-        shown = Epoch(loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size))
-        yield shown
-        if not math.isfinite(shown.loss):
+            taken += batches_per_update
+        epoch_shown = Epoch(
+            loss_sum.item() / seen, 100 * correct.item() / (seen * config.batch_size)
+        )
+        yield epoch_shown
+        if not math.isfinite(epoch_shown.loss):
             return
 
 

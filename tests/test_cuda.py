@@ -19,10 +19,14 @@ from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
 from nasrepro.runs.families import FAMILIES
+from nasrepro.runs.finetune import run_finetune
 from nasrepro.runs.standalone import run_standalone
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import SPACES
 from nasrepro.train import initialise, multiplies_bfloat16
+from nasrepro.updates import MetaMinibatchProx, Reptile
+from tests.test_finetune import CONFIG as FINETUNED
+from tests.test_finetune import FROZEN
 from tests.test_nets_tricks import ALL_TRICKS, BATCH, BOTH, WSBN
 from tests.test_runs import TINY
 from tests.test_runs_macro import TINY as MACRO
@@ -56,6 +60,8 @@ RUNS = {
     "nb201, FairNAS": changed(
         FEW, {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
     ),
+    "nb201, Reptile": changed(FEW, {"train.adaptation": Reptile(outer_rate=0.5)}),
+    "nb201, Metaprox": changed(FEW, {"train.adaptation": MetaMinibatchProx(penalty="norm")}),
     "macro": MACRO,
     **{f"nb101, {name}": dataclasses.replace(NB101, **change) for name, change in VARIANTS.items()},
 }
@@ -123,6 +129,18 @@ def test_mixed_precision_is_computed_as_such_and_says_so():
     assert record.measurement.bfloat16 == multiplies_bfloat16("cuda")
     np.testing.assert_allclose(record.arrays["loss"], exact.arrays["loss"], rtol=0.1)
     assert not np.array_equal(record.arrays["loss"], exact.arrays["loss"])
+
+
+@pytest.mark.parametrize("config", [FINETUNED, FROZEN], ids=["learning", "frozen"])
+def test_a_fine_tuning_is_that_of_the_cpu_up_to_rounding(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+    config = changed(config, {"epochs": 0, "learning_rate": config.learning_rate / 10})
+    here, there = run_finetune(config, "cpu"), run_finetune(config, DEVICE)
+    assert there.status == here.status == "ok" and there.arrays.keys() == here.arrays.keys()
+    for name in ("loss", "validation_loss", "validation_mini_loss"):
+        np.testing.assert_allclose(there.arrays[name], here.arrays[name], rtol=5e-3)
+    if not config.frozen:
+        np.testing.assert_allclose(there.arrays["sogn"], here.arrays["sogn"], rtol=1e-2)
 
 
 @pytest.mark.parametrize(

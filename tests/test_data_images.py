@@ -56,8 +56,8 @@ def test_digits_are_as_documented():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"unknown data set 'mnist'.*cifar10, cifar100, digits"):
-        load_images("mnist")
+    with pytest.raises(ConfigError, match=r"unknown data set 'svhn'.*cifar10, cifar100, digits"):
+        load_images("svhn")
 
 
 def test_training_and_validation_never_share_an_image():
@@ -104,10 +104,12 @@ def test_who_validates_on_more_holds_out_more():
 
 
 def test_every_profile_asks_for_images_that_there_are():
-    """Of as many images as CIFAR-10 has, of one pixel each."""
+    """Of as many images as CIFAR-10 and MNIST have, of one pixel each."""
     pixels, labels = torch.zeros(50_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(50_000).long()
     cifar10 = dataclasses.replace(LARGE, name="cifar10", train_images=pixels, train_labels=labels)
-    sets = {"cifar10": cifar10, "digits": load_images("digits")}
+    more = torch.zeros(60_000, 3, 1, 1, dtype=torch.uint8), torch.zeros(60_000).long()
+    mnist = dataclasses.replace(LARGE, name="mnist", train_images=more[0], train_labels=more[1])
+    sets = {"cifar10": cifar10, "mnist": mnist, "digits": load_images("digits")}
     wanted = {
         config.data
         for module in map(study, NAMES)

@@ -42,6 +42,7 @@ from nasrepro.runs.supernet import SupernetConfig, part_of, run, sampler_of
 from nasrepro.spaces import nb101
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 from nasrepro.train import Epoch, RMSprop, TrainConfig, batches, initialise
+from nasrepro.updates import Reptile
 
 TINY = SupernetConfig(
     data=DataConfig("digits", train_images=64, validation_images=100, size=8),
@@ -164,6 +165,7 @@ CHANGES = {
     "train.rmsprop": RMSprop(),
     "train.label_smoothing": 0.1,
     "train.augmentation": "autoaugment",
+    "train.adaptation": Reptile(),
     "evaluate.batch_norm": "batch",
     "evaluate.batch_size": 499,
     "evaluate.calibration_batches": 8,

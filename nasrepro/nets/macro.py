@@ -119,6 +119,18 @@ def stand_alone(cell: Cell, config: ChainNetConfig) -> Network:
     return Network([(operation,) for operation in cell.operations], config)
 
 
+def extract(supernet: Network, cell: Cell, config: ChainNetConfig) -> Network:
+    """The stand-alone network of a path with a copy of its weights in the supernet.
+
+    Raises:
+        ConfigError: if the supernet lacks an operation of the path.
+    """
+    supernet.check_offers(cell)
+    alone, weights = stand_alone(cell, config), supernet.state_dict()
+    alone.load_state_dict({key: weights[key] for key in alone.state_dict()})
+    return alone
+
+
 def count_parameters(codes: np.ndarray, config: ChainNetConfig | None = None) -> np.ndarray:
     """Trainable parameters of stand-alone networks, as the benchmark counts them.
 

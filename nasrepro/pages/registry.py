@@ -20,6 +20,7 @@ COLUMNS = (
     *("id", "paper", "study", "where", "statement", "status"),
     *("value", "ci_low", "ci_high", "n", "anchor"),
 )
+PAPERS = {"sotl": "SoTL"}  # whose names are not just capitalised
 PROFILE = "cpu"  # the profile that the book shows
 
 
@@ -99,11 +100,12 @@ def known() -> dict[str, tuple[str, Claim]]:
     """Paper and claim of every claim, by its id; ConfigError if two claims have the same one."""
     found: dict[str, tuple[str, Claim]] = {}
     for file in (file for files in CLAIMS.values() for file in files):
-        paper = file.partition("_")[0].capitalize()
-        for name, claim in read_claims(file).items():
-            if name in found:
-                raise ConfigError(f"{file}.toml: another file has a claim {name!r}, too")
-            found[name] = paper, claim
+        name = file.partition("_")[0]
+        paper = PAPERS.get(name, name.capitalize())
+        for claim in read_claims(file).values():
+            if claim.id in found:
+                raise ConfigError(f"{file}.toml: another file has a claim {claim.id!r}, too")
+            found[claim.id] = paper, claim
     return found
 
 

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from nasrepro.data.cell_lists import LISTS
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells
+from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells, ListedCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces import SPACES
@@ -33,6 +34,8 @@ def describe_cells(cells: AnyCells) -> str:
     """Which cells of its subspace a run evaluates."""
     if isinstance(cells, DrawnCells):
         return f"{cells.count:,} random of those in {cells.table or 'the space'}"
+    if isinstance(cells, ListedCells):
+        return f"the {LISTS[cells.listed].count:,} of the list {cells.listed}"
     top = f" and the true top {cells.top}" if cells.top else ""
     return f"{cells.random:,} random (all, if fewer){top}"
 

@@ -16,7 +16,7 @@ from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
 from nasrepro.runs import macro, nb101, nb201
-from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells
+from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells, ListedCells
 from nasrepro.samplers import Sampler
 from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
@@ -30,10 +30,11 @@ class Family:
 
     Attributes:
         net: the class of its network's config.
-        cells: the class that says which cells are evaluated.
+        cells: the classes that say which cells are evaluated.
         supernet: from a network's config, a subspace and a generator (of what the network draws
             itself, if anything) to a supernet of the subspace, before initialisation.
         stand_alone: from a cell and a network's config to the cell's own network.
+        extract: the same from a supernet, a cell and its config, with the weights of its path.
         samplers: by name, from a subspace to a sampler.
         sample: the random cells among those evaluated, from a subspace and a `cells`.
         draw: those of them that can be trained on their own, in the order in which they were drawn.
@@ -46,9 +47,10 @@ class Family:
     """
 
     net: type
-    cells: type
+    cells: tuple[type, ...]
     supernet: Callable[[Any, Any, torch.Generator], PathNetwork]
     stand_alone: Callable[[Any, Any], PathNetwork]
+    extract: Callable[[Any, Any, Any], PathNetwork]
     samplers: Mapping[str, Callable[[Any], Sampler]]
     sample: Callable[[Any, Any], list[Any]]
     draw: Callable[[Any, Any], list[Any]]
@@ -62,9 +64,10 @@ class Family:
 FAMILIES = {
     "nb201": Family(
         net=NetConfig,
-        cells=CellsConfig,
+        cells=(CellsConfig, ListedCells),
         supernet=lambda net, subspace, draws: nb201_nets.supernet(net, subspace.operations, draws),
         stand_alone=nb201_nets.stand_alone,
+        extract=nb201_nets.extract,
         samplers=nb201_samplers.SAMPLERS,
         sample=nb201.random_cells,
         draw=nb201.drawn_cells,
@@ -76,9 +79,10 @@ FAMILIES = {
     ),
     "nb101": Family(
         net=CellNetConfig,
-        cells=DrawnCells,
+        cells=(DrawnCells,),
         supernet=nb101_nets.supernet,
         stand_alone=nb101_nets.stand_alone,
+        extract=nb101_nets.extract,
         samplers=nb101_samplers.SAMPLERS,
         sample=nb101.drawn_cells,
         draw=nb101.drawn_cells,
@@ -88,9 +92,10 @@ FAMILIES = {
     ),
     "macro": Family(
         net=ChainNetConfig,
-        cells=DrawnCells,
+        cells=(DrawnCells,),
         supernet=lambda net, subspace, _: macro_nets.supernet(net, subspace.choices),
         stand_alone=macro_nets.stand_alone,
+        extract=macro_nets.extract,
         samplers=macro_samplers.SAMPLERS,
         sample=macro.drawn_cells,
         draw=macro.drawn_cells,
@@ -109,8 +114,8 @@ def family_of(part: AnyCell | AnySubspace) -> Family:
 def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> None:
     """Raise a ConfigError unless networks and cells are of the space of a cell or a subspace."""
     family = family_of(part)
-    if not all(isinstance(config, family.net | family.cells) for config in configs):
-        wanted = f"{family.net.__name__} and {family.cells.__name__}"
+    if not all(isinstance(config, (family.net, *family.cells)) for config in configs):
+        wanted = f"{family.net.__name__} and {' or '.join(c.__name__ for c in family.cells)}"
         given = " and ".join(type(config).__name__ for config in configs)
         title = SPACES[name_of(part)].TITLE
         raise ConfigError(f"a run of {title} takes a {wanted}, found {given}")

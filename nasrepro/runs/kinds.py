@@ -3,11 +3,13 @@
 from typing import Any
 
 from nasrepro.paths import results_dirs
-from nasrepro.runs import standalone, supernet
+from nasrepro.runs import finetune, standalone, supernet, tuning
+from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.record import Kind
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.runs.tuning import TuningConfig, TuningEpoch, run_tuning
 from nasrepro.train import Epoch
 
 SUPERNET = Kind("supernet", "records", SupernetConfig, Epoch, supernet.ARRAYS, run)
@@ -19,7 +21,16 @@ STANDALONE = Kind(
     arrays=standalone.ARRAYS,
     compute=run_standalone,
 )
-KINDS = (SUPERNET, STANDALONE)
+FINETUNE = Kind("fine-tuning", "finetune", FinetuneConfig, Epoch, finetune.ARRAYS, run_finetune)
+TUNING = Kind(
+    name="training with a tuned rate",
+    folder="tuning",
+    config=TuningConfig,
+    epoch=TuningEpoch,
+    arrays=tuning.ARRAYS,
+    compute=run_tuning,
+)
+KINDS = (SUPERNET, STANDALONE, FINETUNE, TUNING)
 
 
 def kind_of(config: Any) -> Kind:

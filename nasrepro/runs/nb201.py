@@ -6,27 +6,43 @@ from functools import cache
 import numpy as np
 
 from nasrepro.benchmarks import load_table
-from nasrepro.runs.parts import CellsConfig
+from nasrepro.data.cell_lists import read_list
+from nasrepro.errors import ConfigError
+from nasrepro.runs.parts import CellsConfig, ListedCells
 from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
 
 
-def select_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+def select_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
     """The distinct cells that a run evaluates, in ascending order of their code.
 
     Sorted, so that the list tells nothing of how the table ranks its best cells.
     """
-    return sorted(
-        set(random_cells(subspace, config)) | set(top_cells(subspace, config)),
-        key=lambda cell: cell.code,
-    )
+    top = [] if isinstance(config, ListedCells) else top_cells(subspace, config)
+    chosen = set(random_cells(subspace, config)) | set(top)
+    return sorted(chosen, key=lambda cell: cell.code)
 
 
-def random_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
-    """Distinct cells, drawn uniformly from a subspace; all if it has fewer.
+def random_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
+    """Distinct cells drawn uniformly from a subspace, by us or by who published a list.
 
-    From its connected ones, or from its best, if the config says so.
+    From its connected ones, or from its best, if the config says so; all if it has fewer.
+
+    Raises:
+        ConfigError: if a list has cells that are not of the subspace.
     """
+    if isinstance(config, ListedCells):
+        return _listed_cells(subspace, config.listed)
     return list(_random_cells(subspace, replace(config, top=0)))
+
+
+def _listed_cells(subspace: Subspace, name: str) -> list[Cell]:
+    cells = [Cell.parse(text) for text in read_list(name)]
+    if outside := [cell for cell in cells if cell not in subspace]:
+        raise ConfigError(
+            f"{len(outside)} of the {len(cells)} cells of {name} are not in the subspace "
+            f"{subspace}, e.g. {outside[0]}"
+        )
+    return cells
 
 
 @cache  # the same few samples are asked for with every record that is read
@@ -43,7 +59,7 @@ def _random_cells(subspace: Subspace, config: CellsConfig) -> tuple[Cell, ...]:
     return tuple(cells[i] for i in chosen)
 
 
-def drawn_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
+def drawn_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
     """The connected ones of `random_cells`, in the order in which they were drawn."""
     return [cell for cell in random_cells(subspace, config) if is_connected(cell)]
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from nasrepro.canonical import later
-from nasrepro.errors import ConfigError
+from nasrepro.data.cell_lists import LISTS
+from nasrepro.errors import ConfigError, meant
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.spaces import AnySubspace
 
@@ -68,5 +69,28 @@ class DrawnCells:
         return self.count
 
 
+@dataclass(frozen=True, slots=True)
+class ListedCells:
+    """Which cells of NAS-Bench-201 a run looks at: those of a published list."""
+
+    listed: str  # a key of `cell_lists.LISTS`
+
+    def __post_init__(self) -> None:
+        if self.listed not in LISTS:
+            raise ConfigError(
+                f"unknown list {self.listed!r}{meant(self.listed, LISTS)}; "
+                f"choose from {', '.join(LISTS)}"
+            )
+
+    @property
+    def needed_table(self) -> str | None:
+        """None: they are no table's."""
+        return None
+
+    def at_most(self, subspace: AnySubspace) -> int:
+        """How many cells of a subspace these are, at most."""
+        return LISTS[self.listed].count
+
+
 AnyNet = NetConfig | CellNetConfig | ChainNetConfig
-AnyCells = CellsConfig | DrawnCells
+AnyCells = CellsConfig | DrawnCells | ListedCells

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,9 +15,16 @@ from nasrepro.benchmarks import load_table
 from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.runs.machine import check_device, machine
-from nasrepro.runs.parts import AnyNet, DataConfig
+from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import Measurement
 from nasrepro.train import initialise
+
+
+class HasClasses(Protocol):
+    """What images must fit: the config of any network."""
+
+    @property
+    def num_classes(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def images_of(name: str) -> ImageSet:
     return load_images(name)
 
 
-def load_split(images: ImageSet, data: DataConfig, net: AnyNet, device: str) -> Split:
+def load_split(images: ImageSet, data: DataConfig, net: HasClasses, device: str) -> Split:
     """The images of a run on its device; ConfigError if the network has other classes."""
     part = split(images, data.train_images, data.validation_images, data.size, device)
     if net.num_classes != part.num_classes:

@@ -70,10 +70,11 @@ class SupernetConfig:
 
     @property
     def paths_per_batch(self) -> int:
-        """How many paths take each batch of images in training."""
+        """How often a path takes each batch of images in training."""
+        steps = self.train.adaptation.inner_steps if self.train.adaptation else 1
         if self.train.batches == "separate":
-            return 1
-        return make_sampler(self.sampler, self.subspace).group_size
+            return steps
+        return steps * make_sampler(self.sampler, self.subspace).group_size
 
     @property
     def trained_images(self) -> int:

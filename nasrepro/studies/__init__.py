@@ -13,13 +13,20 @@ if TYPE_CHECKING:  # slow to import
     from nasrepro.runs.record import Record
     from nasrepro.studies.design import Design
 
-MODULES = {"correlations": "correlations", "training-tricks": "tricks", "regret": "regret"}
+MODULES = {
+    "correlations": "correlations",
+    "training-tricks": "tricks",
+    "regret": "regret",
+    "sotl": "sotl",
+}
 NAMES = tuple(MODULES)
 CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges
     "correlations": ("laube", "pourchot_ranking"),
     "training-tricks": ("laube_tricks", "yu_tricks", "zhang_tricks"),
     "regret": ("pourchot_search",),
+    "sotl": ("sotl",),
 }
+NOTEBOOKS = {"sotl-vs-validation": "sotl"}  # what shows a study under another name than its own
 
 
 class Study(Protocol):
@@ -67,5 +74,8 @@ def of_notebook(notebook: str) -> str:
 
     >>> of_notebook("02_training_tricks")
     'training-tricks'
+    >>> of_notebook("04_sotl_vs_validation")
+    'sotl'
     """
-    return notebook.partition("_")[2].replace("_", "-")
+    name = notebook.partition("_")[2].replace("_", "-")
+    return NOTEBOOKS.get(name, name)

@@ -1,4 +1,4 @@
-"""What Pourchot prints, computed again from other numbers that they print.
+"""What Pourchot and the SoTL thesis print, computed again from other numbers.
 
 A printed number stands for all that round to it. It agrees if one of them can be what the others
 give: the printed inputs are varied by half a unit of their last digit, too.
@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from nasrepro import claims
+from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import (
     detectable_effect,
@@ -189,3 +190,53 @@ def texts() -> pd.DataFrame:
     frame = published("text").merge(frame, on="id")
     rounded = [round(x, n) for x, n in zip(frame["computed"], frame["digits"], strict=True)]
     return frame.drop(columns="digits").assign(agrees=np.isclose(rounded, frame["printed"]))
+
+
+# ---- the SoTL thesis
+
+
+def thesis(printed_curves: pd.DataFrame, exact: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of the SoTL thesis' text (4.1, 4.2), computed from other sources that are here.
+
+    The thesis does not say whether SoTL is summed over all epochs or the last one in figures 4.4
+    and 4.5: both are here, by the curves of the estimator's first authors. What it ranks 12-epoch
+    trainings by is not said either, nor is a Pearson correlation meant; all four are here.
+
+    Args:
+        printed_curves: of `sotl_curves.printed`; may be empty.
+        exact: of `sotl_curves.exact`; may be empty.
+
+    Returns:
+        where, statement, printed, rule; how, computed, agrees.
+    """
+    names = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
+    computed: list[tuple[str, str, float]] = []
+    if len(printed_curves):
+        first = printed_curves.set_index(["dataset", "estimator"])["first_90"]
+        windows = {"SoTL": "sum of all epochs", "SoTL-E": "last epoch alone"}
+        for key, dataset in names.items():
+            computed += [(f"90-{key}", how, first[dataset, name]) for name, how in windows.items()]
+        computed.append(("90-validation", "Ru et al., digitised", first["CIFAR-10", "ValAcc"]))
+    for row in exact.itertuples():
+        kind, rest = str(row.name).split(" ", 1)
+        if kind == "parameters":
+            key = next(key for key, dataset in names.items() if dataset == rest)
+            computed.append((f"parameters-{key}", "the thesis' own 200 cells", row.value))
+        else:
+            computed.append(("12-epochs", f"{rest.removeprefix('epochs ')}, all cells", row.value))
+    inputs, hidden, classes = 28**2, 1_000, 10
+    one = (inputs + 1) * hidden + (hidden + 1) * classes
+    layers = {"one hidden layer, as said": one, "two hidden layers": one + (hidden + 1) * hidden}
+    computed += [("mlp", how, count / 1e6) for how, count in layers.items()]
+    frame = read("sotl_text").merge(
+        pd.DataFrame(computed, columns=["id", "how", "computed"]), on="id"
+    )
+    agrees = [
+        {
+            "at most": row.computed <= row.printed,
+            "about": abs(row.computed - row.printed) <= 0.1 * row.printed,
+            "rounds": math.isclose(round(row.computed, row.digits), row.printed),
+        }[row.rule]
+        for row in frame.itertuples()
+    ]
+    return frame.drop(columns=["id", "digits"]).assign(agrees=agrees)

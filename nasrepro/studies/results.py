@@ -16,11 +16,13 @@ from nasrepro.errors import ConfigError, DataError, NasreproError, meant
 from nasrepro.paths import exists, result, results_dir
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.execute import execute
+from nasrepro.runs.finetune import SUPERNET_SECONDS, FinetuneConfig
 from nasrepro.runs.kinds import KINDS, kind_of, store_of
 from nasrepro.runs.locks import failures, locked
 from nasrepro.runs.record import Record
 from nasrepro.runs.setup import check_inputs
 from nasrepro.runs.store import write_atomically
+from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import NAMES, study
 from nasrepro.train import multiplies_bfloat16
 
@@ -56,17 +58,27 @@ class Plan:
 
         Training and evaluation take the mean time of an image and path in stored runs of the same
         work (`work`), so that e.g. another learning rate or number of epochs costs what is known.
+        A supernet that several runs begin with is trained once.
         """
         rates: dict[tuple, list[float]] = defaultdict(list)
         for record in self.stored:
-            spent = (record.measurement.train_seconds, record.measurement.evaluate_seconds)
-            for (kind, images), time in zip(work(record.config).items(), spent, strict=True):
-                rates[kind].append(time / images)
+            spent = [record.measurement.train_seconds, record.measurement.evaluate_seconds]
+            parts = list(work(record.config).items())
+            if begun_with(record.config):
+                parts += beginning(record.config).items()
+                spent.append(float(record.arrays[SUPERNET_SECONDS]))
+            for (kind, images), time in zip(parts, spent, strict=True):
+                if images:
+                    rates[kind].append(time / images)
         means = {kind: sum(found) / len(found) for kind, found in rates.items()}
+        trained = {begun_with(record.config) for record in self.stored}
+        begun = {begun_with(config): config for config in self.missing}
         costs = [work(config) for config in self.missing]
+        unknown = sum(not cost.keys() <= means.keys() for cost in costs)
+        costs += [beginning(begun[supernet]) for supernet in begun.keys() - trained - {None}]
         known = [cost for cost in costs if cost.keys() <= means.keys()]
         total = sum(means[kind] * images for cost in known for kind, images in cost.items())
-        return total, len(costs) - len(known)
+        return total, unknown
 
     def precisions(self) -> dict[str, int]:
         """How many stored runs were computed in each precision of training."""
@@ -84,7 +96,8 @@ def work(config: Any) -> dict[tuple, int]:
     Returns:
         The numbers of images, times paths, each by what it depends on besides.
     """
-    network = (type(config), config.net, config.data.size, config.data.name)
+    frozen = getattr(config, "frozen", False)  # paths that do not learn take less
+    network = (type(config), frozen, config.net, config.data.size, config.data.name)
     train, evaluate = config.train, config.evaluate
     return {
         ("train", *network, train.batch_size, train.precision, type(train.rmsprop)): (
@@ -92,6 +105,18 @@ def work(config: Any) -> dict[tuple, int]:
         ),
         ("evaluate", *network, evaluate): config.evaluated_images,
     }
+
+
+def begun_with(config: Any) -> SupernetConfig | None:
+    """The supernet that has to be trained before a run, which others may begin with, too."""
+    starts = isinstance(config, FinetuneConfig) and config.epochs != 0
+    return config.supernet if starts else None
+
+
+def beginning(config: FinetuneConfig) -> dict[tuple, int]:
+    """What the training of a run's supernet is for `work`, all of it."""
+    (training, images), _ = work(config.supernet).items()
+    return {training: images}
 
 
 def seconds(record: Record) -> float:

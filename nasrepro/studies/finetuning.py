@@ -1,0 +1,797 @@
+"""Which supernets' paths study 4 trains on, and what that tells of them (SoTL thesis 4.2).
+
+Beside the thesis' estimators stand the controls that it lacks: paths that do not learn (rate 0),
+supernets that were not trained, other orders of the same images, cross-entropy of validation
+images, accuracy of training images, and the parameter count.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from nasrepro import sotl
+from nasrepro.benchmarks import Table
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.rounding import ROUNDING
+from nasrepro.runs import finetune
+from nasrepro.runs.config import changed
+from nasrepro.runs.families import family_of
+from nasrepro.runs.finetune import FinetuneConfig
+from nasrepro.runs.parts import CellsConfig, DataConfig, ListedCells
+from nasrepro.runs.record import Record
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.stats import Interval, mean_correlation, mean_interval
+from nasrepro.studies.design import Design, Labels, in_order, labelled
+from nasrepro.train import TrainConfig
+from nasrepro.updates import MetaMinibatchProx, Reptile
+
+SPACE = "NAS-Bench-201"
+SHARED = {"train.gradients": "mean", "train.batches": "shared"}
+SPOS = "SPOS"
+# How each trainer differs from SPOS (thesis 3.4.2). FairNAS and MultiPath give all paths of a step
+# the same images, as in the authors' code: as many steps as SPOS, and as many times the paths.
+TRAINERS: dict[str, Mapping[str, Any]] = {
+    SPOS: {"sampler": "uniform"},
+    "FairNAS": {"sampler": "strictly-fair", **SHARED},
+    "MultiPath": {"sampler": "uniform-4", **SHARED},
+    "Reptile": {"sampler": "uniform", "train.adaptation": Reptile()},
+    "Metaprox": {"sampler": "uniform", "train.adaptation": MetaMinibatchProx()},
+}
+RATES = FROZEN, LOW, HIGH = 0.0, 0.001, 0.01
+# The rate of each trainer in tables 4.1 and 4.2 (section 4.2).
+OWN_RATE = dict.fromkeys(TRAINERS, LOW) | {SPOS: HIGH}
+TRAINED, UNTRAINED = "trained", "untrained"
+
+# Truths by name, and the column of the table; the last is no accuracy (suffix -P in table 4.5).
+TRUTHS = {
+    "cifar10": "cifar10-test-200",
+    "cifar100": "cifar100-test-200",
+    "imagenet16": "imagenet16-120-test-200",
+}
+CIFAR10, PARAMETERS = "cifar10", "parameters"
+TOP = 10  # cells whose mean accuracy is the thesis' top-10
+LABELS = ["trainer", "start", "rate", "batch", "order"]
+RUN = [*LABELS, "seed"]
+KIND = ["trainer", "start", "rate"]
+# Texts, whatever they look like.
+TEXTS = (*LABELS, "truth", "estimator", "other", "images", "measure", "group", "space", "quantity")
+
+REPORTED = (0, 1, 10, 50, 100, 300)  # steps of the statistics that have all truths
+ESTIMATORS = (
+    *("SoTL", "TLMini", "sum of training accuracies"),
+    *("ValAcc", "ValLoss", "ValAccMini", "ValLossMini"),
+    *("SoG", "SoG (code)", "SoGN", "SoGN (code)"),
+)
+CURVES = ("SoTL", "TLMini")  # of every run; the others' curves of the SPOS runs alone
+# Ways to write one estimator down; NASLib calls the last loss SoTL-E.
+VARIANTS = (
+    *((sotl.estimator("SoTL"), sotl.estimator(name)) for name in ("SoTL-EMA", "SoTL-EMA (NASLib)")),
+    *((sotl.estimator("SoTL"), sotl.windowed(window)) for window in (50, 10, 1)),
+    *((sotl.estimator(name), sotl.estimator(f"{name} (code)")) for name in ("SoG", "SoGN")),
+)
+WINDOW = 20  # steps over which losses of groups of cells are averaged
+SUMS = ((1, 100), (101, 200), (201, 300))  # steps over which TLMini's correlation is averaged
+RESAMPLES = 1_000  # of cells and supernets
+
+Rows = Iterator[tuple]
+Curve = tuple[np.ndarray, np.ndarray]  # steps, and values [cells, steps]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the study runs: numbers only."""
+
+    base: SupernetConfig  # trained as SPOS
+    seeds: int
+    steps: int  # of SPOS, as the thesis
+    short: int  # of all others: those of the thesis' tables
+    batch_size: int
+    grid: Mapping[int, int]  # batch sizes beside it (figure 4.7), and steps of each
+    orders: int
+
+
+PROFILES = {
+    "smoke": Profile(
+        base=SupernetConfig(
+            data=DataConfig("digits", train_images=300, validation_images=100, size=8),
+            net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
+            sampler="uniform",
+            train=TrainConfig(epochs=2, batch_size=30, crop_padding=1),
+            evaluate=EvaluateConfig("batch", batch_size=50),
+            cells=CellsConfig(random=10, connected=True),
+        ),
+        seeds=2,
+        steps=12,
+        short=10,
+        batch_size=30,
+        grid={60: 10},
+        orders=2,
+    ),
+    # Table B.1's optimiser. Width, depth, images and epochs are those of a prototype (issue of this
+    # study), but for 8 channels in place of 5, chosen for speed: as wide as in study 2.
+    "cpu": Profile(
+        base=SupernetConfig(
+            data=DataConfig("cifar10", train_images=20_000, validation_images=2_000, size=16),
+            net=NetConfig(channels=8, cells_per_stage=1, tracked_statistics=False),
+            sampler="uniform",
+            train=TrainConfig(
+                epochs=60,
+                batch_size=64,
+                learning_rate=0.025,
+                final_learning_rate=0.001,
+                weight_decay=5e-4,
+                crop_padding=2,
+            ),
+            evaluate=EvaluateConfig("batch", batch_size=250),
+            cells=ListedCells("sotl-nb201"),
+        ),
+        seeds=3,
+        steps=300,
+        short=100,
+        batch_size=64,
+        grid={128: 156, 256: 100},  # an epoch has 156 and 78; claims are after 100
+        orders=5,
+    ),
+    # Table B.1 and the text; what they leave open (half of the images to train on, batch statistics
+    # without scale and shift) is what the authors' code and the benchmark's own supernet have.
+    "paper": Profile(
+        base=SupernetConfig(
+            data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
+            net=NetConfig(affine=False, tracked_statistics=False),
+            sampler="uniform",
+            train=TrainConfig(
+                epochs=100,
+                batch_size=64,
+                learning_rate=0.025,
+                final_learning_rate=0.001,
+                weight_decay=5e-4,
+                momentum=0.9,
+            ),
+            evaluate=EvaluateConfig("batch", batch_size=512),
+            cells=ListedCells("sotl-nb201"),
+        ),
+        seeds=3,
+        steps=300,
+        short=300,
+        batch_size=64,
+        grid={128: 195, 256: 97},  # one epoch
+        orders=5,
+    ),
+}
+
+
+def design(profile: str, seeds: int | None = None) -> Design:
+    """All fine-tunings of a profile: one supernet of every kind before two of any.
+
+    Args:
+        profile: a name in `PROFILES`.
+        seeds: at most so many supernets of each kind; None for the profile's own.
+    """
+    chosen = PROFILES[profile]
+    return labelled(
+        run
+        for seed in range(min(seeds or chosen.seeds, chosen.seeds))
+        for run in _runs(chosen, seed)
+    )
+
+
+def _runs(profile: Profile, seed: int) -> Iterator[tuple[FinetuneConfig, Labels]]:
+    """The fine-tunings of one seed: what the thesis shows and its controls, SPOS first."""
+    wanted: list[tuple[str, float, dict[str, int]]] = [
+        *((SPOS, rate, {}) for rate in RATES),
+        *((SPOS, rate, {"epochs": 0}) for rate in (FROZEN, HIGH)),
+        *((trainer, rate, {}) for trainer in TRAINERS if trainer != SPOS for rate in RATES),
+        *(
+            (SPOS, rate, {"order": order})
+            for order in range(1, profile.orders)
+            for rate in (FROZEN, HIGH)
+        ),
+        *(
+            (SPOS, rate, {"batch_size": batch_size, "steps": steps})
+            for batch_size, steps in profile.grid.items()
+            for rate in (FROZEN, HIGH)
+        ),
+    ]
+    for trainer, rate, change in wanted:
+        yield _run(profile, seed, trainer, rate, change)
+
+
+def _run(
+    profile: Profile,
+    seed: int,
+    trainer: str,
+    rate: float,
+    change: Mapping[str, int],
+) -> tuple[FinetuneConfig, Labels]:
+    """A fine-tuning and its labels."""
+    supernet = changed(profile.base, {**TRAINERS[trainer], "seed": seed})
+    whole = trainer == SPOS and not change  # as long as in the thesis' figures
+    steps = profile.steps if whole else profile.short
+    settings: dict[str, Any] = {"steps": steps, "batch_size": profile.batch_size, **change}
+    after = {min(profile.short, settings["steps"]), settings["steps"]}
+    config = FinetuneConfig(
+        supernet,
+        learning_rate=rate,
+        validated=(0,) if rate == FROZEN else tuple(sorted(after)),
+        **settings,
+    )
+    return config, {
+        "trainer": trainer,
+        "start": UNTRAINED if config.epochs == 0 else TRAINED,
+        "rate": f"{rate:g}",
+        "batch": str(config.batch_size),
+        "order": str(config.order),
+    }
+
+
+# ---- what one run measured
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """One fine-tuning beside the truth, over the cells that the table has.
+
+    Attributes:
+        record: of the run.
+        arrays: of the record; those with a row a cell have the known cells alone.
+        truths: by name, [cells]; the parameter count is the last.
+    """
+
+    record: Record
+    arrays: Mapping[str, np.ndarray]
+    truths: Mapping[str, np.ndarray]
+
+    @property
+    def config(self) -> FinetuneConfig:
+        """Of the run."""
+        return self.record.config
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """How many each cell has in the benchmark's own network."""
+        return self.truths[PARAMETERS]
+
+    def curve(self, name: str) -> Curve | None:
+        """The steps of a trajectory and its values [cells, steps]; None if the run has none.
+
+        What belongs to training step k is of its images before the k-th update.
+
+        Args:
+            name: one of `sotl`'s, e.g. `sotl.LOSS`.
+        """
+        arrays, config = self.arrays, self.config
+        curve, validated = arrays[finetune.CURVE], arrays[finetune.VALIDATED]
+        mini = self.validation_sizes[np.arange(len(curve)) % len(self.validation_sizes)]
+        whole = config.data.validation_images
+        each = np.arange(1, config.steps + 1)
+        if name in finetune.GRADIENTS:  # before the first step sums are zero
+            return None if config.frozen else (curve[1:], arrays[name][:, 1:])
+        if name in (sotl.VALIDATION_LOSS, sotl.VALIDATION_ACCURACY) and not len(validated):
+            return None
+        found: dict[str, tuple[np.ndarray, str, Any]] = {
+            sotl.LOSS: (each, finetune.LOSS, 1),
+            sotl.ACCURACY: (each, finetune.CORRECT, config.batch_size),
+            sotl.MINI_LOSS: (curve, finetune.MINI_LOSS, 1),
+            sotl.MINI_ACCURACY: (curve, finetune.MINI_CORRECT, mini),
+            sotl.VALIDATION_LOSS: (validated, finetune.WHOLE_LOSS, 1),
+            sotl.VALIDATION_ACCURACY: (validated, finetune.WHOLE_CORRECT, whole),
+        }
+        steps, values, of = found[name]
+        return steps, arrays[values].astype(np.float64) / of
+
+    @property
+    def validation_sizes(self) -> np.ndarray:
+        """Images of each batch of validation images; the last may have fewer."""
+        images, size = self.config.data.validation_images, self.config.batch_size
+        return np.minimum(size, images - np.arange(0, images, size))
+
+    def scores(self, estimator: sotl.Estimator) -> Curve | None:
+        """The steps, and what an estimator says after them, more is better, [cells, steps]."""
+        found = self.curve(estimator.reads)
+        return found and (found[0], sotl.scores({estimator.reads: found[1]}, estimator))
+
+
+def observe(record: Record, table: Table) -> Observed:
+    """What a record says of the cells that a table has."""
+    codes = record.arrays[finetune.CODES]
+    known = np.isin(codes, table.codes)
+    of_cells = set(finetune.ARRAYS) - {
+        *(finetune.CURVE, finetune.VALIDATED, finetune.SUPERNET_SECONDS)
+    }
+    arrays = {n: a[known] if n in of_cells else a for n, a in record.arrays.items()}
+    truths = {name: table.accuracy(codes[known], column) for name, column in TRUTHS.items()}
+    counted = family_of(record.config.supernet.subspace).parameters(codes[known])
+    return Observed(record, arrays, truths | {PARAMETERS: counted.astype(float)})
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Ranks along the first axis, from 1, the worst; what is not a finite number is worst of all.
+
+    Args:
+        scores: more is better, shape (cells, ...).
+
+    >>> ranks(np.array([0.5, np.nan, 0.7, 0.5])).tolist()
+    [2.5, 1.0, 4.0, 2.5]
+    """
+    finite = np.isfinite(scores)
+    lowest = np.where(finite, scores, np.inf).min(axis=0)
+    below = np.where(np.isfinite(lowest), lowest, 0) - 1
+    return rankdata(np.where(finite, scores, below), axis=0)
+
+
+def correlations(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each column of scores with a target: see `metrics.spearman`.
+
+    Args:
+        scores: more is better, [cells, columns]; what is not finite is worst.
+        target: [cells].
+
+    Returns:
+        [columns]; NaN where one is constant.
+    """
+    x, y = unit(ranks(scores)), unit(ranks(target))
+    return y @ x
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    """Values without their mean along the first axis, of length 1; NaN if they are constant."""
+    centred = values - values.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    return np.divide(centred, length, out=np.full_like(centred, np.nan), where=length > 0)
+
+
+def partial(with_truth: np.ndarray, with_given: np.ndarray, of_given: np.ndarray) -> np.ndarray:
+    """Partial correlations from three correlations each: see `metrics.partial_spearman`.
+
+    Args:
+        with_truth: of the predictions and the truth.
+        with_given: of the predictions and what is given.
+        of_given: of what is given and the truth.
+    """
+    left = np.maximum((1 - with_given**2) * (1 - of_given**2), 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (with_truth - with_given * of_given) / np.sqrt(left)
+    return np.where(left > ROUNDING, found, np.nan)
+
+
+def together(scores: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """An estimator and the parameter count as one: the sum of both ranks, [cells, columns].
+
+    Nothing is fitted, so that no truth is needed.
+    """
+    return ranks(scores) + ranks(parameters)[:, None]
+
+
+def top_mean(scores: np.ndarray, truth: np.ndarray, top: int = TOP) -> float:
+    """The mean truth of the cells with the highest scores: the thesis' top-10.
+
+    Of cells tied at the border each counts in part, as if the missing ones were drawn.
+
+    Args:
+        scores: more is better, [cells]; what is not finite is worst.
+        truth: [cells].
+        top: how many cells.
+
+    One cell is best, and of the two after it one counts:
+
+    >>> top_mean(np.array([3, 2, 2, 1]), np.array([94.0, 92.0, 90.0, 80.0]), top=2)
+    92.5
+    """
+    found, top = ranks(scores), min(top, len(truth))
+    border = np.sort(found)[-top]
+    above, tied = found > border, found == border
+    weights = above + tied * (top - above.sum()) / tied.sum()
+    return float(weights @ truth / top)
+
+
+# ---- statistics
+
+
+def statistics(records: Iterable[Record], wanted: Design, table: Table) -> dict[str, pd.DataFrame]:
+    """What the fine-tunings of a design measured.
+
+    Each frame begins with the labels of a run (trainer; start: trained or untrained; rate; batch;
+    order) and seed, unless it says otherwise. A diverged supernet has rows in `usage` alone.
+
+    Returns:
+        runs: truth (parameters: SoTL-P and its like), estimator, step, spearman, top10 (mean
+            accuracy of the ten cells that it puts first, percent);
+        curves: estimator, step, spearman, with CIFAR-10;
+        windows: first, last, spearman: of TLMini with CIFAR-10, mean over these steps; SPOS;
+        beyond: estimator, step, partial, gain: Spearman with CIFAR-10 given parameters, and how
+            much better the sum of both ranks ranks than parameters alone;
+        resampled: trainer, start, rate, estimator, step, quantity (spearman, partial, gain), mean,
+            ci_low, ci_high, n (supernets): intervals over cells and supernets at once;
+        frozen: images (train, validation), measure (loss, accuracy), normalised (images of the
+            batch that normalises), seen (images), spearman, partial: of paths as they are, with
+            CIFAR-10, by what is averaged;
+        losses: truth, group (all, best tenth, median tenth), step (last of 20), loss: mean; SPOS;
+        variants: estimator, other, step, spearman: between two ways to write one estimator down;
+        parameters: truth, spearman, n (cells), without labels: of the count itself;
+        usage: cells, paths, diverged, supernet_images (of its training, times paths),
+            supernet_seconds, seconds_100 (100 steps of a path), seconds_1000 (a look at 1,000
+            validation images by a path), cpu_seconds.
+    """
+    mine = in_order(records, wanted)
+    observed = [observe(record, table) for record in mine if record.status == "ok"]
+    main = [run for run in observed if _is_main(wanted[run.config])]
+    parts: dict[str, tuple[Callable[[Observed], Rows], Sequence[Observed]]] = {
+        "runs": (_spearmans, observed),
+        "curves": (_curves, observed),
+        "windows": (_windows, main),
+        "beyond": (_beyond, observed),
+        "frozen": (_frozen, [run for run in observed if run.config.frozen]),
+        "losses": (_losses, main),
+        "variants": (_variants, [run for run in observed if not run.config.frozen]),
+    }
+    frames = {
+        name: _frame(name, wanted, ((run.config, row) for run in runs for row in measure(run)))
+        for name, (measure, runs) in parts.items()
+    }
+    return {
+        **frames,
+        "resampled": resampled(observed, wanted),
+        "parameters": _of_parameters(observed),
+        "usage": _frame("usage", wanted, ((record.config, _usage(record)) for record in mine)),
+    }
+
+
+def _frame(name: str, wanted: Design, rows: Iterable[tuple[FinetuneConfig, tuple]]) -> pd.DataFrame:
+    """Rows of runs behind the labels of each."""
+    values = [
+        (*(wanted[config][label] for label in LABELS), config.seed, *row) for config, row in rows
+    ]
+    return pd.DataFrame(values, columns=[*RUN, *COLUMNS[name]])
+
+
+def _is_main(labels: Labels) -> bool:
+    """Whether a run is one of SPOS as the thesis shows them, or its like without learning."""
+    return (labels["trainer"], labels["start"], labels["order"]) == (SPOS, TRAINED, "0")
+
+
+def _said(run: Observed) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """What each estimator says after the reported steps: name, steps, scores [cells, steps]."""
+    for name in ESTIMATORS:
+        if (found := run.scores(sotl.estimator(name))) is not None:
+            steps, scores = found
+            chosen = np.isin(steps, REPORTED) | (steps == steps[-1])
+            yield name, steps[chosen], scores[:, chosen]
+
+
+def _spearmans(run: Observed) -> Rows:
+    first = run.config.order == 0  # of others the truth of the images is enough
+    for estimator, steps, scores in _said(run):
+        for name, truth in run.truths.items():
+            if not first and name != CIFAR10:
+                continue
+            tops = [top_mean(column, truth) for column in scores.T]
+            for row in zip(steps, correlations(scores, truth), tops, strict=True):
+                yield name, estimator, *row
+
+
+def _curves(run: Observed) -> Rows:
+    """Of SPOS with the first order of images all estimators, of others those of losses."""
+    every = run.config.supernet.sampler == "uniform" and run.config.order == 0
+    for name in ESTIMATORS if every else CURVES:
+        if (found := run.scores(sotl.estimator(name))) is not None:
+            steps, scores = found
+            chosen = np.isin(steps, finetune.points(run.config.steps))
+            values = correlations(scores[:, chosen], run.truths[CIFAR10])
+            for row in zip(steps[chosen], values, strict=True):
+                yield name, *row
+
+
+def _windows(run: Observed) -> Rows:
+    steps, losses = run.curve(sotl.LOSS) or (np.array([]), np.empty((0, 0)))
+    values = correlations(-losses, run.truths[CIFAR10])
+    for first, last in SUMS:
+        if last <= len(steps):
+            yield first, last, float(values[first - 1 : last].mean())
+
+
+def _beyond(run: Observed) -> Rows:
+    truth, parameters = run.truths[CIFAR10], run.parameters
+    alone = correlations(parameters[:, None], truth)
+    for estimator, steps, scores in _said(run):
+        given = partial(correlations(scores, truth), correlations(scores, parameters), alone)
+        gain = correlations(together(scores, parameters), truth) - alone
+        for row in zip(steps, given, gain, strict=True):
+            yield estimator, *row
+
+
+def _frozen(run: Observed) -> Rows:
+    """Of so many training images in the order of fine-tuning, or validation images in theirs."""
+    arrays, size, whole = run.arrays, run.config.batch_size, run.config.data.validation_images
+    trained = np.full(run.config.steps, size)
+    rows = [
+        *_averaged(arrays[finetune.LOSS], arrays[finetune.CORRECT], trained, "train", size),
+        *_averaged(
+            arrays[finetune.BATCHES_LOSS],
+            arrays[finetune.BATCHES_CORRECT],
+            run.validation_sizes,
+            "validation",
+            size,
+        ),
+        *_averaged(
+            arrays[finetune.WHOLE_LOSS],
+            arrays[finetune.WHOLE_CORRECT],
+            np.array([whole]),
+            "validation",
+            min(run.config.evaluate.batch_size, whole),
+        ),
+    ]
+    truth, parameters = run.truths[CIFAR10], run.parameters
+    alone = correlations(parameters[:, None], truth)
+    for *about, scores in rows:
+        found = correlations(scores[:, None], truth)
+        given = partial(found, correlations(scores[:, None], parameters), alone)
+        yield *about, float(found[0]), float(given[0])
+
+
+def _averaged(
+    loss: np.ndarray, correct: np.ndarray, sizes: np.ndarray, images: str, normalised: int
+) -> Iterator[tuple[str, str, int, int, np.ndarray]]:
+    """What the first batches say together, by both measures, more is better: [cells] each."""
+    seen = np.cumsum(sizes)
+    for count in (*(n for n in finetune.POINTS if 0 < n < len(sizes)), len(sizes)):
+        about = (normalised, int(seen[count - 1]))
+        losses = (loss[:, :count].astype(np.float64) * sizes[:count]).sum(axis=1)
+        yield images, "loss", *about, -losses
+        yield images, "accuracy", *about, correct[:, :count].sum(axis=1).astype(np.float64)
+
+
+def _losses(run: Observed) -> Rows:
+    """Figure 4.8: mean losses of groups of cells; a loss that is not finite is left out."""
+    loss = run.arrays[finetune.LOSS].astype(np.float64)
+    loss[~np.isfinite(loss)] = np.nan
+    for name in TRUTHS:
+        order = np.argsort(-run.truths[name], kind="stable")
+        tenth = max(1, len(order) // 10)
+        middle = (len(order) - tenth) // 2
+        groups = {
+            "all": order,
+            "best tenth": order[:tenth],
+            "median tenth": order[middle : middle + tenth],
+        }
+        for group, cells in groups.items():
+            for last in range(WINDOW, loss.shape[1] + 1, WINDOW):
+                yield name, group, last, float(np.nanmean(loss[cells, last - WINDOW : last]))
+
+
+def _variants(run: Observed) -> Rows:
+    for name, other in VARIANTS:
+        one, another = (run.scores(estimator) for estimator in (name, other))
+        if one is not None and another is not None:
+            last = -1
+            rho = correlations(one[1][:, [last]], another[1][:, last])
+            yield name.name, other.name, int(one[0][last]), float(rho[0])
+
+
+def _usage(record: Record) -> tuple:
+    """Seconds are by the clock, of a process that had the machine for itself or not."""
+    config, measured = record.config, record.measurement
+    cells = record.arrays.get(finetune.CODES, np.array([]))
+    steps = measured.train_images_per_second / config.batch_size
+    looked = measured.evaluate_images_per_second
+    return (
+        len(cells),
+        float(record.status == "diverged"),
+        config.supernet.trained_images,
+        float(record.arrays[finetune.SUPERNET_SECONDS]),
+        100 / steps if steps else np.nan,
+        1_000 / looked if looked else np.nan,
+        measured.cpu_seconds,
+    )
+
+
+def _of_parameters(observed: Sequence[Observed]) -> pd.DataFrame:
+    """How the count ranks the cells of the first run."""
+    rows = [
+        (
+            name,
+            float(correlations(run.parameters[:, None], run.truths[name])[0]),
+            len(run.parameters),
+        )
+        for run in observed[:1]
+        for name in TRUTHS
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["parameters"])
+
+
+# ---- intervals over cells and supernets
+
+
+def resampled(observed: Sequence[Observed], wanted: Design) -> pd.DataFrame:
+    """What each estimator tells, alone and beside parameters, resampling cells and supernets."""
+    kinds: dict[tuple, list[Observed]] = {}
+    for run in observed:
+        labels = wanted[run.config]
+        if labels["order"] == "0" and run.config.batch_size == _batch_of(observed):
+            kinds.setdefault(tuple(labels[name] for name in KIND), []).append(run)
+    rows = [
+        (*kind, name, step, quantity, *interval)
+        for kind, runs in kinds.items()
+        for name, step, scores in _shared(runs)
+        for quantity, interval in _intervals(scores, runs[0]).items()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["resampled"])
+
+
+def _batch_of(observed: Sequence[Observed]) -> int:
+    """The batch size of the first run, which is that of the thesis' tables."""
+    return observed[0].config.batch_size
+
+
+def _shared(runs: Sequence[Observed]) -> Iterator[tuple[str, int, np.ndarray]]:
+    """What an estimator says in each of some runs: name, step, scores [supernets, cells]."""
+    said: dict[tuple[str, int], list[np.ndarray]] = {}
+    for run in runs:
+        for name, steps, scores in _said(run):
+            for step, column in zip(steps.tolist(), scores.T, strict=True):
+                said.setdefault((name, step), []).append(column)
+    for (name, step), columns in said.items():
+        yield name, step, np.array(columns)
+
+
+def _intervals(scores: np.ndarray, run: Observed) -> dict[str, Interval]:
+    """Percentile intervals over cells and supernets, both drawn anew, of ranks among all cells.
+
+    Args:
+        scores: of each supernet, [supernets, cells].
+        run: with the truth.
+    """
+    generator = np.random.default_rng(0)
+    supernets, cells = scores.shape
+    chosen = generator.multinomial(cells, np.full(cells, 1 / cells), size=RESAMPLES)
+    nets = generator.multinomial(supernets, np.full(supernets, 1 / supernets), size=RESAMPLES)
+    weights = np.concatenate([np.ones((1, cells)), chosen])
+    counts = np.concatenate([np.ones((1, supernets)), nets])
+    truth, parameters = ranks(run.truths[CIFAR10]), ranks(run.parameters)
+    alone = weighted(parameters, truth, weights)
+    found: dict[str, list[np.ndarray]] = {"spearman": [], "partial": [], "gain": []}
+    for said in map(ranks, scores):
+        with_truth = weighted(said, truth, weights)
+        found["spearman"].append(with_truth)
+        found["partial"].append(partial(with_truth, weighted(said, parameters, weights), alone))
+        both = rankdata(said + parameters)
+        found["gain"].append(weighted(both, truth, weights) - alone)
+    return {
+        name: _interval((np.array(values) * counts.T).sum(axis=0) / supernets, supernets)
+        for name, values in found.items()
+    }
+
+
+def weighted(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of two vectors under each row of weights, [resamples].
+
+    >>> weighted(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]), np.array([[1, 1, 1], [1, 0, 1]]))
+    array([0.5, 1. ])
+    """
+    total = weights.sum(axis=1)
+    mean_x, mean_y = weights @ x / total, weights @ y / total
+    both = weights @ (x * y) / total - mean_x * mean_y
+    spread = (weights @ x**2 / total - mean_x**2) * (weights @ y**2 / total - mean_y**2)
+    return np.divide(both, np.sqrt(spread), out=np.full_like(both, np.nan), where=spread > 0)
+
+
+def _interval(values: np.ndarray, n: int) -> Interval:
+    """The first value, and the middle 95% of the others."""
+    if not np.isfinite(values).all():
+        return Interval(float(values[0]), np.nan, np.nan, n)
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return Interval(float(values[0]), float(low), float(high), n)
+
+
+# ---- tables
+
+
+def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables of section 4.2, from the statistics alone.
+
+    Returns:
+        estimators: trainer, space, start, rate, batch, truth, estimator, step, spearman, ci_low,
+            ci_high, top10, top10_low, top10_high, n (supernets; orders of one are averaged);
+        learning: trainer, rate, batch, estimator, step, spearman, top10, partial with an interval
+            each: by how much learning is better than the same paths that do not learn, over the
+            same images in the same order; paired by supernet;
+        orders: trainer, start, rate, estimator, step, deviation: of Spearman between orders of the
+            images, root mean square over supernets; between: between supernets, of the orders'
+            means; n (orders).
+    """
+    return {
+        "estimators": estimators(statistics["runs"]),
+        "learning": learning(statistics["runs"], statistics["beyond"]),
+        "orders": orders(statistics["runs"]),
+    }
+
+
+def estimators(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean over supernets and its interval: see `tables`."""
+    rows = []
+    for key, group in _by_supernet(runs, ["spearman", "top10"]).groupby(SETTING, sort=False):
+        spearman, top10 = mean_or_none(group["spearman"]), mean_or_none(group["top10"], False)
+        rows.append((key[0], SPACE, *key[1:], *spearman[:3], *top10[:3], len(group)))
+    return pd.DataFrame(rows, columns=COLUMNS["estimators"])
+
+
+def learning(runs: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
+    """What learning adds, with CIFAR-10: see `tables`."""
+    measures = ["spearman", "top10", "partial"]
+    given = beyond.assign(truth=CIFAR10).drop(columns="gain")
+    both = runs[runs["truth"] == CIFAR10].merge(given)
+    pairs = [*(name for name in RUN if name != "rate"), "estimator", "step"]
+    frozen = both[both["rate"] == "0"].set_index(pairs)[measures]
+    learned = both[both["rate"] != "0"].set_index([*pairs, "rate"])[measures]
+    gains = learned.sub(frozen).dropna(how="all").reset_index().assign(truth=CIFAR10)
+    gains = gains[gains["start"] == TRAINED]
+    rows = []
+    for key, group in _by_supernet(gains, measures).groupby(SETTING, sort=False):
+        trainer, _, rate, batch, _, estimator, step = key
+        found = [mean_or_none(group[name], False)[:3] for name in measures]
+        rows.append((trainer, rate, batch, estimator, step, *sum(found, ()), len(group)))
+    return pd.DataFrame(rows, columns=COLUMNS["learning"])
+
+
+def orders(runs: pd.DataFrame) -> pd.DataFrame:
+    """How much the order of the images matters, with CIFAR-10: see `tables`."""
+    mine = runs[(runs["truth"] == CIFAR10)].dropna(subset="spearman")
+    rows = []
+    for key, group in mine.groupby(["trainer", "start", "rate", "estimator", "step"], sort=False):
+        if (n := group["order"].nunique()) > 1:
+            of_supernet = group.groupby("seed")["spearman"]
+            within, between = of_supernet.var().mean() ** 0.5, of_supernet.mean().std()
+            rows.append((*key, within, between, n))
+    return pd.DataFrame(rows, columns=COLUMNS["orders"])
+
+
+def _by_supernet(runs: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """The mean over orders of each supernet's runs."""
+    return runs.groupby([*SETTING, "seed"], sort=False)[list(measures)].mean().reset_index()
+
+
+def mean_or_none(values: pd.Series, correlation: bool = True) -> Interval:
+    """Mean and interval over supernets, of those that have a value."""
+    known = values.dropna()
+    if known.empty:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    return (mean_correlation if correlation else mean_interval)(known)
+
+
+SETTING = ["trainer", "start", "rate", "batch", "truth", "estimator", "step"]
+COLUMNS = {
+    "runs": ["truth", "estimator", "step", "spearman", "top10"],
+    "curves": ["estimator", "step", "spearman"],
+    "windows": ["first", "last", "spearman"],
+    "beyond": ["estimator", "step", "partial", "gain"],
+    "frozen": ["images", "measure", "normalised", "seen", "spearman", "partial"],
+    "losses": ["truth", "group", "step", "loss"],
+    "variants": ["estimator", "other", "step", "spearman"],
+    "usage": [
+        *("cells", "diverged", "supernet_images", "supernet_seconds"),
+        *("seconds_100", "seconds_1000", "cpu_seconds"),
+    ],
+    "parameters": ["truth", "spearman", "n"],
+    "resampled": [*KIND, "estimator", "step", "quantity", "mean", "ci_low", "ci_high", "n"],
+    "estimators": [
+        *("trainer", "space", "start", "rate", "batch", "truth", "estimator", "step"),
+        *("spearman", "ci_low", "ci_high", "top10", "top10_low", "top10_high", "n"),
+    ],
+    "learning": [
+        *("trainer", "rate", "batch", "estimator", "step"),
+        *("spearman", "ci_low", "ci_high", "top10", "top10_low", "top10_high"),
+        *("partial", "partial_low", "partial_high", "n"),
+    ],
+    "orders": [
+        *("trainer", "start", "rate", "estimator", "step", "deviation", "between", "n"),
+    ],
+}
+STATISTICS = (
+    *("runs", "curves", "windows", "beyond", "resampled", "frozen", "losses", "variants"),
+    *("parameters", "usage"),
+)
+TABLES = (*STATISTICS, "estimators", "learning", "orders")

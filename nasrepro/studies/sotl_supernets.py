@@ -1,0 +1,227 @@
+"""What study 4's claims on supernets compute, from the frames of `finetuning` alone.
+
+A setting is compared with another over the supernets that both have, seed by seed.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nasrepro.claims import Quantity, Smallest, count_positive, exact
+from nasrepro.stats import Student, deviation_ratio, stratified_mean
+
+CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
+PARAMETERS = "parameters"  # as a truth: suffix -P in table 4.5
+HIGH, LOW, FROZEN = "0.01", "0.001", "0"
+SPOS = "SPOS"
+VARIANTS = ("FairNAS", "MultiPath", "Reptile", "Metaprox")
+VALIDATION_IMAGES = 25_000  # of the thesis
+
+
+class At(NamedTuple):
+    """What ranks the cells, and when."""
+
+    estimator: str = "SoTL"
+    step: int = 100
+    rate: str = HIGH
+    trainer: str = SPOS
+    truth: str = CIFAR10
+    batch: str | None = None  # that of most runs
+
+
+SOTL, SLOW = At(), At(rate=LOW)
+# With the supernet's weights: a path that does not learn, or the first minibatch.
+VALACC, TLMINI = At("ValAcc", 0, FROZEN), At("TLMini", 1)
+VALMINI = At("ValAccMini", 0)
+TUNED, LARGE = At("ValAcc"), At(batch="256")
+# Claim: column, and two settings, of which the second is subtracted.
+DIFFERENCES: dict[str, tuple[str, At, At]] = {
+    "sotl-spos-valacc": ("spearman", SOTL, VALACC),
+    "sotl-spos-valaccmini": ("spearman", SOTL, VALMINI),
+    "sotl-spos-tlmini": ("spearman", SOTL, TLMINI),
+    "sotl-spos-valacc-cifar100": (
+        "spearman",
+        SOTL._replace(truth=CIFAR100),
+        VALACC._replace(truth=CIFAR100),
+    ),
+    "sotl-spos-valacc-imagenet": (
+        "spearman",
+        SOTL._replace(truth=IMAGENET),
+        VALACC._replace(truth=IMAGENET),
+    ),
+    "sotl-spos-top10": ("top10", SOTL, VALACC),
+    "sotl-tlmini-above-valaccmini": ("spearman", TLMINI, VALMINI),
+    "sotl-finetuning-harms-valacc": ("spearman", TUNED._replace(step=300), VALACC),
+    "sotl-finetuning-helps-sotl": ("spearman", At(step=300), At(step=10)),
+    "sotl-enough-100": ("spearman", At(step=300), SOTL),
+    "sotl-enough-50": ("spearman", SOTL, At(step=50)),
+    **{
+        f"sotl-{name.lower()}-above-spos": ("spearman", SLOW._replace(trainer=name), SOTL)
+        for name in VARIANTS
+    },
+    "sotl-multipath-fairnas": (
+        "spearman",
+        SLOW._replace(trainer="MultiPath"),
+        SLOW._replace(trainer="FairNAS"),
+    ),
+    "sotl-rate-correlation": ("spearman", SOTL, SLOW),
+    "sotl-rate-top10": ("top10", SOTL, SLOW),
+    "sotl-rate-top10-imagenet": (
+        "top10",
+        SOTL._replace(truth=IMAGENET),
+        SLOW._replace(truth=IMAGENET),
+    ),
+    "sotl-batch-correlation": ("spearman", LARGE, SOTL),
+    "sotl-batch-top10": ("top10", LARGE, SOTL),
+    "sotl-valacc-tuned-201": ("spearman", TUNED, VALACC),
+    "sotl-valacc-low-rate": ("spearman", TUNED._replace(rate=LOW), TUNED),
+    "sotl-sog-sogn-low": ("spearman", At("SoG", rate=LOW), At("SoGN", rate=LOW)),
+    "sotl-sog-sogn-high": ("spearman", At("SoG"), At("SoGN")),
+    "sotl-sog-sogn-code": (
+        "spearman",
+        At("SoG (code)", rate=LOW),
+        At("SoGN (code)", rate=LOW),
+    ),
+    "sotl-sog-sotl": ("spearman", At("SoG"), SOTL),
+    "sotl-sog-rate": ("spearman", At("SoG", rate=LOW), At("SoG")),
+    "sotl-sog-parameters": ("spearman", At("SoG", truth=PARAMETERS), At("SoG")),
+}
+BEST_TOP10 = {"cifar10": CIFAR10, "cifar100": CIFAR100, "imagenet": IMAGENET}
+
+
+def quantities(frames: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """The quantity of each claim on supernets that there are runs for."""
+    found: dict[str, Quantity] = {}
+    for name, of in (("runs", ranked), ("windows", windows), ("losses", losses), ("usage", usage)):
+        if name in frames and len(frames[name]):
+            found |= of(frames[name])
+    return found
+
+
+def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
+    """Claims on rank correlations and on the ten cells on top."""
+    usual = runs["batch"].mode()[0]
+    mine = runs[(runs["order"] == "0") & (runs["start"] == "trained")]
+    known = {
+        At(*key): group.set_index("seed")
+        for key, group in mine.groupby(["estimator", "step", "rate", "trainer", "truth", "batch"])
+    }
+
+    def of(column: str, at: At) -> pd.Series:
+        rows = known.get(at._replace(batch=at.batch or usual))
+        return pd.Series(dtype=float) if rows is None else rows[column].dropna()
+
+    def gain(column: str, a: At, b: At) -> pd.Series:
+        return (of(column, a) - of(column, b)).dropna()
+
+    def smallest(column: str, pairs: Iterable[tuple[At, At]]) -> dict[str, pd.Series]:
+        return {str(pair): gain(column, *pair) for pair in pairs}
+
+    gains = {claim: gain(*wanted) for claim, wanted in DIFFERENCES.items()}
+    gains["sotl-sogn-rate"] = (
+        gain("spearman", At("SoGN", rate=LOW), At("SoGN"))
+        - gain("spearman", At("SoG", rate=LOW), At("SoG"))
+    ).dropna()
+    variants = {name: of("spearman", SLOW._replace(trainer=name)) for name in VARIANTS}
+    meta = (variants["Reptile"] + variants["Metaprox"]) / 2
+    gains["sotl-meta-matches"] = (meta - (variants["FairNAS"] + variants["MultiPath"]) / 2).dropna()
+    gains["sotl-spos-level"] = of("spearman", SOTL)
+    found: dict[str, Quantity] = {claim: mean_of(g) for claim, g in gains.items() if len(g)}
+
+    best = SLOW._replace(trainer="MultiPath")
+    parts = {
+        "sotl-multipath-best": smallest(
+            "spearman", ((best, SLOW._replace(trainer=n)) for n in VARIANTS if n != "MultiPath")
+        ),
+        **{
+            f"sotl-spos-best-top10-{name}": smallest(
+                "top10",
+                (
+                    (SOTL._replace(truth=truth), SLOW._replace(trainer=n, truth=truth))
+                    for n in VARIANTS
+                ),
+            )
+            for name, truth in BEST_TOP10.items()
+        },
+    }
+    for claim, each in parts.items():
+        if all(map(len, each.values())):
+            found[claim] = Smallest(tuple(map(mean_of, each.values())))
+    ours, theirs = of("spearman", SOTL), of("spearman", VALACC)
+    if min(len(ours), len(theirs)) > 1:
+        found["sotl-spos-steady"] = deviation_ratio([[ours]], [[theirs]])
+    for claim, column in (("usually-best", "spearman"), ("often-best-top10", "top10")):
+        better = [
+            gain(
+                column,
+                At(rate=HIGH if trainer == SPOS else LOW, trainer=trainer, truth=truth),
+                VALACC._replace(trainer=trainer, truth=truth),
+            )
+            for trainer in (SPOS, *VARIANTS)
+            for truth in TRUTHS
+        ]
+        if all(map(len, better)):
+            found[f"sotl-{claim}"] = count_positive(map(mean_of, better))
+    return found
+
+
+def windows(rows: pd.DataFrame) -> dict[str, Quantity]:
+    """Whether the loss of single minibatches ranks better and better."""
+    mine = usual_batch(rows[rows["rate"] == HIGH])
+    wide = mine.pivot(index="seed", columns="first", values="spearman")
+    if not {1, 201} <= set(wide):
+        return {}
+    return {"sotl-finetuning-helps-tlmini": mean_of((wide[201] - wide[1]).dropna())}
+
+
+def losses(rows: pd.DataFrame) -> dict[str, Quantity]:
+    """Figure 4.8: mean losses at the beginning (20 steps) and late (steps 201 to 300)."""
+    mine = usual_batch(rows[rows["truth"] == CIFAR10])
+    keys = ["rate", "group", "seed"]
+    first = mine[mine["step"] == 20].set_index(keys)["loss"]
+    late = mine[mine["step"].between(220, 300)].groupby(keys)["loss"].mean()
+    rise = late - first.reindex(late.index)
+
+    def of(values: pd.Series, rate: str, group: str) -> pd.Series:
+        level = values.index.droplevel("seed")
+        return values.loc[rate, group] if (rate, group) in level else pd.Series(dtype=float)
+
+    def apart(values: pd.Series, rate: str) -> pd.Series:
+        return of(values, rate, "median tenth") - of(values, rate, "best tenth")
+
+    gains = {
+        "sotl-loss-rises": of(rise, HIGH, "all"),
+        "sotl-loss-falls": of(rise, LOW, "all"),
+        "sotl-loss-rates": of(late, HIGH, "all") - of(late, LOW, "all"),
+        "sotl-groups-widen": apart(rise, HIGH),
+        "sotl-groups-close": apart(late, LOW) / apart(late, HIGH),
+        "sotl-best-rises-least": of(rise, HIGH, "best tenth") - of(rise, HIGH, "all"),
+    }
+    return {claim: mean_of(g.dropna()) for claim, g in gains.items() if len(g.dropna())}
+
+
+def usage(rows: pd.DataFrame) -> dict[str, Quantity]:
+    """What trainers and estimators cost."""
+    found: dict[str, Quantity] = {}
+    images = rows[rows["start"] == "trained"].groupby("trainer")["supernet_images"].first()
+    if {SPOS, *VARIANTS} <= set(images.index):
+        ratio = images[list(VARIANTS)].max() / images[SPOS]
+        found["sotl-cost-trainers"] = exact(float(ratio), len(VARIANTS))
+    mine = usual_batch(rows[(rows["trainer"] == SPOS) & (rows["order"] == "0")])
+    mine = mine[(mine["rate"] == HIGH) & (mine["start"] == "trained")].set_index("seed")
+    ratio = (mine["seconds_100"] / (mine["seconds_1000"] * VALIDATION_IMAGES / 1_000)).dropna()
+    if len(ratio):
+        found["sotl-cost-finetuning"] = mean_of(ratio)
+    return found
+
+
+def usual_batch(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those with the batch size of most."""
+    return rows[rows["batch"] == rows["batch"].mode()[0]] if len(rows) else rows
+
+
+def mean_of(values: pd.Series) -> Student:
+    """The mean over supernets."""
+    return stratified_mean([np.asarray(values, dtype=np.float64)])

@@ -1,0 +1,420 @@
+"""Paths that are trained on alone: against the same steps written by hand, and in all spaces."""
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from nasrepro import sotl
+from nasrepro.data import cell_lists
+from nasrepro.data.images import Split, load_images, split
+from nasrepro.errors import ConfigError, DataError
+from nasrepro.evaluate import (
+    EvaluateConfig,
+    distinct_paths,
+    evaluate_batches,
+    evaluate_paths,
+    loss_and_correct,
+    prepared,
+)
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.nb201 import extract, supernet
+from nasrepro.runs import finetune, weights
+from nasrepro.runs.config import changed, from_dict, to_dict
+from nasrepro.runs.families import family_of
+from nasrepro.runs.finetune import FinetuneConfig, points, run_finetune
+from nasrepro.runs.kinds import FINETUNE, kind_of
+from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells, ListedCells
+from nasrepro.runs.record import from_bytes, to_bytes
+from nasrepro.runs.setup import Stopwatch
+from nasrepro.runs.supernet import SupernetConfig, run
+from nasrepro.spaces import macro, nb101
+from nasrepro.spaces.nb201 import Cell, Subspace, live_operations
+from nasrepro.train import TrainConfig, initialise
+
+SUPERNET = SupernetConfig(
+    data=DataConfig("digits", train_images=120, validation_images=50, size=8),
+    net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
+    sampler="uniform",
+    train=TrainConfig(epochs=2, batch_size=20, crop_padding=1),
+    evaluate=EvaluateConfig("batch", batch_size=25),
+    cells=CellsConfig(random=5, seed=1),
+)
+CONFIG = FinetuneConfig(SUPERNET, steps=8, batch_size=20, learning_rate=0.05, validated=(0, 4))
+FROZEN = replace(CONFIG, learning_rate=0.0, validated=(0,))
+EQUAL = [  # the last edge alone does not reach the input
+    Cell(("none",) * 4 + ("none", operation)) for operation in ("nor_conv_3x3", "skip_connect")
+]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def part() -> Split:
+    return split(load_images("digits"), 120, 50, 8)
+
+
+@pytest.fixture(scope="module")
+def net():
+    made = supernet(SUPERNET.net)
+    initialise(made, torch.Generator().manual_seed(5))
+    return made.to(memory_format=torch.channels_last)
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    return family_of(SUPERNET.subspace).select(SUPERNET.subspace, SUPERNET.cells)
+
+
+def watched(config, net, cells, part, how):
+    return how(config, net, cells, finetune._look_at(config, part), Stopwatch("cpu"))
+
+
+def by_hand(net, cell, taken, config):
+    """Losses, counts and gradients of SGD on one path, step by step."""
+    alone = extract(net, cell, config.net).to(memory_format=torch.channels_last)
+    decayed = [p for n, p in alone.named_parameters() if not ("bn" in n and p.dim() == 1)]
+    kept = [p for n, p in alone.named_parameters() if "bn" in n and p.dim() == 1]
+    optimizer = torch.optim.SGD(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": kept, "weight_decay": 0},
+        ],
+        lr=config.learning_rate,
+        momentum=config.momentum,
+    )
+    losses, correct, gradients = [], [], []
+    for x, y in taken:
+        optimizer.zero_grad()
+        logits = alone(x, cell)
+        loss = F.cross_entropy(logits, y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        correct.append(int((logits.argmax(1) == y).sum()))
+        found = [p.grad.flatten() for p in alone.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found).numpy())
+    return losses, correct, np.array(gradients), alone
+
+
+def test_fine_tuning_is_sgd_on_the_paths_own_weights(net, cells, part):
+    images = finetune._look_at(CONFIG, part)
+    found = finetune.watch_trained(CONFIG, net, cells, images, Stopwatch("cpu"))
+    for row, cell in enumerate(cells):
+        losses, correct, gradients, _ = by_hand(net, cell, images.training, CONFIG)
+        assert found["loss"][row] == pytest.approx(losses, rel=1e-5)
+        assert found["correct"][row].tolist() == correct
+        # The definitions, on the gradients themselves; curves have a point before any step.
+        after = [point - 1 for point in points(CONFIG.steps)[1:]]
+        for name in ("sog", "sog_l1", "sogn", "sogn_l2"):
+            expected = getattr(sotl, name)(gradients)[after]
+            assert found[name][row, 0] == 0
+            assert found[name][row, 1:] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_what_validation_images_show_on_the_way(net, cells, part):
+    images = finetune._look_at(CONFIG, part)
+    found = finetune.watch_trained(CONFIG, net, cells[:1], images, Stopwatch("cpu"))
+    whole = part.validation_images, part.validation_labels
+    for place, step in enumerate(CONFIG.validated):
+        alone = by_hand(net, cells[0], images.training[:step], CONFIG)[-1]
+        loss, correct = loss_and_correct(alone, cells[0], *whole, part, CONFIG.evaluate)
+        assert found["validation_loss"][0, place] == pytest.approx(loss, rel=1e-5)
+        assert found["validation_correct"][0, place] == correct
+        losses = []
+        for x, y in images.validation:
+            with torch.no_grad():
+                losses.append(F.cross_entropy(alone.train()(x, cells[0]), y).item())
+        point = points(CONFIG.steps).index(step) if step in points(CONFIG.steps) else None
+        if point is not None:  # the three batches in turn
+            expected = losses[point % 3]
+            assert found["validation_mini_loss"][0, point] == pytest.approx(expected, rel=1e-5)
+
+
+def test_frozen_paths_side_by_side_show_what_learning_at_rate_0_shows(net, cells, part):
+    slow = watched(FROZEN, net, cells, part, finetune.watch_trained)
+    fast = watched(FROZEN, net, cells, part, finetune.watch_frozen)
+    batches = {name: fast.pop(name) for name in finetune.ARRAYS if "batches" in name}
+    assert fast.keys() == slow.keys() - set(finetune.GRADIENTS)
+    # The curve has the three batches in turn.
+    assert np.array_equal(batches["validation_batches_loss"], fast["validation_mini_loss"][:, :3])
+    for name, values in fast.items():
+        assert values.shape == slow[name].shape, name
+        assert values == pytest.approx(slow[name], rel=1e-4), name
+
+
+def test_learning_lowers_the_loss_and_rate_0_does_not(net, cells, part):
+    learned = watched(CONFIG, net, cells, part, finetune.watch_trained)
+    frozen = watched(FROZEN, net, cells, part, finetune.watch_frozen)
+    assert learned["loss"][:, 0] == pytest.approx(frozen["loss"][:, 0], rel=1e-4)
+    assert learned["loss"][:, -1].mean() < frozen["loss"][:, -1].mean()
+
+
+def test_a_cells_curve_does_not_depend_on_the_others_and_the_supernet_stays(net, cells, part):
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    together = watched(CONFIG, net, [*cells, *EQUAL], part, finetune.watch_trained)
+    alone = watched(CONFIG, net, cells[2:3], part, finetune.watch_trained)
+    for name, values in together.items():
+        assert np.array_equal(values[2], alone[name][0]), name
+        assert np.array_equal(values[-1], values[-2]), name  # equal paths
+    assert live_operations(EQUAL[0]) == live_operations(EQUAL[1])
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_an_order_is_the_same_for_every_supernet_and_another_one_differs(part):
+    def first(config):
+        return finetune._look_at(config, part).training[0][0]
+
+    assert torch.equal(first(CONFIG), first(changed(CONFIG, {"supernet.seed": 7})))
+    assert torch.equal(first(CONFIG), first(replace(CONFIG, steps=9, learning_rate=0.1)))
+    assert not torch.equal(first(CONFIG), first(replace(CONFIG, order=1)))
+
+
+def test_batches_of_frozen_paths_add_up_to_their_evaluation(net, cells, part):
+    whole = evaluate_paths(net, cells, part, EvaluateConfig("batch", batch_size=25))
+    batches = list(
+        zip(
+            prepared(part, part.validation_images, 25),
+            part.validation_labels.split(25),
+            strict=True,
+        )
+    )
+    loss, correct = evaluate_batches(net, cells, batches, "float32")
+    assert correct.sum(1).tolist() == whole.correct.tolist()
+    assert loss.mean(1) == pytest.approx(whole.loss, rel=1e-5)
+
+
+# ---- runs
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASREPRO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return run_finetune(CONFIG)
+
+
+def test_a_record_has_every_array_and_comes_back_from_its_file(record):
+    of_frozen = {"validation_batches_loss", "validation_batches_correct"}
+    assert set(record.arrays) == set(finetune.ARRAYS) - of_frozen and record.status == "ok"
+    shapes = {name: record.arrays[name].shape for name in ("loss", "correct", "sog")}
+    assert shapes == {"loss": (5, 8), "correct": (5, 8), "sog": (5, 7)}
+    assert record.arrays["codes"].tolist() == sorted(record.arrays["codes"].tolist())
+    assert record.arrays["curve"].tolist() == [0, 1, 2, 3, 5, 7, 8]
+    assert [type(e).__name__ for e in record.history] == ["Epoch"] * 2
+    assert kind_of(CONFIG) is FINETUNE
+    assert from_bytes(to_bytes(record), FINETUNE) == record
+    assert record.measurement.train_seconds > 0 < record.measurement.evaluate_seconds
+
+
+def test_the_supernet_is_the_one_that_its_own_run_trains(record):
+    """Its loss of each epoch, and what its paths make of the validation images, to the bit."""
+    own = run(SUPERNET)
+    assert own.history == record.history
+    before = run_finetune(FROZEN)
+    assert before.arrays["validation_correct"][:, 0].tolist() == own.arrays["correct"].tolist()
+    assert before.arrays["validation_loss"][:, 0].tolist() == own.arrays["loss"].tolist()
+
+
+def equal_results(one, other):
+    return dataclasses.replace(one, measurement=other.measurement) == other
+
+
+def test_weights_of_the_cache_give_the_same_record(record, cache, monkeypatch):
+    first = run_finetune(CONFIG)  # trains, in a cache of its own
+    assert len(list(cache.rglob("*.pt"))) == 1
+    monkeypatch.setattr(weights, "train", None)  # as nobody may now
+    again = run_finetune(CONFIG)
+    assert equal_results(again, first)
+    run_finetune(replace(CONFIG, order=1))
+    run_finetune(changed(CONFIG, {"supernet.cells.seed": 3}))  # not of the training
+    assert len(list(cache.rglob("*.pt"))) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"supernet.seed": 1}, {"epochs": 1}, {"supernet.train.learning_rate": 0.1}]
+)
+def test_another_training_has_other_weights(cache, change):
+    run_finetune(CONFIG)
+    run_finetune(changed(CONFIG, change))
+    assert len(list(cache.rglob("*.pt"))) == 2
+
+
+def test_weights_of_other_code_or_of_a_cut_file_are_not_used(record, cache, monkeypatch):
+    (run_finetune(CONFIG),)
+    (file,) = cache.rglob("*.pt")
+    file.write_bytes(file.read_bytes()[:-500])
+    assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
+    monkeypatch.setattr(weights, "code_version", lambda: "of tomorrow")
+    run_finetune(CONFIG)
+    assert len(list(cache.rglob("*.pt"))) == 2
+
+
+def test_where_the_cache_cannot_be_written_runs_go_on(record, cache, monkeypatch, capsys):
+    cache.write_text("no folder")
+    assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
+
+
+def test_the_code_version_is_of_files_that_there_are():
+    assert all((weights.PACKAGE / part).exists() for part in weights.CODE)
+    assert len(weights.code_version()) == 64
+
+
+def test_a_supernet_that_was_not_trained(part):
+    record = run_finetune(replace(FROZEN, epochs=0))
+    net, made = supernet(SUPERNET.net), weights.generators(0)
+    initialise(net, made.weights)
+    cells = family_of(SUPERNET.subspace).select(SUPERNET.subspace, SUPERNET.cells)
+    expected = evaluate_paths(net, cells, part, SUPERNET.evaluate)
+    assert record.history == ()
+    assert record.arrays["validation_correct"][:, 0].tolist() == expected.correct.tolist()
+
+
+def test_a_supernet_in_the_middle_of_its_training(record):
+    """Not a shorter training, whose learning rate would fall sooner."""
+    half = run_finetune(replace(CONFIG, epochs=1))
+    assert half.history == record.history[:1]
+    shorter = run_finetune(changed(CONFIG, {"supernet.train.epochs": 1}))
+    assert shorter.history != half.history
+
+
+def test_a_supernet_that_diverged_is_kept_as_such():
+    config = changed(CONFIG, {"supernet.train.learning_rate": 1e9, "supernet.train.epochs": 9})
+    record = run_finetune(config)
+    assert record.status == "diverged" and set(record.arrays) == {"supernet_seconds"}
+    assert from_bytes(to_bytes(record), FINETUNE) == record
+
+
+def test_a_path_that_diverges_leaves_the_others():
+    record = run_finetune(replace(CONFIG, learning_rate=1e12, weight_decay=1e3))
+    assert record.status == "ok"
+    assert np.isfinite(record.arrays["loss"][:, 0]).all()
+    assert not np.isfinite(record.arrays["loss"][:, -1]).all()
+
+
+@pytest.mark.parametrize(
+    ("subspace", "net", "cells"),
+    [
+        (nb101.Subspace(3), CellNetConfig(6, 1), DrawnCells(3, table=None)),
+        (macro.Subspace(), ChainNetConfig(4, 8), DrawnCells(3, table=None)),
+        (
+            Subspace(),
+            NetConfig(4, 1, operations_on="nodes", norms_on="nodes", kernels="projected"),
+            CellsConfig(random=3),
+        ),
+    ],
+)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_every_space_can_be_fine_tuned(subspace, net, cells, frozen):
+    supernet = replace(
+        SUPERNET, subspace=subspace, net=net, cells=cells, evaluate=EvaluateConfig("tracked")
+    )
+    record = run_finetune(replace(FROZEN if frozen else CONFIG, supernet=supernet))
+    assert np.isfinite(record.arrays["loss"]).all()
+    own = run(supernet)
+    first = record.arrays["validation_correct"][:, 0]
+    assert first.tolist() == own.arrays["correct"].tolist()
+
+
+# ---- configs
+
+CHANGES = {
+    "supernet.seed": 1,
+    "steps": 9,
+    "batch_size": 21,
+    "learning_rate": 0.06,
+    "momentum": 0.8,
+    "weight_decay": 0.0,
+    "validated": [0],
+    "order": 1,
+    "epochs": 1,
+}
+
+
+def test_every_field_is_part_of_the_key():
+    names = {name.partition(".")[0] for name in CHANGES}
+    assert names == {f.name for f in dataclasses.fields(FinetuneConfig)}
+    keys = {changed(CONFIG, {name: value}).key for name, value in CHANGES.items()}
+    assert len(keys | {CONFIG.key}) == len(CHANGES) + 1
+    assert from_dict(to_dict(CONFIG), FinetuneConfig) == CONFIG
+
+
+def test_work_is_counted():
+    assert CONFIG.trained_images == 8 * 20 * 5
+    assert CONFIG.evaluated_images == 2 * 50 * 5
+    assert FROZEN.evaluated_images == 2 * 50 * 5  # once, and once in batches
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "at least 1 step .* found steps=0"),
+        ({"learning_rate": -0.1}, "a learning rate of at least 0"),
+        ({"validated": [9]}, r"after 0 to 8 of them, found validated=\(9,\)"),
+        ({"learning_rate": 0.0}, r"stay as they are; take validated=\(0,\)"),
+        ({"epochs": 3}, "trained for 2 epochs, cannot begin after epochs=3"),
+        ({"batch_size": 121}, "more than the 120 training images"),
+        ({"batch_size": 1}, "2 images per batch"),
+        ({"supernet.net.transformers": ["skip_connect"]}, "no network of its own with them"),
+        (
+            {
+                "supernet.net": CellNetConfig(narrowing="shuffled"),
+                "supernet.subspace": nb101.Subspace(),
+                "supernet.cells": DrawnCells(2),
+            },
+            "takes the first channels",
+        ),
+    ],
+)
+def test_impossible_settings_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        changed(CONFIG, change)
+
+
+def test_a_cell_that_the_supernet_lacks_is_named(monkeypatch):
+    listed = changed(CONFIG, {"supernet.cells": ListedCells("sotl-nb201")})
+    texts = [str(Cell(("nor_conv_3x3",) * 6)), str(Cell(("avg_pool_3x3",) * 6))]
+    monkeypatch.setattr("nasrepro.runs.nb201.read_list", lambda name: texts)
+    without = changed(listed, {"supernet.subspace": Subspace.without("avg_pool_3x3")})
+    with pytest.raises(ConfigError, match=r"1 of the 2 cells of sotl-nb201 are not in .*no Pool"):
+        run_finetune(without)
+
+
+# ---- the thesis' own cells
+
+
+def test_an_unknown_list_is_refused():
+    with pytest.raises(ConfigError, match=r"unknown list 'sotl-nb20'.*did you mean sotl-nb201"):
+        ListedCells("sotl-nb20")
+
+
+def test_lists_are_for_their_space_alone():
+    with pytest.raises(ConfigError, match="takes a CellNetConfig and DrawnCells"):
+        replace(
+            SUPERNET,
+            subspace=nb101.Subspace(),
+            net=CellNetConfig(),
+            cells=ListedCells("sotl-nb201"),
+        )
+
+
+def test_a_list_that_is_not_as_expected_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "lists.json"
+    file.write_text('{"archs_random_200_seed50": ["|none~0|"]}')
+    monkeypatch.setattr(cell_lists, "fetch", lambda source: file)
+    with pytest.raises(DataError, match=r"lists.json: expected 200 cells .*, found 1"):
+        cell_lists.read_list("sotl-nb201")
+
+
+def test_distinct_paths_find_their_way_back():
+    cells = [EQUAL[1], Cell(("nor_conv_3x3",) * 6), EQUAL[0]]
+    paths, rows = distinct_paths(cells)
+    assert [paths[row].path for row in rows] == [cell.path for cell in cells]
+    assert len(paths) == 2

@@ -1,0 +1,411 @@
+"""Study 4's fine-tunings: their design, and statistics of made-up runs worked by hand."""
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nasrepro import metrics
+from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.data.sources import SOURCES, locate
+from nasrepro.nets.nb201 import count_parameters, supernet
+from nasrepro.runs import finetune
+from nasrepro.runs.families import make_sampler
+from nasrepro.runs.finetune import points
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.spaces.nb201 import Cell
+from nasrepro.studies import finetuning, sotl
+from nasrepro.studies.finetuning import (
+    OWN_RATE,
+    PROFILES,
+    TRAINERS,
+    correlations,
+    design,
+    partial,
+    ranks,
+    together,
+    top_mean,
+    weighted,
+)
+from nasrepro.train import TrainConfig, initialise, updates
+
+few = st.integers(-4, 4).map(float)  # so that ties are common
+scores = arrays(np.float64, st.tuples(st.integers(3, 12), st.integers(1, 3)), elements=few)
+
+
+def columns(data):
+    return data[:, 0], data[:, -1], data[:, data.shape[1] // 2]
+
+
+# ---- definitions, many columns at once
+
+
+@given(scores, st.data())
+def test_correlations_are_spearmans_column_by_column(values, data):
+    target = data.draw(arrays(np.float64, len(values), elements=few))
+    expected = [metrics.spearman(column, target) for column in values.T]
+    assert correlations(values, target) == pytest.approx(expected, nan_ok=True)
+
+
+@given(arrays(np.float64, st.tuples(st.integers(3, 12), st.just(3)), elements=few))
+def test_partial_correlations_are_those_of_the_metric(values):
+    said, truth, given_ = values.T
+    found = partial(
+        correlations(said[:, None], truth),
+        correlations(said[:, None], given_),
+        correlations(given_[:, None], truth),
+    )
+    expected = metrics.partial_spearman(said, truth, given_)
+    assert found == pytest.approx([expected], nan_ok=True, abs=1e-6)
+
+
+@given(arrays(np.float64, st.integers(2, 7), elements=few), st.data())
+def test_a_top_mean_is_the_mean_over_all_ways_to_break_ties(values, data):
+    truth = data.draw(arrays(np.float64, len(values), elements=few))
+    top = data.draw(st.integers(1, len(values)))
+    best = [
+        truth[list(chosen)].mean()
+        for chosen in itertools.combinations(range(len(values)), top)
+        if values[list(chosen)].sum() == np.sort(values)[-top:].sum()
+        and sorted(values[list(chosen)]) == sorted(np.sort(values)[-top:])
+    ]
+    assert top_mean(values, truth, top) == pytest.approx(np.mean(best))
+
+
+def test_cells_that_diverged_are_the_worst():
+    diverged = np.array([[np.nan, 2.0], [-np.inf, 1.0], [-9.0, np.inf]])
+    assert ranks(diverged).tolist() == [[1.5, 3.0], [1.5, 2.0], [3.0, 1.0]]
+    assert ranks(np.full((2, 1), np.nan)).tolist() == [[1.5], [1.5]]
+
+
+def test_an_estimator_and_parameters_together():
+    """Each ranks one pair wrongly; together they are right."""
+    truth = np.array([1.0, 2, 3, 4])
+    said, parameters = np.array([2.0, 1, 3, 4]), np.array([10.0, 20, 40, 30])
+    both = together(said[:, None], parameters)
+    assert both[:, 0].tolist() == [3, 3, 7, 7]
+    assert correlations(both, truth)[0] > correlations(said[:, None], truth)[0]
+
+
+@given(st.lists(st.tuples(few, few), min_size=3, max_size=8), st.data())
+def test_weights_are_how_often_a_cell_was_drawn(pairs, data):
+    x, y = np.array(pairs).T
+    counts = data.draw(arrays(np.int64, len(pairs), elements=st.integers(0, 3)))
+    drawn = np.repeat(np.arange(len(pairs)), counts)
+    if len(drawn) > 1 and np.ptp(x[drawn]) > 0 < np.ptp(y[drawn]):
+        expected = np.corrcoef(x[drawn], y[drawn])[0, 1]
+        assert weighted(x, y, counts[None]) == pytest.approx([expected])
+
+
+# ---- the design
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_run_that_learns_has_its_like_that_does_not(profile):
+    wanted = design(profile)
+    frozen = {
+        (*tuple(v for k, v in labels.items() if k != "rate"), config.seed): config
+        for config, labels in wanted.items()
+        if config.frozen
+    }
+    for config, labels in wanted.items():
+        twin = frozen[(*tuple(v for k, v in labels.items() if k != "rate"), config.seed)]
+        assert twin.supernet == config.supernet and twin.epochs == config.epochs
+        assert twin.steps >= min(config.steps, PROFILES[profile].short)
+
+
+def test_the_design_has_one_supernet_of_every_kind_before_two_of_any():
+    seeds = [config.seed for config in design("cpu")]
+    assert seeds == sorted(seeds) and set(seeds) == {0, 1, 2}
+    assert len(design("cpu", seeds=1)) * 3 == len(seeds)
+    trainers = Counter(labels["trainer"] for labels in design("cpu", seeds=1).values())
+    assert set(trainers) == set(TRAINERS) == set(OWN_RATE)
+    assert {config.order for config in design("cpu")} == set(range(5))
+
+
+def test_a_trainer_differs_from_spos_as_the_thesis_says():
+    runs = design("cpu", seeds=1)
+    supernets = {labels["trainer"]: c.supernet for c, labels in runs.items()}
+    spos = supernets["SPOS"]
+    assert {name: config.paths_per_batch for name, config in supernets.items()} == {
+        "SPOS": 1,
+        "FairNAS": 5,
+        "MultiPath": 4,
+        "Reptile": 4,
+        "Metaprox": 4,
+    }
+    for config in supernets.values():
+        same = replace(config.train, gradients="sum", batches="separate", adaptation=None)
+        assert same == spos.train and config.net == spos.net and config.data == spos.data
+    assert supernets["Metaprox"].train.adaptation.strength == 10
+
+
+def test_the_papers_profile_is_table_b1():
+    base = PROFILES["paper"].base
+    assert base.train == TrainConfig(
+        epochs=100,
+        batch_size=64,
+        learning_rate=0.025,
+        final_learning_rate=0.001,
+        momentum=0.9,
+        weight_decay=5e-4,
+    )
+    runs = design("paper")
+    assert {c.steps for c, labels in runs.items() if labels["batch"] == "64"} == {300}
+    assert {labels["rate"] for labels in runs.values()} == {"0", "0.001", "0.01"}
+    assert {labels["batch"] for labels in runs.values()} == {"64", "128", "256"}
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_every_trainer_of_the_paper_takes_a_step(trainer):
+    runs = design("paper", seeds=1)
+    config = next(c for c, labels in runs.items() if labels["trainer"] == trainer).supernet
+    net = supernet(config.net)
+    initialise(net, torch.Generator().manual_seed(0))
+    sampler = make_sampler(config.sampler, config.subspace)
+    generator = torch.Generator().manual_seed(1)
+    batch = (torch.randn(2, 3, 32, 32, generator=generator), torch.tensor([3, 7]))
+    before = net.classifier.weight.clone()
+    loop = updates(
+        net.train(), itertools.repeat(batch), sampler, config.train, np.random.default_rng(0), 390
+    )
+    shown = next(loop)
+    assert len(shown) == sampler.group_size
+    assert all(torch.isfinite(each.loss) for each in shown)
+    assert not torch.equal(net.classifier.weight, before)
+
+
+# ---- statistics of made-up runs
+
+CODES = np.array([1, 30, 400, 900, 2_000, 5_000, 7_777, 9_000, 12_000, 15_000, 15_600, 15_624])
+CELLS = len(CODES)
+TRUTH = np.linspace(80.0, 91.0, CELLS)
+
+
+class Truth:
+    """A table that has all of these cells but the last."""
+
+    codes = CODES[:-1]
+
+    def accuracy(self, codes, column):
+        at = [CODES.tolist().index(code) for code in codes]
+        return {"cifar10-test-200": TRUTH, "cifar100-test-200": TRUTH - 20}.get(
+            column, TRUTH[::-1]
+        )[at]
+
+
+def made_up(config, losses, **more):
+    """A record in which training losses are given, and gradients and validation follow them."""
+    steps, curve = config.steps, np.array(points(config.steps))
+    late = losses[:, np.maximum(curve - 1, 0)]
+    validated = np.array(config.validated)
+    whole = losses[:, np.maximum(validated - 1, 0)]
+    arrays = {
+        finetune.CODES: CODES,
+        finetune.LOSS: losses.astype(np.float16),
+        finetune.CORRECT: np.full((CELLS, steps), 7, np.uint16),
+        finetune.CURVE: curve,
+        finetune.MINI_LOSS: late.astype(np.float16),
+        finetune.MINI_CORRECT: np.full(late.shape, 3, np.uint16),
+        finetune.VALIDATED: validated,
+        finetune.WHOLE_LOSS: whole.astype(np.float32),
+        finetune.WHOLE_CORRECT: np.rint(90 - 10 * whole).astype(np.int64),
+        finetune.SUPERNET_SECONDS: np.asarray(3.5),
+    }
+    if config.frozen:
+        batches = -(-config.data.validation_images // config.batch_size)
+        arrays[finetune.BATCHES_LOSS] = np.repeat(losses[:, :1], batches, axis=1)
+        arrays[finetune.BATCHES_CORRECT] = np.full((CELLS, batches), 5, np.uint16)
+    else:
+        arrays |= {name: np.cumsum(late, axis=1) for name in finetune.GRADIENTS}
+    measurement = Measurement(2.0, 1.0, 2.5, 600.0, 400.0, 99.0, "cpu", 1, "A", {"torch": "2"})
+    return Record(config, "ok", (), arrays | more, measurement)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    wanted = design("smoke")
+    records = []
+    for config, labels in wanted.items():
+        # The better the cell, the less loss; without learning two neighbours are swapped.
+        losses = np.repeat((100 - TRUTH)[:, None] / 10, config.steps, axis=1)
+        if config.frozen:
+            losses[[5, 6]] = losses[[6, 5]]
+        if labels["trainer"] == "FairNAS":
+            losses = losses[::-1]
+        records.append(made_up(config, losses))
+    return wanted, records
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    wanted, records = runs
+    return finetuning.statistics(records[::-1], wanted, Truth())
+
+
+def pick(frame, **wanted):
+    for name, value in wanted.items():
+        frame = frame[frame[name] == value]
+    return frame
+
+
+def test_statistics_have_the_columns_that_they_promise(found):
+    assert set(found) == set(finetuning.STATISTICS)
+    for name, frame in found.items():
+        own = list(frame.columns)
+        assert own == finetuning.COLUMNS[name] or own == [
+            *finetuning.RUN,
+            *finetuning.COLUMNS[name],
+        ]
+        assert len(frame) or name in ("windows", "losses"), name  # smoke has too few steps
+
+
+def test_rank_correlations_of_runs(found):
+    first = {"trainer": "SPOS", "start": "trained", "batch": "30", "order": "0", "seed": 0}
+    sotl_ = pick(found["runs"], **first, estimator="SoTL", step=10)
+    high = pick(sotl_, rate="0.01").set_index("truth")
+    assert high["spearman"]["cifar10"] == high["spearman"]["cifar100"] == pytest.approx(1)
+    assert high["spearman"]["imagenet16"] == pytest.approx(-1)
+    # Eleven cells of which two are swapped: 1 - 6 * 2 / (11 * 120).
+    frozen = pick(sotl_, rate="0").set_index("truth")["spearman"]["cifar10"]
+    assert frozen == pytest.approx(1 - 12 / 1320)
+    assert high["top10"]["cifar10"] == pytest.approx(TRUTH[1:11].mean())
+    assert pick(found["runs"], **first, estimator="TAMini").empty
+    constant = pick(found["runs"], **first, estimator="ValAccMini", step=10, rate="0.01")
+    assert constant["spearman"].isna().all()
+
+
+def test_parameters_are_a_truth_like_others(found):
+    expected = metrics.spearman(TRUTH[:-1], count_parameters(CODES[:-1]))
+    first = {"trainer": "SPOS", "rate": "0.01", "seed": 1, "order": "0", "batch": "30"}
+    mine = pick(found["runs"], **first, start="trained", estimator="SoTL", step=10)
+    assert pick(mine, truth="parameters")["spearman"].item() == pytest.approx(expected)
+    own = found["parameters"].set_index("truth")
+    assert own["spearman"]["cifar10"] == pytest.approx(expected) and set(own["n"]) == {11}
+
+
+def test_what_is_left_given_parameters(found):
+    first = {"trainer": "SPOS", "rate": "0", "seed": 0, "order": "0", "batch": "30"}
+    row = pick(found["beyond"], **first, start="trained", estimator="SoTL", step=10)
+    said = TRUTH[[0, 1, 2, 3, 4, 6, 5, 7, 8, 9, 10]]
+    parameters = count_parameters(CODES[:-1])
+    expected = metrics.partial_spearman(said, TRUTH[:11], parameters)
+    assert row["partial"].item() == pytest.approx(expected)
+    summed = pd.Series(said).rank() + pd.Series(parameters).rank()
+    gain = metrics.spearman(summed, TRUTH[:11]) - metrics.spearman(parameters, TRUTH[:11])
+    assert row["gain"].item() == pytest.approx(gain)
+
+
+def test_frozen_paths_by_what_is_averaged(found):
+    mine = pick(found["frozen"], trainer="SPOS", start="trained", order="0", seed=0, batch="30")
+    losses = pick(mine, measure="loss")
+    counts = [1, 2, 3, 5, 7, 10, 12]
+    assert pick(losses, images="train")["seen"].tolist() == [30 * count for count in counts]
+    batches = pick(losses, images="validation", normalised=30)
+    assert batches["seen"].tolist() == [30, 60, 90, 100]  # the last batch has ten images
+    whole = pick(losses, images="validation", normalised=50)
+    assert whole["seen"].tolist() == [100]
+    assert losses["spearman"].to_numpy() == pytest.approx(1 - 12 / 1320)
+    assert pick(mine, measure="accuracy", images="train")["spearman"].isna().all()
+
+
+def test_intervals_over_cells_and_supernets(found):
+    mine = pick(found["resampled"], trainer="SPOS", start="trained", estimator="SoTL", step=10)
+    high = pick(mine, rate="0.01", quantity="spearman")
+    assert high[["mean", "ci_low", "ci_high"]].to_numpy() == pytest.approx(1)
+    frozen = pick(mine, rate="0", quantity="spearman")
+    assert frozen["ci_low"].item() < frozen["mean"].item() == pytest.approx(1 - 12 / 1320)
+    assert set(mine["n"]) == {2}
+
+
+def test_what_learning_adds(found):
+    added = finetuning.tables(found)["learning"]
+    mine = pick(added, trainer="SPOS", estimator="SoTL", step=10, batch="30", rate="0.01")
+    assert mine["spearman"].item() == pytest.approx(12 / 1320) and mine["n"].item() == 2
+    assert mine["ci_low"].item() == pytest.approx(12 / 1320)  # both supernets alike
+    fair = pick(added, trainer="FairNAS", estimator="SoTL", step=10, rate="0.001")
+    assert fair["spearman"].item() == pytest.approx(-12 / 1320)
+
+
+def test_tables_have_their_columns_and_all_runs(found):
+    made = finetuning.tables(found)
+    for name, frame in made.items():
+        assert list(frame.columns) == finetuning.COLUMNS[name] and len(frame), name
+    mine = pick(made["estimators"], trainer="SPOS", estimator="SoTL", truth="cifar10", step=10)
+    mine = pick(mine, start="trained", batch="30")
+    assert mine["rate"].tolist() == ["0", "0.001", "0.01"]
+    assert mine["n"].tolist() == [2, 2, 2]  # supernets: orders are averaged
+    by_order = pick(made["orders"], estimator="SoTL", step=10, rate="0", start="trained")
+    assert by_order["deviation"].tolist() == [0.0] and by_order["n"].tolist() == [2]
+
+
+def test_ways_to_write_one_estimator_down_are_compared(found):
+    mine = pick(found["variants"], trainer="SPOS", start="trained", rate="0.01", seed=0, order="0")
+    assert set(mine["spearman"].round(9)) == {1.0}
+    assert {"SoTL-E (10)", "SoTL-EMA", "SoG (code)"} <= set(mine["other"])
+
+
+def test_usage_is_of_single_paths(found):
+    row = found["usage"].iloc[0]
+    assert row["seconds_100"] == pytest.approx(100 * 30 / 600)
+    assert row["seconds_1000"] == pytest.approx(1_000 / 400)
+    assert row["supernet_seconds"] == 3.5 and row["cells"] == CELLS
+
+
+def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
+    wanted, records = runs
+    lost = replace(
+        records[0], status="diverged", arrays={finetune.SUPERNET_SECONDS: np.asarray(1.0)}
+    )
+    broken = dict(records[1].arrays)
+    broken[finetune.LOSS] = broken[finetune.LOSS].copy()
+    broken[finetune.LOSS][10, 1:] = np.nan  # of the best cell that the table has
+    found = finetuning.statistics([lost, replace(records[1], arrays=broken)], wanted, Truth())
+    assert found["usage"]["diverged"].tolist() == [1, 0]
+    sotl_ = pick(found["runs"], estimator="SoTL", truth="cifar10").set_index("step")["spearman"]
+    assert sotl_[1] == pytest.approx(1)
+    assert sotl_[10] == pytest.approx(1 - 6 * (10 * 11) / 1320)  # last where it should be first
+
+
+def test_losses_of_groups_and_windows_of_steps():
+    config = next(c for c in design("cpu", seeds=1) if not c.frozen)
+    rising = 1 + np.outer(100 - TRUTH, np.arange(300)) / 10_000
+    run = finetuning.observe(made_up(config, rising), Truth())
+    rows = pd.DataFrame(finetuning._losses(run), columns=finetuning.COLUMNS["losses"])
+    cifar10 = pick(rows, truth="cifar10", step=40).set_index("group")["loss"]
+    middle = np.arange(20, 40).mean()  # of the steps 21 to 40
+    assert cifar10["best tenth"] == pytest.approx(1 + 10 * middle / 10_000, abs=1e-3)
+    assert cifar10["median tenth"] == pytest.approx(1 + 15 * middle / 10_000, abs=1e-3)
+    windows = list(finetuning._windows(run))
+    assert [row[:2] for row in windows] == [(1, 100), (101, 200), (201, 300)]
+    assert windows[2][2] == pytest.approx(1)
+
+
+def test_the_study_gives_all_of_it(found):
+    assert set(sotl.tables(found)) >= set(finetuning.TABLES)
+    assert sotl.table_of("cpu") == "nb201-200epochs"
+
+
+# ---- the thesis' own cells
+
+
+def test_parameters_rank_the_thesis_own_cells_as_it_prints():
+    """Table 4.5: .79, .77 and .74 with the three truths."""
+    if locate(SOURCES["sotl-cells"]) is None or "nb201-200epochs" not in available_tables():
+        pytest.skip("needs the thesis' cells and NAS-Bench-201")
+    config = PROFILES["cpu"].base
+    cells = finetuning.family_of(config.subspace).select(config.subspace, config.cells)
+    codes, table = np.array([cell.code for cell in cells]), load_table("nb201-200epochs")
+    assert len(set(codes)) == 200 and all(isinstance(cell, Cell) for cell in cells)
+    found = [
+        metrics.spearman(count_parameters(codes), table.accuracy(codes, column))
+        for column in finetuning.TRUTHS.values()
+    ]
+    assert found == pytest.approx([0.7875, 0.7725, 0.7376], abs=5e-5)
