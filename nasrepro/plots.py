@@ -425,3 +425,53 @@ def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
     axis.set_xlabel(what)
     _key(figure, map(SOURCES.__getitem__, sources), 2)
     return figure
+
+
+# ---- study 4
+
+# Estimators, alike in all figures; a line without a mark is told apart by its place in the order.
+ESTIMATORS: dict[str, dict[str, Any]] = {
+    "SoTL": {"color": BLUE},
+    "SoTL-E": {"color": PINK},
+    "sum of training accuracies": {"color": PINK, "linestyle": "--"},
+    "ValAcc": {"color": ORANGE},
+    "ValLoss": {"color": GREEN},
+    "parameters": {"color": GREY, "linestyle": ":"},
+}
+ORDER: tuple[dict[str, Any], ...] = (
+    *({"color": colour} for colour in (BLUE, ORANGE, GREEN, PINK, GREY)),
+    *({"color": colour, "linestyle": "--"} for colour in (BLUE, ORANGE, GREEN, PINK, GREY)),
+)
+
+
+def line_panels(
+    rows: pd.DataFrame,
+    across: str,
+    up: str,
+    marks: Mapping[str, Mapping[str, Any]] | None = None,
+    logarithmic: str = "",
+) -> Figure:
+    """Lines with bands of their intervals, a panel each group.
+
+    Args:
+        rows: panel, line, x, mean and, where there is an interval, ci_low and ci_high.
+        across: name of the lying axis.
+        up: of the upright one.
+        marks: how each line is drawn; else by its place in `ORDER`.
+        logarithmic: "x", "y" or "xy": axes that are.
+    """
+    panels, lines = (list(dict.fromkeys(rows[name])) for name in ("panel", "line"))
+    marks = marks or dict(zip(lines, ORDER, strict=False))  # ten lines are enough for an eye
+    figure, axes = _grid(len(panels), min(len(panels), 2), 1.7)
+    for axis, panel in zip(axes, panels, strict=True):
+        for line in lines:
+            part = rows[(rows["panel"] == panel) & (rows["line"] == line)]
+            _line(axis, part["x"], part["mean"], part["ci_low"], part["ci_high"], **marks[line])
+        if len(panels) > 1:
+            axis.set_title(panel)
+        for name in logarithmic:
+            axis.set(**{f"{name}scale": "log"})
+    figure.supxlabel(across)
+    figure.supylabel(up)
+    _key(figure, ((line, marks[line]) for line in lines), 3 if max(map(len, lines)) < 15 else 2)
+    return figure

@@ -175,6 +175,15 @@ def plus_minus(row: Any) -> str:
     return f"{row.mean:.2f} ± {row.ci:.2f}{'*' * (5 - row.n)}"
 
 
+def plus_minus_text(mean: float, deviation: float) -> str:
+    """A mean and its standard deviation, where one is known.
+
+    >>> plus_minus_text(0.78, 0.06), plus_minus_text(2.73, float("nan"))
+    ('0.78 ± 0.06', '2.73')
+    """
+    return f"{mean:.2f}" + ("" if math.isnan(deviation) else f" ± {deviation:.2f}")
+
+
 def with_failures(row: Any) -> str:
     """A mean and its interval, and an asterisk for each supernet that failed."""
     return with_interval(row.mean, row.ci_low, row.ci_high) + "*" * row.failed

@@ -35,7 +35,7 @@ DRAWS, DRAWN = 10, 200  # networks of a draw, and draws: the thesis' (4.2.1)
 REACHED = 0.90
 LAST_EPOCH = "SoTL-E"  # with a window of one epoch
 ESTIMATORS = (
-    *map(sotl.estimator, ("SoTL", "SoTL-EMA")),
+    sotl.estimator("SoTL"),
     replace(sotl.windowed(1), name=LAST_EPOCH),
     *map(sotl.estimator, ("sum of training accuracies", "ValAcc", "ValLoss", "parameters")),
 )

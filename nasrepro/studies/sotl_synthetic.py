@@ -25,8 +25,8 @@ STARTS = (-1.0, 0.0, 1.0, 5.0, 10.0, 15.0, 21.0)  # of MaxDeg; the first is figu
 POINTS = 50  # of a path of MaxDeg in tables
 FITTED = 0.01  # of the targets' variance
 LAST = 10  # steps over which that is looked at
-VALIDATION = "validation loss, T = 2"
-TWICE, DECAY = f"{VALIDATION}, twice the rate", "T = 2, decay a step as with T = 25"
+VALIDATION = "validation, T = 2"  # the validation loss after one step
+TWICE, DECAY = f"{VALIDATION}, rate x2", "T = 2, decay of T = 25"
 TABLES = ("evidence", "degrees", "degree_curves", "maxdeg", "maxdeg_paths", "tuning", "rates")
 TEXTS = ("setting", "network", "metric")
 
@@ -90,8 +90,8 @@ TUNED = {
         unrolls=(2, 5, 10),
         vgg_unrolls=(2, 5),
     ),
-    # A sixth of the images at half of the size: half a minute a run instead of half an hour. Small
-    # batches, so that there are as many steps as in 3 epochs of all images, 12 updates with T = 250.
+    # A sixth of the images at half of the size: half a minute a run instead of half an hour, and
+    # small batches, so that 250 steps are unrolled 12 times.
     "cpu": Tuned(
         mlp=TuningConfig(
             DataConfig("mnist", train_images=10_000, validation_images=5_000, size=14),

@@ -1,0 +1,196 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sotl-vs-validation)=
+# # 4. Training losses against validation
+#
+# **Question.** Does the sum of a network's training losses tell better how good it will be than
+# looking at validation images, from scratch and from a supernet?
+#
+# **What the thesis did.** It ranked cells by the sum over training losses (SoTL, after Lyle et al. and
+# Ru et al.), first on recorded learning curves of NAS-Bench-201 {cite:p}`dong2020`, then by training
+# each path of a supernet on for 100 minibatches {cite:p}`sotl2021`; and it tuned learning rates and
+# the degree of a linear model by gradients of the same sum.
+
+# %% tags=["parameters"]
+profile = "cpu"  # smoke, cpu or paper
+workers = 0  # local processes that compute missing runs; 0 shows what is stored
+device = "cpu"  # for computing: cpu, cuda, mps
+
+# %%
+from nasrepro import pages
+
+page = pages.prepare("sotl", profile, workers, device)
+
+# %% [markdown]
+# **In short.** On our benchmark's short trainings the loss of the last epoch ranks better than
+# validation accuracy, by {glue:md}`sotl-early` in Spearman's correlation in the first half and by
+# {glue:md}`sotl-end` at the end. It does not on other real curves: {glue:md}`sotl-early-naap` on NAAP-440
+# after a tenth of the training, and on recurrent language models the validation loss ranks at
+# {glue:md}`sotl-ptb-validation` after ten epochs where SoTL ranks at {glue:md}`sotl-ptb-sotl`
+# ({numref}`fig-sotl-scratch`). Where the theory is exact, SoTL and the evidence choose the same model in
+# {glue:md}`sotl-bound-agrees` data sets ({numref}`tab-sotl-evidence`). That SoTL finds the degree of a
+# linear model faster than the validation loss, and with a longer unrolling faster still, is because its
+# gradient is a sum: at equal rate and decay a step nothing is left of it ({numref}`tab-sotl-maxdeg`). {glue:md}`sotl-supernets-stored` fine-tunings of supernets'
+# paths are stored, {glue:md}`sotl-runs-stored` of {glue:md}`sotl-runs-total` runs in all.
+
+# %%
+page.primer()
+
+# %% [markdown]
+# ## Claims
+#
+# Of {glue:md}`sotl-claims` claims of the thesis' sections 3.1, 4.1 and 4.2,
+# {glue:md}`sotl-supported` are supported here, {glue:md}`sotl-contradicted` contradicted,
+# {glue:md}`sotl-undecided` undecided, {glue:md}`sotl-not-testable-here` not testable here and
+# {glue:md}`sotl-not-run` not run. Quantity and region of each were written down before any run of this
+# study; what was known by then, and what in the text is wrong or differs from the authors' code, is
+# written above them.
+
+# %%
+page.claims()
+
+# %% [markdown]
+# ## From scratch, on real curves
+#
+# Nothing here is trained by us but our own benchmark ({doc}`/book/selfmade`); each network ranks by its
+# own curve, and the truth is its accuracy, or test loss, at the end. The recurrent cells are of the kind
+# that Zhang's language space has {cite:p}`zhang2020`, not of the same space. There the parameter count,
+# which ranks cells of NAS-Bench-201 almost as well as anything, says next to nothing:
+# {glue:md}`sotl-ptb-parameters`.
+
+# %%
+page.figure("sotl-scratch")
+
+# %%
+page.table("sotl-scratch")
+
+# %% [markdown]
+# The official losses of every epoch are in no package. What the estimator's first authors show of them
+# is in {numref}`tab-sotl-printed`: over 5,000 cells, the loss of the last epoch is early, and the sum of all
+# losses is late. 200 official cells that others published have their validation accuracy at
+# {glue:md}`sotl-validation-120` after 120 of 200 epochs.
+
+# %%
+page.table("sotl-printed")
+
+# %%
+page.table("sotl-audit")
+
+# %% [markdown]
+# ## Where the theory is exact
+#
+# For Bayesian linear regression minus SoTL is a lower bound of the log evidence (equation 3.5). It is
+# never above it, as it must be, and its distance grows with the number of features:
+# {glue:md}`sotl-gap-true` nats for the true degree, {glue:md}`sotl-gap-highest` for the highest. So SoTL
+# prefers small models more than the evidence does. Ten samples of each posterior choose as the evidence
+# does in {glue:md}`sotl-samples-agree` data sets.
+
+# %%
+page.table("sotl-evidence")
+
+# %% [markdown]
+# Trained by gradient, models of the true degree and of higher ones hardly differ (figure 4.2 of the
+# thesis), since the targets have no noise.
+
+# %%
+page.figure("sotl-degrees")
+
+# %% [markdown]
+# With the degree as an architecture parameter, MaxDeg keeps a mean distance of
+# {glue:md}`sotl-maxdeg-long` from the truth with T = 25, of {glue:md}`sotl-maxdeg-two` with T = 2 and of
+# {glue:md}`sotl-maxdeg-validation` with the validation loss after one step. Both gaps have another reason
+# than how well SoTL tells: an update's gradient is a sum of T losses, and its decay is not. With twice the
+# rate the validation loss comes to {glue:md}`sotl-maxdeg-twice`; with as much decay a step as T = 25 has,
+# T = 2 comes to {glue:md}`sotl-maxdeg-decay`.
+
+# %%
+page.figure("sotl-starts")
+
+# %%
+page.figure("sotl-maxdeg")
+
+# %%
+page.table("sotl-maxdeg")
+
+# %% [markdown]
+# ### Learning rates
+#
+# Plain SGD whose rate follows exact gradients of SoTL over T steps, by forward-mode differentiation:
+# memory does not grow with T. Rates, clipping and halving are the text's; images, pixels and epochs are
+# fewer ({glue:md}`sotl-tuning-stored` trainings are stored; {glue:md}`sotl-machine`). The MLP comes to
+# {glue:md}`sotl-tuned-short` percent with T = 2 and to {glue:md}`sotl-tuned-long` with T = 250; with a
+# constant rate of 0.1, which the thesis does not show, to {glue:md}`sotl-tuned-constant`.
+
+# %%
+page.figure("sotl-rates")
+
+# %%
+page.table("sotl-tuning")
+
+# %% [markdown]
+# ## From a supernet
+#
+# Profile {glue:md}`sotl-profile`: each path of a trained supernet is trained on alone, on a copy of its
+# weights ({doc}`all records <../records>`). Beside each stand the same paths without any learning (rate
+# 0), and a supernet that was never trained.
+
+# %%
+page.figure("sotl-supernets")
+
+# %%
+page.table("sotl-estimators")
+
+# %%
+page.table("sotl-top10")
+
+# %%
+page.table("sotl-table41")
+
+# %% [markdown]
+# ### Does learning add anything?
+#
+# "Training losses rank better than validation accuracy" mixes learning, cross-entropy instead of
+# accuracy, training instead of validation images, and how many images. {numref}`tab-sotl-learning` has
+# learning alone, {numref}`tab-sotl-frozen` the rest, {numref}`tab-sotl-beyond` what is left given
+# parameters.
+
+# %%
+page.table("sotl-learning")
+
+# %%
+page.table("sotl-frozen")
+
+# %%
+page.table("sotl-beyond")
+
+# %%
+page.table("sotl-orders")
+
+# %% [markdown]
+# ### Definitions and costs
+
+# %%
+page.table("sotl-variants")
+
+# %%
+page.table("sotl-usage")
+
+# %% [markdown]
+# ## What this design can decide
+#
+# Of {glue:md}`sotl-decided-with-p` claims with a p-value that are supported or contradicted,
+# {glue:md}`sotl-decided-by-holm` remain by Holm's method over all claims of the thesis.
+
+# %%
+page.table("sotl-decides")
