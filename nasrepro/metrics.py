@@ -266,6 +266,32 @@ def top_k_accuracy(
     return float(r[chosen[t[chosen].argmax()]])
 
 
+def top_k_mean(predicted: ArrayLike, truth: ArrayLike, k: int) -> float:
+    """The mean accuracy of the k best predicted cells: the SoTL thesis' top-10 (section 3.2.2).
+
+    Of cells tied at the border of the k, each counts in part, as if the missing ones were drawn
+    from them: predictions of few images have many ties, and the order given must not decide. Never
+    NaN.
+
+    Args:
+        predicted: proxies, shape (cells,).
+        truth: stand-alone accuracies, shape (cells,).
+        k: how many cells, from 1 to their number.
+
+    One cell is best, and of the two after it one counts: (94 + (92 + 90) / 2) / 2.
+
+    >>> top_k_mean([3, 2, 2, 1], [94, 92, 90, 80], k=2)
+    92.5
+    """
+    p, t = _aligned(predicted=predicted, truth=truth)
+    if not 1 <= k <= p.size:
+        raise ValueError(f"expected k from 1 to {p.size}, found {k}")
+    border = np.sort(p)[-k]
+    above, tied = p > border, p == border
+    weights = above + tied * (k - above.sum()) / tied.sum()
+    return float(weights @ t / k)
+
+
 def probability_beats_random(rank: int, space_size: int, n: int) -> float:
     """Probability that the cell found is better than each of n cells drawn at random.
 

@@ -29,7 +29,7 @@ from nasrepro.runs.finetune import FinetuneConfig, points, run_finetune
 from nasrepro.runs.kinds import FINETUNE, kind_of
 from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells, ListedCells
 from nasrepro.runs.record import from_bytes, to_bytes
-from nasrepro.runs.setup import Stopwatch
+from nasrepro.runs.setup import Stopwatch, check_inputs
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import macro, nb101
 from nasrepro.spaces.nb201 import Cell, Subspace, live_operations
@@ -411,6 +411,14 @@ def test_a_list_that_is_not_as_expected_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(cell_lists, "fetch", lambda source: file)
     with pytest.raises(DataError, match=r"lists.json: expected 200 cells .*, found 1"):
         cell_lists.read_list("sotl-nb201")
+
+
+def test_a_list_that_is_not_there_stops_a_study_before_its_first_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    check_inputs([CONFIG], "cpu")
+    listed = changed(CONFIG, {"supernet.cells": ListedCells("sotl-nb201")})
+    with pytest.raises(DataError, match=r"cannot download sotl-cells: .*thesis_arch_splits\.json"):
+        check_inputs([CONFIG, listed], "cpu")
 
 
 def test_distinct_paths_find_their_way_back():

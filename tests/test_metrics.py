@@ -287,6 +287,16 @@ def test_top_k_prefers_the_better_predicted_of_equal_truths():
 
 
 @quick
+@given(pairs.filter(lambda xy: len(xy[0]) < 8), st.data())
+def test_a_top_mean_is_the_mean_over_all_ways_to_break_ties(xy, data):
+    predicted, truth = xy
+    k = data.draw(st.integers(1, len(truth)))
+    ways = [list(chosen) for chosen in itertools.combinations(range(len(truth)), k)]
+    best = max(sorted(predicted[way], reverse=True) for way in ways)
+    means = [truth[way].mean() for way in ways if sorted(predicted[way], reverse=True) == best]
+    assert metrics.top_k_mean(predicted, truth, k) == pytest.approx(np.mean(means))
+
+
 @given(pairs)
 def test_top_k_rises_with_k_to_the_best_of_all(xy):
     accuracies = [metrics.top_k_accuracy(*xy, k) for k in range(1, len(xy[0]) + 1)]
@@ -298,6 +308,8 @@ def test_top_k_rises_with_k_to_the_best_of_all(xy):
 def test_top_k_refuses_k_outside_the_cells(k):
     with pytest.raises(ValueError, match=f"k from 1 to 3, found {k}"):
         metrics.top_k_accuracy([1, 2, 3], [1, 2, 3], k)
+    with pytest.raises(ValueError, match="expected k from 1 to 3"):
+        metrics.top_k_mean([1, 2, 3], [1, 2, 3], k)
 
 
 # Probability of beating random search
@@ -337,6 +349,7 @@ def test_probability_refuses_what_is_no_rank_or_no_draw():
         metrics.tau_a,
         lambda p, t: metrics.top_n_curve(p, t, [2]),
         lambda p, t: metrics.top_k_accuracy(p, t, 1),
+        lambda p, t: metrics.top_k_mean(p, t, 1),
     ],
 )
 @pytest.mark.parametrize(

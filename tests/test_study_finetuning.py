@@ -31,17 +31,12 @@ from nasrepro.studies.finetuning import (
     partial,
     ranks,
     together,
-    top_mean,
     weighted,
 )
 from nasrepro.train import TrainConfig, initialise, updates
 
 few = st.integers(-4, 4).map(float)  # so that ties are common
 scores = arrays(np.float64, st.tuples(st.integers(3, 12), st.integers(1, 3)), elements=few)
-
-
-def columns(data):
-    return data[:, 0], data[:, -1], data[:, data.shape[1] // 2]
 
 
 # ---- definitions, many columns at once
@@ -64,19 +59,6 @@ def test_partial_correlations_are_those_of_the_metric(values):
     )
     expected = metrics.partial_spearman(said, truth, given_)
     assert found == pytest.approx([expected], nan_ok=True, abs=1e-6)
-
-
-@given(arrays(np.float64, st.integers(2, 7), elements=few), st.data())
-def test_a_top_mean_is_the_mean_over_all_ways_to_break_ties(values, data):
-    truth = data.draw(arrays(np.float64, len(values), elements=few))
-    top = data.draw(st.integers(1, len(values)))
-    best = [
-        truth[list(chosen)].mean()
-        for chosen in itertools.combinations(range(len(values)), top)
-        if values[list(chosen)].sum() == np.sort(values)[-top:].sum()
-        and sorted(values[list(chosen)]) == sorted(np.sort(values)[-top:])
-    ]
-    assert top_mean(values, truth, top) == pytest.approx(np.mean(best))
 
 
 def test_cells_that_diverged_are_the_worst():

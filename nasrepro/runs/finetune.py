@@ -178,6 +178,11 @@ class FinetuneConfig:
         return self.supernet.needed_table
 
     @property
+    def needed_list(self) -> str | None:
+        """The list without which the cells are not known."""
+        return self.supernet.needed_list
+
+    @property
     def trained_images(self) -> int:
         """Images that the paths take, all together; the supernet's training is not counted."""
         return self.steps * self.batch_size * self.supernet.cells.at_most(self.supernet.subspace)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nasrepro.benchmarks import load_table
+from nasrepro.data.cell_lists import read_list
 from nasrepro.data.images import ImageSet, Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.runs.machine import check_device, machine
@@ -102,7 +103,7 @@ def check_inputs(configs: Iterable[Any], device: str) -> None:
 
     Raises:
         ConfigError: if the device, the images or the network of a run do not fit.
-        DataError: if images or a table are not available.
+        DataError: if images, a table or a list of cells are not available.
     """
     check_device(device)
     configs = list(configs)
@@ -111,6 +112,9 @@ def check_inputs(configs: Iterable[Any], device: str) -> None:
     tables = {config.needed_table for config in configs}
     for table in sorted(table for table in tables if table is not None):
         load_table(table)
+    lists = {getattr(config, "needed_list", None) for config in configs}
+    for name in sorted(name for name in lists if name is not None):
+        read_list(name)
 
 
 def deterministic_convolutions() -> AbstractContextManager[None]:

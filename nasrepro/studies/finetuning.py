@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from nasrepro import sotl
+from nasrepro import metrics, sotl
 from nasrepro.benchmarks import Table
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
@@ -367,28 +367,6 @@ def together(scores: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return ranks(scores) + ranks(parameters)[:, None]
 
 
-def top_mean(scores: np.ndarray, truth: np.ndarray, top: int = TOP) -> float:
-    """The mean truth of the cells with the highest scores: the thesis' top-10.
-
-    Of cells tied at the border each counts in part, as if the missing ones were drawn.
-
-    Args:
-        scores: more is better, [cells]; what is not finite is worst.
-        truth: [cells].
-        top: how many cells.
-
-    One cell is best, and of the two after it one counts:
-
-    >>> top_mean(np.array([3, 2, 2, 1]), np.array([94.0, 92.0, 90.0, 80.0]), top=2)
-    92.5
-    """
-    found, top = ranks(scores), min(top, len(truth))
-    border = np.sort(found)[-top]
-    above, tied = found > border, found == border
-    weights = above + tied * (top - above.sum()) / tied.sum()
-    return float(weights @ truth / top)
-
-
 # ---- statistics
 
 
@@ -465,11 +443,12 @@ def _said(run: Observed) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 def _spearmans(run: Observed) -> Rows:
     first = run.config.order == 0  # of others the truth of the images is enough
+    top = min(TOP, len(run.parameters))
     for estimator, steps, scores in _said(run):
         for name, truth in run.truths.items():
             if not first and name != CIFAR10:
                 continue
-            tops = [top_mean(column, truth) for column in scores.T]
+            tops = [metrics.top_k_mean(column, truth, top) for column in ranks(scores).T]
             for row in zip(steps, correlations(scores, truth), tops, strict=True):
                 yield name, estimator, *row
 
