@@ -3,8 +3,9 @@
 from typing import Any
 
 from nasrepro.paths import results_dirs
-from nasrepro.runs import standalone, supernet
+from nasrepro.runs import search, standalone, supernet
 from nasrepro.runs.record import Kind
+from nasrepro.runs.search import SearchConfig, SearchEpoch, run_search
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
@@ -19,7 +20,8 @@ STANDALONE = Kind(
     arrays=standalone.ARRAYS,
     compute=run_standalone,
 )
-KINDS = (SUPERNET, STANDALONE)
+SEARCH = Kind("search", "searches", SearchConfig, SearchEpoch, search.ARRAYS, run_search)
+KINDS = (SUPERNET, STANDALONE, SEARCH)
 
 
 def kind_of(config: Any) -> Kind:

@@ -28,16 +28,18 @@ class Generators:
     images: torch.Generator  # their order and augmentation
     sampler: np.random.Generator  # the paths of each update
     network: torch.Generator  # what it draws itself: the order of channels, what is dropped
+    validation: torch.Generator  # order and augmentation of validation images that are learnt from
 
 
 def generators(seed: int) -> Generators:
     """The generators of a run."""
-    weights, images, sampler, network = np.random.SeedSequence(seed).spawn(4)
+    weights, images, sampler, network, validation = np.random.SeedSequence(seed).spawn(5)
     return Generators(
         weights=torch_generator(weights),
         images=torch_generator(images),
         sampler=np.random.default_rng(sampler),
         network=torch_generator(network),
+        validation=torch_generator(validation),
     )
 
 
