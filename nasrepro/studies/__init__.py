@@ -13,12 +13,18 @@ if TYPE_CHECKING:  # slow to import
     from nasrepro.runs.record import Record
     from nasrepro.studies.design import Design
 
-MODULES = {"correlations": "correlations", "training-tricks": "tricks", "regret": "regret"}
+MODULES = {
+    "correlations": "correlations",
+    "training-tricks": "tricks",
+    "regret": "regret",
+    "sotl-darts": "darts",
+}
 NAMES = tuple(MODULES)
 CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges
     "correlations": ("laube", "pourchot_ranking"),
     "training-tricks": ("laube_tricks", "yu_tricks", "zhang_tricks"),
     "regret": ("pourchot_search",),
+    "sotl-darts": ("sotl_darts",),
 }
 
 
