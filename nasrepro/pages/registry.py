@@ -99,12 +99,22 @@ def known() -> dict[str, tuple[str, Claim]]:
     """Paper and claim of every claim, by its id; ConfigError if two claims have the same one."""
     found: dict[str, tuple[str, Claim]] = {}
     for file in (file for files in CLAIMS.values() for file in files):
-        paper = file.partition("_")[0].capitalize()
+        paper = paper_of(file)
         for name, claim in read_claims(file).items():
             if name in found:
                 raise ConfigError(f"{file}.toml: another file has a claim {name!r}, too")
             found[name] = paper, claim
     return found
+
+
+def paper_of(file: str) -> str:
+    """The short name of the paper of a file of claims.
+
+    >>> paper_of("laube_tricks"), paper_of("sotl_darts")
+    ('Laube', 'SoTL')
+    """
+    name = file.partition("_")[0]
+    return {"sotl": "SoTL"}.get(name, name.capitalize())
 
 
 def anchor(claim: str) -> str:
