@@ -63,7 +63,9 @@ def test_the_command_line_lists_claims_as_json(rows, capsys, monkeypatch):
     wanted = (rows["paper"] == "Yu") & (rows["status"] == "not run")
     assert not stop.value.code and len(listed) == wanted.sum() > 0
     assert listed[0]["interval"] == [None, None] and listed[0]["n"] == 0
-    with pytest.raises(ConfigError, match="no claim has the paper 'Ju', only Laube, Pourchot, SoTL, Yu"):
+    with pytest.raises(
+        ConfigError, match="no claim has the paper 'Ju', only Laube, Pourchot, SoTL, Yu"
+    ):
         registry.chosen(rows, paper="Ju", status=None)
 
 
