@@ -193,6 +193,10 @@ class Network(PathNetwork):
                 x = searched(x, here, live_edges(here), memo)
                 memo = {}  # later cells read another input for every path
                 position += 1
+        return self.head(x)
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits of what the last cell made of the images."""
         x = F.relu(self.head_bn(x))
         if self.dropout and self.training:
             x = drop(x, self.dropout, x.shape, self.generator)
