@@ -6,6 +6,7 @@ rows in the tables follow from that.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ COLUMNS = {
 SELECTION = ("nb201-12epochs", "cifar10-validation-12")  # what searches without a supernet go by
 SPACE = "NAS-Bench-201"
 TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects")
-TEXTS = ("setting", "space", "status", "cell", "name", "what", "metric", "against")
+TEXTS = ("setting", "space", "status", "cell", "choice", "metric", "against")
 
 FIRST, SECOND = "DARTS, first order", "DARTS, second order"
 SOTL, SOVL = "SoTL-DARTS", "SoVL-DARTS"
@@ -220,7 +221,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
             alphas have moved;
         spectra: setting, seed, epoch, training, validation: the largest eigenvalue of the Hessian
             of the alphas on images of either kind;
-        alone: name, the accuracies and n: what needs no search, and searches of the table.
+        alone: choice, the accuracies and n: what needs no supernet, and searches of the table.
     """
     wanted = design(profile)
     mine = in_order(records, wanted)
@@ -253,7 +254,8 @@ def _labelled(keys: Sequence[tuple[str, int]], frames: Sequence[pd.DataFrame]) -
 
 def epochs_of(record: Record, table: Table) -> pd.DataFrame:
     """One row an epoch of a search: what it selects after it, and how the network stands."""
-    cells, images = selected(record), record.config.evaluated
+    images = record.config.evaluated
+    cells = [cast(Cell, cell) for cell in selected(record)]
     alphas = record.arrays[ALPHAS]
     frame = pd.DataFrame(
         [{"epoch": n, "cell": str(cell), **describe(cell)} for n, cell in enumerate(cells, 1)]
@@ -318,13 +320,14 @@ def longest(cell: Cell, counted: Sequence[str]) -> int:
 def measure(record: Record) -> dict[str, float]:
     """What a search cost, and where it ends: updates, eigenvalues, seconds, memory."""
     measured, spectra = record.measurement, record.arrays[SPECTRA]
+    seconds = measured.train_seconds, measured.evaluate_seconds
     last = spectra[-1, :, -1] if len(spectra) else (np.nan, np.nan)
     return {
         "updates": int(record.arrays[STEPS].sum()) * bool(record.config.algorithm.learning_rate),
         "eigenvalue_training": float(last[TRAINING]),
         "eigenvalue_validation": float(last[VALIDATION]),
-        "train_seconds": measured.train_seconds,
-        "cpu_seconds": measured.cpu_seconds,
+        "seconds": measured.train_seconds,  # without the looks after each epoch
+        "cpu_seconds": measured.cpu_seconds * seconds[0] / sum(seconds),  # nor these
         "peak_memory_mb": measured.peak_memory_mb,
     }
 
@@ -342,7 +345,7 @@ def spectra_of(record: Record) -> pd.DataFrame:
 
 
 def alone(table: Table) -> pd.DataFrame:
-    """What takes no supernet: name, true accuracies (means, if drawn) and n cells or searches."""
+    """What takes no supernet: choice, true accuracies (means, if drawn) and n cells or searches."""
     codes = np.arange(NUM_CELLS)
     truths = {name: table.accuracy(codes, column) for name, column in COLUMNS.items()}
     constant = {
@@ -350,19 +353,19 @@ def alone(table: Table) -> pd.DataFrame:
         SIX_SKIPS: Cell(("skip_connect",) * 6).code,
     }
     rows = [
-        {"name": name, **{data: truth[code] for data, truth in truths.items()}, "n": 1}
+        {"choice": name, **{data: truth[code] for data, truth in truths.items()}, "n": 1}
         for name, code in constant.items()
     ]
     means = {data: truth.mean() for data, truth in truths.items()}
-    rows.append({"name": "a random cell", **means, "n": NUM_CELLS})
+    rows.append({"choice": "a random cell", **means, "n": NUM_CELLS})
     name, column = SELECTION
     if name in available_tables():
         by = load_table(name).accuracy(codes, column)
         best = {data: expected_best(by, truth, EVALUATIONS)[-1] for data, truth in truths.items()}
-        rows.append({"name": RANDOM, **best, "n": NUM_CELLS})
+        rows.append({"choice": RANDOM, **best, "n": NUM_CELLS})
         found = evolved(by)
         evolution = {data: truth[found].mean() for data, truth in truths.items()}
-        rows.append({"name": EVOLUTION, **evolution, "n": RUNS})
+        rows.append({"choice": EVOLUTION, **evolution, "n": RUNS})
     return pd.DataFrame(rows)
 
 
@@ -381,7 +384,7 @@ def evolved(score: np.ndarray) -> np.ndarray:
 METRICS = (
     *("cifar10", "cifar100", "imagenet16", "skips", "convolutions3", "depth", "deepest"),
     *("parameters", "largest_alpha", "updates", "validation_accuracy", "path_accuracy"),
-    *("eigenvalue_training", "eigenvalue_validation", "cpu_seconds", "peak_memory_mb"),
+    *("eigenvalue_training", "eigenvalue_validation", "seconds", "cpu_seconds", "peak_memory_mb"),
 )
 
 
