@@ -506,9 +506,9 @@ def levels(points: pd.DataFrame, marks: Mapping[str, float], what: str) -> Figur
     """Means with their intervals, ours and as printed, a row each, between known levels.
 
     Args:
-        points: setting, source (a key of `SOURCES`), mean, ci_low, ci_high.
+        points: setting, source (a key of `SOURCES`), mean, ci_low, ci_high, in percent.
         marks: levels by their names, drawn upright.
-        what: the mean, with its unit.
+        what: the mean.
     """
     rows = list(dict.fromkeys(points["setting"]))
     figure, axes = _panels(1, 1, 0.3 * len(rows) + 1.1)
@@ -521,6 +521,8 @@ def levels(points: pd.DataFrame, marks: Mapping[str, float], what: str) -> Figur
     lines = [(name, {"color": colour}) for name, colour in zip(marks, colours, strict=False)]
     for (_, mark), level in zip(lines, marks.values(), strict=True):
         axis.axvline(level, linewidth=0.8, **mark)
+    low, high = axis.get_xlim()
+    axis.set_xlim(max(low, 0), min(high, 100))  # whatever an interval of few seeds says
     axis.set_xlabel(what)
     _key(figure, [*map(SOURCES.__getitem__, sources), *lines], 2)
     return figure

@@ -1,8 +1,9 @@
 """Study 5 as a page: SoTL-DARTS and its family."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.claims import decides
@@ -175,7 +176,8 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
         entry = found.setdefault((row["setting"], row["against"]), {"n": str(row["n"])})
         entry[head] = text + holm
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["setting", "changes"])
-    return table.reset_index().fillna("–")
+    heads = [SHOWN[name][0] for name in chosen if SHOWN[name][0] in table]
+    return table[["n", *heads]].reset_index().fillna("–")
 
 
 def searches_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -317,18 +319,22 @@ def courses(page: Inputs, name: str = "epochs") -> pd.DataFrame:
     return chosen.sort_values("setting", key=lambda s: s.map(PROTAGONISTS.index), kind="stable")
 
 
-def course_finding(rows: pd.DataFrame) -> str:
-    """The accuracy at the end of each setting's searches."""
-    last = rows[rows["epoch"] == rows.groupby(["setting", "seed"])["epoch"].transform("max")]
-    means = last.groupby("setting", sort=False)["cifar10"].mean()
-    return "At the end: " + "; ".join(f"{name} {mean:.1f}%" for name, mean in means.items()) + "."
+def at_the_end(value: str, what: str, digits: int) -> Callable[[pd.DataFrame], str]:
+    """A sentence with the mean over seeds of a number after the last epoch, by setting.
 
+    Args:
+        value: the column with the number.
+        what: it is.
+        digits: after the point.
+    """
 
-def skips_finding(rows: pd.DataFrame) -> str:
-    """The skips at the end of each setting's searches."""
-    last = rows[rows["epoch"] == rows.groupby(["setting", "seed"])["epoch"].transform("max")]
-    means = last.groupby("setting", sort=False)["skips"].mean()
-    return "Skips at the end: " + "; ".join(f"{n} {mean:.1f}" for n, mean in means.items()) + "."
+    def finding(rows: pd.DataFrame) -> str:
+        last = rows[rows["epoch"] == rows.groupby(["setting", "seed"])["epoch"].transform("max")]
+        means = last.groupby("setting", sort=False)[value].mean()
+        ends = "; ".join(f"{setting} {mean:.{digits}f}" for setting, mean in means.items())
+        return f"{what} at the end, mean over seeds: {ends}."
+
+    return finding
 
 
 def spectra(page: Inputs) -> pd.DataFrame:
@@ -361,7 +367,7 @@ def accuracies(page: Inputs) -> pd.DataFrame:
     return pd.concat([ours, pd.DataFrame(beside), levels], ignore_index=True)
 
 
-def draw_accuracies(rows: pd.DataFrame):
+def draw_accuracies(rows: pd.DataFrame) -> Figure:
     """Settings as points between the accuracies of what takes no supernet."""
     known = rows[rows["source"] == "alone"].set_index("setting")["mean"]
     wanted = (SIX_SKIPS, SIX_CONVOLUTIONS, EVOLUTION)
@@ -391,30 +397,21 @@ FIGURES = {
     "darts-courses": Drawing(
         courses,
         lambda rows: plots.search_courses(rows, "cifar10", "CIFAR-10 test accuracy, percent", None),
-        course_finding,
+        at_the_end("cifar10", "Accuracy in percent", 1),
         "The true accuracy of the cell that a search would select after each epoch; a line a seed. "
         "Of frozen alphas the cell is read from the sum of all gradients so far.",
     ),
     "darts-skips": Drawing(
         courses,
         lambda rows: plots.search_courses(rows, "skips", "skips of six edges", None),
-        skips_finding,
+        at_the_end("skips", "Skips", 1),
         "The skip connections of the cell that a search would select after each epoch.",
         shown=False,
     ),
     "darts-movement": Drawing(
         courses,
         lambda rows: plots.search_courses(rows, "largest_alpha", "largest alpha", None),
-        lambda rows: (
-            "At the end, the largest alpha is "
-            + "; ".join(
-                f"{name} {value:.3f}"
-                for name, value in rows.groupby("setting", sort=False)["largest_alpha"]
-                .last()
-                .items()
-            )
-            + "."
-        ),
+        at_the_end("largest_alpha", "The largest alpha", 3),
         "How far alphas have gone from zero. Adam lets one move by about its rate an update.",
         shown=False,
     ),
