@@ -434,6 +434,8 @@ def check_search(algorithm: Algorithm, train: TrainConfig) -> None:
         )
     if algorithm.gradient == "unrolled" and train.gradient_clip is not None:
         raise ConfigError("exact gradients look through steps without clipping: gradient_clip=None")
+    if (train.label_smoothing, train.gradients, train.batches) != (0, "sum", "separate"):
+        raise ConfigError("a search takes one batch a step and its plain loss: no smoothing")
     if algorithm.warmup_epochs >= train.epochs:
         raise ConfigError(f"the warm-up ends before the search of {train.epochs} epochs")
 

@@ -526,3 +526,43 @@ def levels(points: pd.DataFrame, marks: Mapping[str, float], what: str) -> Figur
     axis.set_xlabel(what)
     _key(figure, [*map(SOURCES.__getitem__, sources), *lines], 2)
     return figure
+
+
+OPERATION_COLOURS = {
+    "nor_conv_3x3": BLUE,
+    "nor_conv_1x1": GREEN,
+    "avg_pool_3x3": PINK,
+    "skip_connect": ORANGE,
+}
+
+
+def cell_graphs(edges: pd.DataFrame) -> Figure:
+    """Cells of NAS-Bench-201 as graphs, a panel each: nodes in a row, edges as arcs above it.
+
+    Args:
+        edges: cell (its title), source, target, operation; those with Zero are not drawn.
+    """
+    titles = list(dict.fromkeys(edges["cell"]))
+    figure, axes = _grid(len(titles), 2, 1.3)
+    for axis, title in zip(axes, titles, strict=True):
+        for edge in edges[edges["cell"] == title].itertuples():
+            if colour := OPERATION_COLOURS.get(edge.operation):
+                axis.annotate(
+                    "",
+                    (edge.target, 0),
+                    (edge.source, 0),
+                    arrowprops={
+                        "arrowstyle": "->",
+                        "color": colour,
+                        "connectionstyle": f"arc3,rad={-0.25 * (edge.target - edge.source - 1)}",
+                        "shrinkA": 4,
+                        "shrinkB": 4,
+                    },
+                )
+        axis.plot(range(4), [0] * 4, "o", color=GREY, ms=5)
+        axis.set_title(title)
+        axis.set_xlim(-0.3, 3.3)
+        axis.set_ylim(-0.3, 1.2)
+        axis.axis("off")
+    _key(figure, [(LABELS[op], {"color": c}) for op, c in OPERATION_COLOURS.items()], 4)
+    return figure

@@ -81,6 +81,9 @@ page.table("darts-algorithms")
 page.figure("darts-accuracies")
 
 # %%
+page.figure("darts-cells")
+
+# %%
 page.table("darts-printed")
 
 # %%

@@ -406,6 +406,8 @@ def test_a_training_that_is_not_differentiated_is_refused():
         check_search(Algorithm(gradient="exact product"), replace(TRAIN, nesterov=True))
     with pytest.raises(ConfigError, match="gradient_clip=None"):
         check_search(Algorithm(gradient="unrolled"), replace(TRAIN, gradient_clip=5.0))
+    with pytest.raises(ConfigError, match="plain loss"):
+        check_search(Algorithm(), replace(TRAIN, label_smoothing=0.1))
     with pytest.raises(ConfigError, match="warm-up ends before"):
         check_search(Algorithm(warmup_epochs=2), TRAIN)
 

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from nasrepro import plots
 from nasrepro.pages import darts as page
 from nasrepro.pages.inputs import Inputs
 from nasrepro.spaces.nb201 import Cell
@@ -109,3 +110,15 @@ def test_every_setting_says_how_its_alphas_are_found():
     assert len(table) == len(darts.factors(darts.PROFILES["cpu"])) + 1
     frozen = table.set_index("setting").loc[FROZEN_TRAINING, "alphas"]
     assert "frozen" in frozen and "25 steps" in frozen and "replayed" not in frozen
+
+
+def test_the_cell_that_most_seeds_end_with_is_drawn():
+    skips, convolutions = Cell(("skip_connect",) * 6), Cell(("nor_conv_3x3",) * 5 + ("none",))
+    cells = [convolutions, skips, skips]
+    rows = pd.DataFrame({"setting": FIRST, "status": "ok", "cell": [str(cell) for cell in cells]})
+    found = page.last_cells(inputs(searches=rows))
+    assert found["cell"].unique().tolist() == [f"{FIRST}: 2 of 3"]
+    assert set(found["operation"]) == {"skip_connect"} and len(found) == 6
+    assert page.cells_finding(found).endswith(f"{FIRST} 6.")
+    drawn = plots.cell_graphs(page.last_cells(inputs(searches=rows[:1]))).axes[0]
+    assert len(drawn.texts) == 5  # an arrow for each edge but that with Zero

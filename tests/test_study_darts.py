@@ -195,6 +195,7 @@ def test_statistics_are_those_of_the_selected_cells(monkeypatch):
     assert (search["skips"], search["convolutions3"], search["updates"]) == (0, 6, 8)
     assert (search["eigenvalue_training"], search["eigenvalue_validation"]) == (3, 5)
     assert search["cpu_seconds"] == 20 * 30 / 40 and search["validation_accuracy"] == 50
+    assert search["gap"] == 50 - search["path_accuracy"] == 25
     epochs = found["epochs"]
     assert epochs["skips"].tolist() == [6, 0] and epochs["epoch"].tolist() == [1, 2]
     assert epochs["largest_alpha"].tolist() == pytest.approx([0.1, 0.2])

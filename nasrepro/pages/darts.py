@@ -1,5 +1,6 @@
 """Study 5 as a page: SoTL-DARTS and its family."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
@@ -14,7 +15,7 @@ from nasrepro.pages.settings import describe_protocol, machine
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.runs.search import SearchConfig
-from nasrepro.spaces.nb201 import LABELS, Cell
+from nasrepro.spaces.nb201 import EDGES, LABELS, Cell
 from nasrepro.studies import darts, darts_claims
 from nasrepro.studies.darts import (
     EVOLUTION,
@@ -41,6 +42,7 @@ SHOWN = {  # metrics of the tables, in order: their heads and digits
     "convolutions3": ("3x3 convolutions", 1),
     "deepest": ("convolutions in a row", 1),
     "largest_alpha": ("largest alpha", 3),
+    "gap": ("gap, points", 1),
     "eigenvalue_training": ("eigenvalue, training", 3),
     "eigenvalue_validation": ("eigenvalue, validation", 3),
 }
@@ -270,8 +272,10 @@ TABLES = {
     ),
     "darts-settings": Table(
         "Every setting. Mean and 95% interval over n seeds, of the cell selected after the last "
-        "epoch: its test accuracies, what it is made of; how far alphas went from zero; the "
-        "largest eigenvalue of the Hessian of the alphas on training and on validation images.",
+        "epoch: its test accuracies, what it is made of; how far alphas went from zero; the gap: "
+        "percentage points of validation accuracy by which the mixed network is better than the "
+        "cell's path in it; the largest eigenvalue of the Hessian of the alphas on training and on "
+        "validation images.",
         lambda page: settings_table(page.frame("settings"), SHOWN),
     ),
     "darts-effects": Table(
@@ -317,6 +321,29 @@ def courses(page: Inputs, name: str = "epochs") -> pd.DataFrame:
     if chosen.empty:
         raise page.absent()
     return chosen.sort_values("setting", key=lambda s: s.map(PROTAGONISTS.index), kind="stable")
+
+
+def last_cells(page: Inputs) -> pd.DataFrame:
+    """The edges of the cell that most searches of a setting end with, the first of equal ones."""
+    searches = page.frame("searches", status="ok")
+    rows = []
+    for setting in PROTAGONISTS:
+        cells = searches.loc[searches["setting"] == setting, "cell"]
+        if len(cells):
+            cell = Counter(cells).most_common(1)[0][0]
+            title = f"{setting}: {(cells == cell).sum()} of {len(cells)}"
+            operations = Cell.parse(cell).operations
+            rows += [(title, *edge, op) for edge, op in zip(EDGES, operations, strict=True)]
+    if not rows:
+        raise page.absent()
+    return pd.DataFrame(rows, columns=["cell", "source", "target", "operation"])
+
+
+def cells_finding(rows: pd.DataFrame) -> str:
+    """What the drawn cells are made of."""
+    skips = rows["operation"].eq("skip_connect").groupby(rows["cell"], sort=False).sum()
+    counts = "; ".join(f"{name.partition(':')[0]} {count}" for name, count in skips.items())
+    return f"Skips of six edges in the cell that most seeds end with: {counts}."
 
 
 def at_the_end(value: str, what: str, digits: int) -> Callable[[pd.DataFrame], str]:
@@ -393,6 +420,13 @@ FIGURES = {
         beside_capacity,
         "The cell that a search selects after its last epoch. A bar is a 95% interval over seeds; "
         "a point without one has a single seed, or the same cell in all.",
+    ),
+    "darts-cells": Drawing(
+        last_cells,
+        plots.cell_graphs,
+        cells_finding,
+        "The cell that most searches of a setting end with, and how many do; input on the left, "
+        "output on the right. Edges with Zero are left out.",
     ),
     "darts-courses": Drawing(
         courses,

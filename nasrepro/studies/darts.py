@@ -217,8 +217,8 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         searches: one row a search: setting, space, seed, status, cell, the true accuracies of the
             cell that it ends with, and what `describe` and `measure` say;
         epochs: one row a search and epoch: the same of the cell selected after it, the training
-            loss, the accuracy of the mixed network and of the cell's path in it, and how far
-            alphas have moved;
+            loss, the accuracy of the mixed network and of the cell's path in it, the gap between
+            these, and how far alphas have moved;
         spectra: setting, seed, epoch, training, validation: the largest eigenvalue of the Hessian
             of the alphas on images of either kind;
         alone: choice, the accuracies and n: what needs no supernet, and searches of the table.
@@ -268,6 +268,7 @@ def epochs_of(record: Record, table: Table) -> pd.DataFrame:
         train_loss=[epoch.train_loss for epoch in history],
         validation_accuracy=[100 * epoch.validation_correct / images for epoch in history],
         path_accuracy=[100 * epoch.path_correct / images for epoch in history],
+        gap=[100 * (epoch.validation_correct - epoch.path_correct) / images for epoch in history],
         largest_alpha=np.abs(alphas).max(axis=(1, 2)),
     )
 
@@ -383,7 +384,7 @@ def evolved(score: np.ndarray) -> np.ndarray:
 
 METRICS = (
     *("cifar10", "cifar100", "imagenet16", "skips", "convolutions3", "depth", "deepest"),
-    *("parameters", "largest_alpha", "updates", "validation_accuracy", "path_accuracy"),
+    *("parameters", "largest_alpha", "updates", "validation_accuracy", "path_accuracy", "gap"),
     *("eigenvalue_training", "eigenvalue_validation", "seconds", "cpu_seconds", "peak_memory_mb"),
 )
 
