@@ -57,10 +57,7 @@ TEXTS = ("setting", "space", "status", "cell", "choice", "metric", "against")
 FIRST, SECOND = "DARTS, first order", "DARTS, second order"
 SOTL, SOVL = "SoTL-DARTS", "SoVL-DARTS"
 ON_TRAINING = "DARTS on training data"
-FROZEN_TRAINING, FROZEN_VALIDATION = (
-    "frozen alphas, training data",
-    "frozen alphas, validation data",
-)
+FROZEN_TRAINING, FROZEN_VALIDATION = "frozen, training", "frozen, validation"
 DRNAS, SOTL_DRNAS = "DrNAS", "SoTL-DrNAS"
 GDAS, REINFORCE = "GDAS", "REINFORCE"
 NO_REPLAY, LONGER = "SoTL-DARTS, no replay", "SoTL-DARTS, epochs x3"
