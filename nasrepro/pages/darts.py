@@ -131,7 +131,8 @@ def setting(page: Inputs) -> pd.DataFrame:
     rows = {
         "networks": str(base.net),
         **describe_protocol(base.data, base.train, base.evaluate),
-        "batch normalisation": "without scale and shift, by the statistics of the batch",
+        "batch normalisation": "by the statistics of the batch; scale and shift are learned in "
+        "stem, reductions and head, not in the searched cells",
         "alphas": f"Adam with betas {base.algorithm.betas}, weight decay "
         f"{base.algorithm.weight_decay:g}; first alphas of deviation "
         f"{base.algorithm.initial_noise:g}",
