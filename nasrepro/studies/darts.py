@@ -51,7 +51,7 @@ COLUMNS = {
 }
 SELECTION = ("nb201-12epochs", "cifar10-validation-12")  # what searches without a supernet go by
 SPACE = "NAS-Bench-201"
-TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects")
+TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects", "movement")
 TEXTS = ("setting", "space", "status", "cell", "choice", "metric", "against")
 
 FIRST, SECOND = "DARTS, first order", "DARTS, second order"
@@ -125,7 +125,8 @@ PROFILES = {
                 "train.crop_padding": 1,
                 "evaluated": 100,
                 "evaluate.batch_size": 100,
-                "spectrum_every": 0,
+                "spectrum_every": 5,
+                "spectrum_images": 16,
             },
         ),
         period=5,
@@ -395,6 +396,24 @@ METRICS = (
 )
 
 
+def at_equal_movement(epochs: pd.DataFrame) -> pd.DataFrame:
+    """What each setting selects when its alphas have moved as far as SoTL-DARTS' in the end.
+
+    Args:
+        epochs: as in `statistics`.
+
+    Returns:
+        setting, seed, epoch, cifar10, skips: of the first epoch in which the largest alpha of a
+        search is no smaller than that of SoTL-DARTS with the same seed after its last; searches
+        that never move so far, and seeds without SoTL-DARTS, are left out.
+    """
+    ends = epochs[epochs["setting"] == SOTL].sort_values("epoch").groupby("seed").last()
+    level = epochs["seed"].map(ends["largest_alpha"])
+    reached = epochs[epochs["largest_alpha"] >= level].sort_values("epoch", kind="stable")
+    first = reached.groupby(["setting", "seed"], sort=False).head(1).sort_index()
+    return first[["setting", "seed", "epoch", "cifar10", "skips"]].reset_index(drop=True)
+
+
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every table of the study.
 
@@ -402,6 +421,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         The statistics themselves, and
         settings: setting, metric, mean, ci_low, ci_high, n, failed: of the last epoch's cell and
             the search;
+        movement: the means of `at_equal_movement`, as settings;
         effects: setting, against (what it changes), metric, baseline, value, difference, ci_low,
             ci_high, p_holm, n: paired by seed (see `measure.effects`).
     """
@@ -411,7 +431,10 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     )
     pairs = [(factor.name, factor.baseline) for factor in factors(PROFILES["cpu"])]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: False)
-    return {**statistics, "settings": settings, "effects": effects(runs, pairs)}
+    moved = at_equal_movement(statistics["epochs"]).melt(["setting", "seed"], var_name="metric")
+    movement = summarise(moved, ["setting", "metric"], correlation=lambda key: False)
+    effect = effects(runs, pairs)
+    return {**statistics, "settings": settings, "effects": effect, "movement": movement}
 
 
 def algorithm_text(algorithm: Algorithm) -> str:
