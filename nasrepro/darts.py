@@ -168,9 +168,11 @@ class Learner:
         self, parameters: Parameters, momenta: Parameters, gradients: Sequence[Tensor], rate: float
     ) -> tuple[Parameters, Parameters]:
         """Parameters and momenta after a step of SGD, without clipping, as a function of them."""
-        decay, keep = self.config.weight_decay, self.config.momentum
+        groups = self.optimizer.param_groups
+        decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+        decays = {name: decay[id(p)] for name, p in self._named()}
         moved = {
-            name: keep * momenta[name] + gradient + decay * parameters[name]
+            name: self.config.momentum * momenta[name] + gradient + decays[name] * parameters[name]
             for name, gradient in zip(parameters, gradients, strict=True)
         }
         return {name: p - rate * moved[name] for name, p in parameters.items()}, moved

@@ -117,6 +117,9 @@ page.figure("darts-skips")
 page.figure("darts-movement")
 
 # %%
+page.table("darts-equal-movement")
+
+# %%
 page.table("darts-effects")
 
 # %% [markdown]

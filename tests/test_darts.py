@@ -34,7 +34,9 @@ from nasrepro.nets.nb201 import supernet
 from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork
 from nasrepro.train import TrainConfig, batches, initialise
 
-NET = NetConfig(channels=2, cells_per_stage=1, affine=False, tracked_statistics=False)
+NET = NetConfig(
+    channels=2, cells_per_stage=1, affine=False, tracked_statistics=False, affine_around=True
+)
 TRAIN = TrainConfig(
     epochs=2,
     batch_size=8,
@@ -273,6 +275,24 @@ def test_a_search_is_the_same_for_the_same_generators():
 def test_a_search_that_diverges_ends():
     epochs, _ = run(Algorithm(), replace(TRAIN, learning_rate=1e12, final_learning_rate=1e12))
     assert len(epochs) == 1 or not np.isfinite(epochs[-1].loss)
+
+
+def test_a_step_as_a_function_is_the_optimisers_own():
+    """With momentum, and weight decay on kernels but not on what normalisation learns."""
+    net, alphas, (images, *_) = start(Algorithm())
+    train = replace(TRAIN, weight_decay=0.1)
+    learner, stream = Learner(net, train, 6), batches(split(), train, images)
+    weights = softmax(alphas).detach()
+    learner.step(next(stream), weights)
+    batch = next(stream)
+    parameters, momenta = learner.parameters(), learner.momenta()
+    loss = learner.loss(batch, weights, parameters)
+    gradients = torch.autograd.grad(loss, list(parameters.values()))
+    expected, _ = learner.stepped(parameters, momenta, gradients, learner.rate())
+    expected = {name: p.detach().clone() for name, p in expected.items()}
+    learner.step(batch, weights)
+    for name, parameter in learner.parameters().items():
+        torch.testing.assert_close(parameter.detach(), expected[name])
 
 
 # ---- relaxations

@@ -1,5 +1,7 @@
 """The relaxed supernet against the supernet of paths and against a plain sum of operations."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +16,9 @@ from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, discretise, mixed
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell
 from nasrepro.train import initialise
 
-PLAIN = NetConfig(channels=4, cells_per_stage=2, affine=False, tracked_statistics=False)
+PLAIN = NetConfig(
+    channels=4, cells_per_stage=2, affine=False, tracked_statistics=False, affine_around=True
+)
 cells = st.integers(0, 15_624).map(Cell.from_code)
 quick = settings(deadline=None, max_examples=20)
 
@@ -111,3 +115,10 @@ def test_other_supernets_are_refused(change):
         RelaxedNetwork(supernet(NetConfig(**(plain | change))))
     with pytest.raises(ConfigError, match="offers all operations"):
         RelaxedNetwork(supernet(NetConfig(**plain), ("none", "skip_connect")))
+
+
+def test_what_is_not_searched_learns_a_scale_where_that_is_wanted():
+    """Stem, two convolutions of each reduction and head: a scale and a shift a channel."""
+    around = sum(p.numel() for p in supernet(PLAIN).parameters())
+    without = sum(p.numel() for p in supernet(replace(PLAIN, affine_around=False)).parameters())
+    assert around - without == 2 * (4 + 2 * 8 + 2 * 16 + 16)

@@ -21,7 +21,9 @@ from nasrepro.train import TrainConfig
 
 TINY = SearchConfig(
     data=DataConfig("digits", train_images=48, validation_images=40, size=8),
-    net=NetConfig(channels=2, cells_per_stage=1, affine=False, tracked_statistics=False),
+    net=NetConfig(
+        channels=2, cells_per_stage=1, affine=False, tracked_statistics=False, affine_around=True
+    ),
     train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.1, crop_padding=1),
     algorithm=Algorithm(learning_rate=0.05),
     evaluate=EvaluateConfig("batch", batch_size=20),

@@ -223,6 +223,21 @@ def test_a_diverged_search_is_kept_and_counts_in_no_mean(monkeypatch):
     assert (row["mean"], row["n"]) == (6, 1)
 
 
+def test_settings_are_compared_where_alphas_have_moved_as_far():
+    rows = [
+        *((SOTL, 0, epoch, alpha) for epoch, alpha in enumerate([0.01, 0.04, 0.03], 1)),
+        *((FIRST, 0, epoch, alpha) for epoch, alpha in enumerate([0.02, 0.05, 0.01, 0.3], 1)),
+        (FIRST, 1, 1, 0.9),  # no SoTL-DARTS of this seed
+        (SOVL, 0, 1, 0.02),  # never so far
+    ]
+    epochs = pd.DataFrame(rows, columns=["setting", "seed", "epoch", "largest_alpha"])
+    found = darts.at_equal_movement(epochs.assign(cifar10=90.0 + epochs["epoch"], skips=1))
+    assert found[["setting", "seed", "epoch", "cifar10"]].values.tolist() == [
+        [SOTL, 0, 2, 92.0],
+        [FIRST, 0, 2, 92.0],
+    ]
+
+
 # ---- claims
 
 

@@ -28,8 +28,8 @@ class RelaxedNetwork(nn.Module):
 
     def __init__(self, net: Network) -> None:
         super().__init__()
-        norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-        if any(norm.affine or norm.track_running_stats for norm in norms):
+        norms = [m for m in net.stages.modules() if isinstance(m, nn.BatchNorm2d)]
+        if any(norm.affine for norm in norms) or net.head_bn.track_running_stats:
             raise ConfigError(
                 "a relaxed supernet scales operations by their weights alone: take "
                 "net.affine=False and net.tracked_statistics=False"

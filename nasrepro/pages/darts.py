@@ -46,6 +46,7 @@ SHOWN = {  # metrics of the tables, in order: their heads and digits
     "eigenvalue_training": ("eigenvalue, training", 3),
     "eigenvalue_validation": ("eigenvalue, validation", 3),
 }
+MOVED = {"epoch": ("epoch", 1), "cifar10": SHOWN["cifar10"], "skips": SHOWN["skips"]}
 COSTS = {"cpu_seconds": ("processor seconds", 0), "peak_memory_mb": ("peak memory, MB", 0)}
 
 
@@ -131,7 +132,8 @@ def setting(page: Inputs) -> pd.DataFrame:
     rows = {
         "networks": str(base.net),
         **describe_protocol(base.data, base.train, base.evaluate),
-        "batch normalisation": "without scale and shift, by the statistics of the batch",
+        "batch normalisation": "by the statistics of the batch; scale and shift are learned in "
+        "stem, reductions and head, not in the searched cells",
         "alphas": f"Adam with betas {base.algorithm.betas}, weight decay "
         f"{base.algorithm.weight_decay:g}; first alphas of deviation "
         f"{base.algorithm.initial_noise:g}",
@@ -282,6 +284,12 @@ TABLES = {
         "Every setting against the one that it changes. Paired by seed: mean difference, 95% "
         "interval over n pairs, and p by Holm's method over the settings of a metric.",
         lambda page: effects_table(page.frame("effects")),
+    ),
+    "darts-equal-movement": Table(
+        "At equal movement. The cell that a search would select in the first epoch in which its "
+        "largest alpha is no smaller than that of SoTL-DARTS, with the same seed, after its last: "
+        "mean and 95% interval over the n seeds that get so far.",
+        lambda page: settings_table(page.frame("movement"), MOVED),
     ),
     "darts-alone": Table(
         "What takes no supernet. Six 3x3 convolutions have the most parameters of all cells. "

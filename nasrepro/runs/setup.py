@@ -36,20 +36,21 @@ class Generators:
     images: torch.Generator  # their order and augmentation
     sampler: np.random.Generator  # the paths of each update
     network: torch.Generator  # what it draws itself: the order of channels, what is dropped
-    validation: torch.Generator  # order and augmentation of validation images that are learnt from
     part: np.random.Generator  # the cells that are trained, where not all are
+    validation: torch.Generator  # order and augmentation of validation images that are learnt from
 
 
 def generators(seed: int) -> Generators:
     """The generators of a run."""
-    weights, images, sampler, network, validation, part = np.random.SeedSequence(seed).spawn(6)
+    spawned = np.random.SeedSequence(seed).spawn(6)
+    weights, images, sampler, network, part, validation = spawned
     return Generators(
         weights=torch_generator(weights),
         images=torch_generator(images),
         sampler=np.random.default_rng(sampler),
         network=torch_generator(network),
-        validation=torch_generator(validation),
         part=np.random.default_rng(part),
+        validation=torch_generator(validation),
     )
 
 

@@ -51,7 +51,7 @@ COLUMNS = {
 }
 SELECTION = ("nb201-12epochs", "cifar10-validation-12")  # what searches without a supernet go by
 SPACE = "NAS-Bench-201"
-TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects")
+TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects", "movement")
 TEXTS = ("setting", "space", "status", "cell", "choice", "metric", "against")
 
 FIRST, SECOND = "DARTS, first order", "DARTS, second order"
@@ -61,6 +61,7 @@ FROZEN_TRAINING, FROZEN_VALIDATION = "frozen, training", "frozen, validation"
 DRNAS, SOTL_DRNAS = "DrNAS", "SoTL-DrNAS"
 GDAS, REINFORCE = "GDAS", "REINFORCE"
 NO_REPLAY, LONGER = "SoTL-DARTS, no replay", "SoTL-DARTS, epochs x3"
+LONGER_FIRST = "DARTS, epochs x3"
 ONCE, SHORT, EXACT = "SoTL-DARTS, T = epoch", "SoTL-DARTS, T = 7", "SoTL-DARTS, exact, T = 7"
 FAST, SLOW, NOISY = "SoTL-DARTS, rate x10", "DARTS, rate /25", "SoTL-DARTS, noise x10"
 PRINTED = {  # rows of the thesis' table 4.6, by the setting
@@ -94,7 +95,13 @@ class Profile:
 # Table B.1 of the thesis, with the clipping of DARTS' own code, which it does not name.
 PAPER = SearchConfig(
     data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
-    net=NetConfig(channels=16, cells_per_stage=5, affine=False, tracked_statistics=False),
+    net=NetConfig(
+        channels=16,
+        cells_per_stage=5,
+        affine=False,
+        tracked_statistics=False,
+        affine_around=True,
+    ),
     train=TrainConfig(
         epochs=50,
         batch_size=64,
@@ -118,7 +125,8 @@ PROFILES = {
                 "train.crop_padding": 1,
                 "evaluated": 100,
                 "evaluate.batch_size": 100,
-                "spectrum_every": 0,
+                "spectrum_every": 5,
+                "spectrum_images": 16,
             },
         ),
         period=5,
@@ -176,6 +184,8 @@ def factors(profile: Profile) -> tuple[Factor, ...]:
         Factor(NOISY, SOTL, "our own", {"algorithm.initial_noise": Times(10)}),
         Factor(SHORT, SOTL, "SoTL 4.3.1", unclipped),
         Factor(LONGER, SOTL, "SoTL 4.3.1", {"train.epochs": Times(3)}),
+        # Its alphas are updated at every step, of which the paper has four times as many an epoch.
+        Factor(LONGER_FIRST, FIRST, "our own", {"train.epochs": Times(3)}),
         Factor(EXACT, SHORT, "SoTL 3.3.2, 4.3.1", {gradient: "unrolled"}),
     )
 
@@ -386,6 +396,24 @@ METRICS = (
 )
 
 
+def at_equal_movement(epochs: pd.DataFrame) -> pd.DataFrame:
+    """What each setting selects when its alphas have moved as far as SoTL-DARTS' in the end.
+
+    Args:
+        epochs: as in `statistics`.
+
+    Returns:
+        setting, seed, epoch, cifar10, skips: of the first epoch in which the largest alpha of a
+        search is no smaller than that of SoTL-DARTS with the same seed after its last; searches
+        that never move so far, and seeds without SoTL-DARTS, are left out.
+    """
+    ends = epochs[epochs["setting"] == SOTL].sort_values("epoch").groupby("seed").last()
+    level = epochs["seed"].map(ends["largest_alpha"])
+    reached = epochs[epochs["largest_alpha"] >= level].sort_values("epoch", kind="stable")
+    first = reached.groupby(["setting", "seed"], sort=False).head(1).sort_index()
+    return first[["setting", "seed", "epoch", "cifar10", "skips"]].reset_index(drop=True)
+
+
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Every table of the study.
 
@@ -393,6 +421,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         The statistics themselves, and
         settings: setting, metric, mean, ci_low, ci_high, n, failed: of the last epoch's cell and
             the search;
+        movement: the means of `at_equal_movement`, as settings;
         effects: setting, against (what it changes), metric, baseline, value, difference, ci_low,
             ci_high, p_holm, n: paired by seed (see `measure.effects`).
     """
@@ -402,7 +431,10 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     )
     pairs = [(factor.name, factor.baseline) for factor in factors(PROFILES["cpu"])]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: False)
-    return {**statistics, "settings": settings, "effects": effects(runs, pairs)}
+    moved = at_equal_movement(statistics["epochs"]).melt(["setting", "seed"], var_name="metric")
+    movement = summarise(moved, ["setting", "metric"], correlation=lambda key: False)
+    effect = effects(runs, pairs)
+    return {**statistics, "settings": settings, "effects": effect, "movement": movement}
 
 
 def algorithm_text(algorithm: Algorithm) -> str:
