@@ -157,7 +157,9 @@ def verdict(interval: Interval, region: Region) -> str:
 NONE = Interval(math.nan, math.nan, math.nan, 0)  # nothing to compute a quantity from
 
 
-def judge(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]]:
+def judge(
+    paper: str, quantities: Mapping[str, Quantity], untestable: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """One row for each claim of a paper: what it says, what we found, the verdict, its reason.
 
     Only that a claim is not testable has a reason; the others follow from interval and region. `p`
@@ -167,11 +169,13 @@ def judge(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]
     Args:
         paper: as in `read_claims`.
         quantities: by the id of the claim; a claim without one is not run.
+        untestable: why our runs turn out not to test a claim, by its id, as `Claim.untestable`.
     """
     rows: list[dict[str, Any]] = []
     for claim in read_claims(paper).values():
         quantity = quantities.get(claim.id, NONE)
         found = interval_of(quantity)
+        reason = claim.untestable or (untestable or {}).get(claim.id, "")
         rows.append(
             {
                 "claim": claim.id,
@@ -184,9 +188,9 @@ def judge(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, Any]
                 "counted": claim.counted,
                 "added": claim.added,
                 "corrected": claim.corrected,
-                "verdict": _verdict(claim, found),
-                "reason": claim.untestable,
-                "p": math.nan if claim.untestable else p_value(quantity, claim.region),
+                "verdict": NOT_TESTABLE if reason else _verdict(claim, found),
+                "reason": reason,
+                "p": math.nan if reason else p_value(quantity, claim.region),
             }
         )
     for row, p_holm in zip(rows, holm([row["p"] for row in rows]).tolist(), strict=True):
@@ -325,9 +329,7 @@ def decides(paper: str, quantities: Mapping[str, Quantity]) -> list[dict[str, An
 
 
 def _verdict(claim: Claim, found: Interval) -> str:
-    """That of a claim, whether or not there is anything to judge it by."""
-    if claim.untestable:
-        return NOT_TESTABLE
+    """That of a claim that can be tested, whether or not there is anything to judge it by."""
     return verdict(found, claim.region) if found.n else NOT_RUN
 
 

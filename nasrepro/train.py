@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from nasrepro.canonical import later
 from nasrepro.data.augment import normalise, random_crop, random_flip
+from nasrepro.data.autoaugment import auto_augment
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.samplers import Sampler
@@ -23,6 +24,7 @@ PRECISIONS = ("float32", "bfloat16")
 GRADIENTS = ("sum", "mean")
 BATCHES = ("separate", "shared")
 FORMS = ("pytorch", "pourchot")
+AUGMENTATIONS = ("standard", "autoaugment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,15 @@ class TrainConfig:
     # Instead of SGD; it has the same momentum and weight decay.
     rmsprop: RMSprop | None = later(None)
     label_smoothing: float = later(0.0)  # share of the target spread over all classes
+    # Crops and flips; or after them CIFAR-10's policy, too: see `autoaugment`.
+    augmentation: str = later("standard")
     # Each path of an update takes some steps, instead of one with the gradients of all.
     adaptation: Adaptation | None = later(None)
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
-        for name, known in (("gradients", GRADIENTS), ("batches", BATCHES)):
+        choices = {"gradients": GRADIENTS, "batches": BATCHES, "augmentation": AUGMENTATIONS}
+        for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
                 raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(known)}")
         if not 0 <= self.label_smoothing < 1:
@@ -207,6 +212,8 @@ def batches(
             batch = random_flip(
                 random_crop(images[chosen], config.crop_padding, generator), generator
             )
+            if config.augmentation == "autoaugment":
+                batch = auto_augment(batch, generator)
             x = normalise(batch, split.mean, split.std)
             yield x.contiguous(memory_format=torch.channels_last), labels[chosen]
 

@@ -8,7 +8,7 @@ import pytest
 from nasrepro.pages import tricks as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.published import read
-from nasrepro.studies import results
+from nasrepro.studies import channels, results
 from nasrepro.studies.tricks import FACTORS, FAIR, SPACE, UNIFORM
 
 NAN = math.nan
@@ -74,6 +74,35 @@ def test_printed_effects_stand_beside_those_of_the_same_name():
     named = set(theirs["setting"].replace(page.NAMES_OF_YU)) - {""}
     missing = {name for name in named - set(printed.index) if not name.startswith("epochs")}
     assert missing == {"learning rate x0.4", "learning rate x6", "cells a stage -2"}
+
+
+def test_printed_effects_on_channels_stand_beside_those_of_the_same_cells():
+    ours = factor_rows(*((f.name, "s_kdt", 0.1, NAN, NAN, NAN, 1) for f in channels.FACTORS))
+    rows = page.effects(inputs(factors=ours))
+    printed = rows[rows["source"] == "printed"].set_index("factor")["mean"]
+    expected = {
+        channels.INTERPOLATED: 0.37 - 0.22,
+        channels.SHUFFLED: 0.17 - 0.22,
+        channels.DISABLED[1]: 0.435 - 0.173,
+        channels.DISABLED[2]: 0.426 - 0.206,
+        channels.DISABLED[3]: 0.487 - 0.242,
+        channels.DISABLED[4]: 0.493 - 0.270,
+    }
+    assert printed.to_dict() == pytest.approx(expected)
+
+
+def test_what_a_setting_has_no_number_of_is_a_dash():
+    rows = pd.DataFrame(
+        [
+            (FAIR, "spearman", 0.5, 0.4, 0.6, 3),
+            (FAIR, "tau_a", 0.2, 0.1, 0.3, 3),
+            (channels.FIXED, "spearman", 0.4, 0.3, 0.5, 2),
+        ],
+        columns=["setting", "metric", "mean", "ci_low", "ci_high", "n"],
+    )
+    first, second = page.settings_table(rows).to_dict("records")
+    assert first["tau_a"] == "0.20 [0.10, 0.30]" and second["tau_a"] == "–"
+    assert (second["n"], second["Spearman"]) == ("2", "0.40 [0.30, 0.50]")
 
 
 def test_a_figure_of_single_seeds_says_that_noise_is_not_known():

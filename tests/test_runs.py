@@ -8,6 +8,7 @@ import math
 import os
 import resource
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,9 @@ from nasrepro.runs.machine import check_device
 from nasrepro.runs.nb201 import random_cells, select_cells, top_cells
 from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
 from nasrepro.runs.record import Measurement, Record, archive, from_bytes, head_values, to_bytes
-from nasrepro.runs.setup import check_inputs, watch_finite
+from nasrepro.runs.setup import check_inputs, generators, watch_finite
 from nasrepro.runs.store import Store
-from nasrepro.runs.supernet import SupernetConfig, run, sampler_of
+from nasrepro.runs.supernet import SupernetConfig, part_of, run, sampler_of
 from nasrepro.spaces import nb101
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell, Subspace, is_connected
 from nasrepro.train import Epoch, RMSprop, TrainConfig, batches, initialise
@@ -147,7 +148,7 @@ CHANGES = {
     "net.global_dropout": 0.1,
     "sampler": "uniform",
     "topology": "per position",
-    "drawn_from": CellsConfig(random=64),
+    "trained_cells": 64,
     "train.epochs": 251,
     "train.batch_size": 255,
     "train.learning_rate": math.nextafter(0.025, 1),
@@ -163,6 +164,7 @@ CHANGES = {
     "train.batches": "shared",
     "train.rmsprop": RMSprop(),
     "train.label_smoothing": 0.1,
+    "train.augmentation": "autoaugment",
     "train.adaptation": Reptile(),
     "evaluate.batch_norm": "batch",
     "evaluate.batch_size": 499,
@@ -174,6 +176,7 @@ CHANGES = {
     "cells.table": "nb201-200epochs",
     "cells.column": "cifar10-test-200",
     "cells.connected": True,
+    "cells.best": 2_000,
     "seed": 1,
 }
 # Fields that are only possible together with others.
@@ -181,7 +184,8 @@ TOGETHER = {
     "net.tracked_statistics": {"evaluate.batch_norm": "batch"},
     "net.operations_on": {"sampler": "uniform"},
     "net.norms_on": {"sampler": "uniform", "net.operations_on": "nodes"},
-    "drawn_from": {"sampler": "uniform"},
+    "trained_cells": {"sampler": "uniform"},
+    "cells.best": {"cells.table": "nb201-200epochs", "cells.column": "cifar10-test-200"},
     "evaluate.calibration_batches": {"evaluate.batch_norm": "calibrated"},
     "cells.top": {"cells.table": "nb201-200epochs", "cells.column": "cifar10-test-200"},
 }
@@ -277,7 +281,7 @@ def test_equal_configs_have_equal_keys_however_a_number_is_written():
 
 
 def test_top_cells_need_a_table():
-    with pytest.raises(ConfigError, match="needs a table and a column"):
+    with pytest.raises(ConfigError, match="need a table and a column"):
         CellsConfig(top=10)
 
 
@@ -315,6 +319,20 @@ def table():
     if "nb201-200epochs" not in available_tables():
         pytest.skip("the table nb201-200epochs is not on this machine")
     return load_table("nb201-200epochs")
+
+
+def test_a_sample_of_the_best_cells_is_drawn_from_them_alone(table):
+    column = "cifar10-test-200"
+    best = CellsConfig(random=50, best=200, table="nb201-200epochs", column=column, connected=True)
+    codes = {cell.code for cell in random_cells(Subspace(), best)}
+    ranked = table.codes[np.argsort(-table.accuracy(table.codes, column), kind="stable")]
+    assert len(codes) == 50 and codes < set(ranked[:200].tolist())
+    config = changed(TINY, {"cells": best, "sampler": "uniform", "trained_cells": 200})
+    assert set(part_of(config).tolist()) == set(ranked[:200].tolist())
+    everything = dataclasses.replace(best, random=1_000)
+    assert {cell.code for cell in random_cells(Subspace(), everything)} == set(ranked[:200])
+    assert everything.at_most(Subspace()) == 200 and best.at_most(Subspace()) == 50
+    assert best.needed_table == "nb201-200epochs"
 
 
 def test_the_top_cells_are_the_best_of_the_subspace(table):
@@ -813,8 +831,17 @@ def test_configs_that_do_not_fit_are_refused(values, message):
         ({"sampler": "fairnas"}, "unknown sampler 'fairnas'"),
         ({"topology": "free"}, "unknown topology 'free'; choose from shared, per position"),
         (
-            {"drawn_from": CellsConfig(random=9), "sampler": "strictly-fair"},
+            {"trained_cells": 9, "sampler": "strictly-fair"},
             "draws with sampler='uniform', found 'strictly-fair'",
+        ),
+        (
+            {"trained_cells": 0, "sampler": "uniform"},
+            "draws from one cell or more, found trained_cells=0",
+        ),
+        ({"cells.best": 9}, "cells.top and cells.best need a table and a column"),
+        (
+            {"cells.best": 0, "cells.table": "nb201-200epochs", "cells.column": "test"},
+            "cells.best is a number of cells, found 0",
         ),
         (
             {"net.operations_on": "nodes", "sampler": "strictly-fair"},
@@ -827,15 +854,39 @@ def test_what_does_not_fit_together_is_refused_before_it_is_trained(values, mess
         changed(TINY, values)
 
 
-def test_training_draws_from_the_cells_that_it_is_given():
-    few = CellsConfig(random=2, seed=1, connected=True)
-    config = changed(TINY, {"sampler": "uniform", "drawn_from": few})
-    sampler = sampler_of(config, supernet(config.net))
-    drawn = {sampler.draw(np.random.default_rng(seed))[0] for seed in range(50)}
-    assert drawn == set(random_cells(config.subspace, few))
+def test_training_draws_from_some_cells_alone():
+    config = changed(TINY, {"sampler": "uniform", "trained_cells": 3})
+    sampler, generator = sampler_of(config, supernet(config.net)), np.random.default_rng(0)
+    drawn = Counter(sampler.draw(generator)[0].code for _ in range(900))
+    assert set(drawn) == set(part_of(config)) and min(drawn.values()) > 240  # of 300
     assert run(config).history != run(changed(TINY, {"sampler": "uniform"})).history
-    by_truth = CellsConfig(random=0, top=5, table="nb201-200epochs", column="cifar10-test-200")
-    assert changed(config, {"drawn_from": by_truth}).needed_table == "nb201-200epochs"
+
+
+def test_a_part_has_the_evaluated_cells_first_and_only_connected_ones():
+    cells = CellsConfig(random=40, connected=False)
+    whole = changed(TINY, {"sampler": "uniform", "cells": cells, "trained_cells": 15_284})
+    connected = {cell.code for cell in TINY.subspace.cells() if is_connected(cell)}
+    assert len(connected) == 15_284 and set(part_of(whole).tolist()) == connected
+    evaluated = {cell.code for cell in random_cells(TINY.subspace, cells)} & connected
+
+    def part(seed: int, size: int) -> set[int]:
+        codes = part_of(changed(whole, {"seed": seed, "trained_cells": size})).tolist()
+        assert len(set(codes)) == size
+        return set(codes)
+
+    assert part(0, 10) < evaluated and part(0, 10) != part(1, 10) and part(0, 10) < part(0, 99)
+    assert part(0, 99) & part(1, 99) >= evaluated and part(0, 99) != part(1, 99)
+    with pytest.raises(ConfigError, match="from 15,285 cells, but there are only 15,284"):
+        part_of(changed(whole, {"trained_cells": 15_285}))
+
+
+def test_which_cells_are_trained_changes_no_other_draw():
+    """Four generators of before, and one more."""
+    before = np.random.SeedSequence(7).spawn(4)
+    found = generators(7)
+    assert found.weights.initial_seed() == int(before[0].generate_state(1, np.uint64)[0] >> 1)
+    assert found.network.initial_seed() == int(before[3].generate_state(1, np.uint64)[0] >> 1)
+    assert found.sampler.integers(2**60) == np.random.default_rng(before[2]).integers(2**60)
 
 
 def test_a_topology_that_is_not_shared_draws_a_cell_for_each_position():

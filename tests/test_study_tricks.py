@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import to_dict
-from nasrepro.spaces.nb201 import EDGES, Cell
-from nasrepro.studies import rankings, tricks, tricks_claims
+from nasrepro.runs.nb201 import random_cells
+from nasrepro.runs.supernet import part_of
+from nasrepro.spaces.nb201 import EDGES, Cell, Subspace
+from nasrepro.studies import channels, rankings, tricks, tricks_claims
 from nasrepro.studies.design import Factor, settings_of
 from nasrepro.studies.measure import effects
 from nasrepro.studies.tricks import (
@@ -23,6 +26,7 @@ from nasrepro.studies.tricks import (
     FACTORS,
     FAIR,
     PROFILES,
+    PRUNED,
     UNIFORM,
     VARIANTS,
     design,
@@ -47,16 +51,75 @@ def test_a_factor_changes_what_it_says_and_nothing_else(profile):
         before = flat(to_dict(settings[factor.baseline]))
         after = flat(to_dict(settings[factor.name]))
         changed = {path for path in before | after if before.get(path) != after.get(path)}
-        assert changed == set(factor.change), factor.name
+        # Smoke evaluates no best cells anyway.
+        same = {"cells.top"} if profile == "smoke" else set()
+        assert changed == set(factor.change) - same, factor.name
 
 
 def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
     labels = [labels["setting"] for labels in design("cpu").values()]
     seeds = [config.seed for config in design("cpu")]
-    assert seeds == sorted(seeds) and len(set(labels[: len(FACTORS) + 1])) == len(FACTORS) + 1
-    assert Counter(labels) == {f.name: 3 for f in FACTORS} | dict.fromkeys(BASELINES, 5)
+    settings = len(tricks.ALL_FACTORS) + 2
+    assert seeds == sorted(seeds) and len(set(labels[:settings])) == settings
+    expected = {f.name: 3 for f in tricks.ALL_FACTORS} | {channels.FIXED: 3}
+    assert Counter(labels) == expected | dict.fromkeys(BASELINES, 5)
     assert {config.seed for config in design("cpu", seeds=1)} == {0}
-    assert {config.cells for config in design("cpu")} == {PROFILES["cpu"].base.cells}
+    elsewhere = (*PRUNED, *channels.SETTINGS)
+    others = {c.cells for c, labels in design("cpu").items() if labels["setting"] not in elsewhere}
+    assert others == {PROFILES["cpu"].base.cells}
+
+
+def test_smoke_needs_no_table():
+    smoke = design("smoke")
+    assert {config.needed_table for config in smoke} == {None}
+    missing = {f.name for f in tricks.ALL_FACTORS} - {
+        labels["setting"] for labels in smoke.values()
+    }
+    assert missing == set(PRUNED)
+
+
+@pytest.mark.parametrize(
+    ("k", "cells", "evaluated"), [(4, 3906, 1000), (16, 976, 976), (64, 244, 244)]
+)
+def test_a_part_and_the_whole_are_ranked_over_the_same_cells(k, cells, evaluated):
+    """All of a part that the baseline evaluates: a thousand, or the whole part."""
+    parts = {}
+    for config, labels in design("cpu").items():
+        if labels["setting"] == f"density 1/{k}":
+            parts[config.seed] = set(part_of(config).tolist())
+    sample = {cell.code for cell in random_cells(Subspace(), PROFILES["cpu"].base.cells)}
+    assert {len(part) for part in parts.values()} == {cells}
+    assert {len(part & sample) for part in parts.values()} == {evaluated}
+    assert len(set(map(frozenset, parts.values()))) == 3  # another one for each seed
+
+
+def test_correlations_in_a_part_are_over_its_cells_alone():
+    """In the part both rank perfectly; elsewhere the baseline ranks in reverse."""
+    wanted = {c: n for c, n in design("cpu", seeds=1).items() if n["setting"] == "density 1/64"}
+    (config,) = wanted
+    part = part_of(config)[:50]
+    codes = np.append(part, np.setdiff1d(np.arange(0, 15_625, 300), part_of(config)))
+    truth = np.arange(len(codes), dtype=float)
+    inside = np.arange(len(codes)) < 50
+    rows = [
+        pd.DataFrame(
+            {"setting": setting, "seed": 0, "code": codes, "truth": truth, "random": True}
+        ).assign(proxy=np.where(inside, truth, sign * truth))
+        for setting, sign in (("density 1/64", 1), (UNIFORM, -1))
+    ]
+    found = tricks.in_parts([SimpleNamespace(config=config)], wanted, pd.concat(rows))
+    assert found["setting"].tolist() == ["density 1/64", UNIFORM]
+    assert set(found["metric"]) == {"spearman_in_density 1/64"}
+    assert found["value"].tolist() == pytest.approx([1, 1])
+    assert all(map(tricks.correlates, found["metric"]))
+
+
+def test_a_pruned_space_is_trained_and_evaluated_by_truth():
+    for config, labels in design("cpu").items():
+        if labels["setting"] in PRUNED:
+            best = PRUNED[labels["setting"]]
+            assert (config.trained_cells, config.cells.best, config.cells.top) == (best, best, 0)
+            assert config.needed_table == "nb201-200epochs"
 
 
 def test_a_factor_that_is_another_ones_is_refused(monkeypatch):
@@ -110,7 +173,7 @@ def statistics_of(values: dict[str, list[float]]) -> dict[str, pd.DataFrame]:
 
 
 def test_tables_have_the_columns_that_users_ask_for():
-    values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in FACTORS}}
+    values = {FAIR: [0.5, 0.6], **{factor.name: [0.5, 0.7] for factor in tricks.ALL_FACTORS}}
     tables = tricks.tables(statistics_of(values))
     assert set(tables) == {n for n in tricks.TABLES if not n.startswith("published")}
     assert list(tables["factors"]) == [
@@ -119,6 +182,8 @@ def test_tables_have_the_columns_that_users_ask_for():
     ]
     row = tables["factors"].set_index("factor").loc["gradient clipping"]
     assert (row.setting, row.paper) == ("train.gradient_clip=5.0", "Laube 4.3")
+    spaces = tables["factors"].set_index("factor")["space"]
+    assert (spaces["WSBN"], spaces[channels.DISABLED[1]]) == ("NAS-Bench-201", "NAS-Bench-101")
 
 
 def test_the_baseline_is_what_the_paper_trains_with_at_a_smaller_scale():
@@ -135,13 +200,14 @@ def test_a_perfect_ranking_finds_the_best_cells_and_prefers_nothing():
     codes = np.random.default_rng(0).choice(15_625, 300, replace=False)
     truth = np.random.default_rng(1).permutation(np.linspace(50, 94, 300))
     searched = np.arange(300) < 200
-    found = rankings.ranking(truth, truth, codes, searched)
+    parameters = count_parameters(codes)
+    found = rankings.ranking(truth, truth, parameters, searched)
     assert found["spearman"] == found["kendall_tau_a"] == found["tau_b_top_tenth"] == 1
     assert found["final_accuracy"] == np.sort(truth[:200])[-3:].mean()
     assert found["top_10_accuracy"] == 94
     assert found["top_10_gain"] == pytest.approx(94 - (50 + 44 * (10 / 11 * 301 - 1) / 299))
     assert found["top_10_rank"] == 5.5 / 300
-    worst = rankings.ranking(-truth, truth, codes, searched)
+    worst = rankings.ranking(-truth, truth, parameters, searched)
     assert worst["spearman"] == worst["s_kdt"] == -1 and worst["top_10_rank"] == 295.5 / 300
     assert rankings.biases(truth, truth, codes)["bias_conv3"] == 0
 
@@ -149,8 +215,12 @@ def test_a_perfect_ranking_finds_the_best_cells_and_prefers_nothing():
 def test_a_ranking_by_parameters_tells_nothing_beyond_them():
     codes = np.arange(0, 15_625, 25)
     truth = np.random.default_rng(0).normal(size=len(codes))
-    found = rankings.ranking(count_parameters(codes), truth, codes, codes < 5_000)
+    parameters = count_parameters(codes)
+    found = rankings.ranking(parameters, truth, parameters, codes < 5_000)
     assert found["spearman_parameters"] == pytest.approx(1)
+    assert found["parameters_less_spearman"] == pytest.approx(0)
+    other = rankings.ranking(-parameters, parameters, parameters, codes < 5_000)
+    assert other["parameters_less_spearman"] == pytest.approx(2)
     assert math.isnan(found["partial_spearman"])
 
 
@@ -172,7 +242,7 @@ def test_biases_are_percentiles_by_proxy_less_those_by_truth():
 
 def test_every_claim_and_setting_that_is_judged_exists():
     ids = {claim for file in CLAIMS for claim in read_claims(file)}
-    settings = set(settings_of(FAIR, PROFILES["cpu"].base, FACTORS))
+    settings = {FAIR, channels.FIXED, *(factor.name for factor in tricks.ALL_FACTORS)}
     judged = (tricks_claims.DIFFERENCES, tricks_claims.LEVELS, tricks_claims.RATIOS)
     for table in judged:
         assert set(table) <= ids
@@ -250,3 +320,37 @@ def test_the_largest_rise_is_within_a_hyper_parameter():
     means = dict.fromkeys((s for g in tricks_claims.GROUPS for s in g), 90.0)
     means |= dict.fromkeys(tricks_claims.OTHERS, 89.0) | {"WSBN": 90.5, "learning rate x8": 86.0}
     assert tricks_claims.rise_of_groups(means) == pytest.approx(4 - 0.5)
+
+
+@pytest.mark.parametrize(("accuracy", "testable"), [([38.0, 42.0], False), ([11.0, 12.5], True)])
+def test_what_is_not_at_chance_needs_no_rescue(accuracy, testable):
+    """12% is the limit: two points over chance."""
+    medium, rescued = tricks.MEDIUM_NO_ZERO_NO_POOL, tricks_claims.MEDIUM_LT
+    values = {
+        ("mean_prediction", medium): accuracy,
+        ("mean_prediction", rescued): [51.0, 53.0],
+        ("tau_a", medium): [0.5, 0.6],
+        ("tau_a", rescued): [0.1, 0.3],
+    }
+    frames = statistics_of({}) | {"runs": runs_with(values)}
+    judged = tricks_claims.judged(frames, CLAIMS).set_index("claim")
+    rescue = judged.loc["laube-lt-medium-rescue"]
+    assert (rescue["verdict"] == "not testable here") is not testable
+    if testable:
+        assert rescue["reason"] == "" and rescue["ours"] == pytest.approx(40.25)
+    else:
+        assert rescue["reason"].startswith("M, no Zero, no Pool predicts 40% on average without it")
+        assert math.isnan(rescue["ours"]) and math.isnan(rescue["p"])
+    # M itself is not known, nor does tau_a need a rescue.
+    assert judged.loc["laube-uniform-medium", "verdict"] == "not run"
+    assert judged.loc["laube-lt-medium-tau_a", "ours"] == pytest.approx(-0.35)
+
+
+def test_every_claim_that_is_to_be_rescued_from_chance_is_conditional():
+    conditional = {
+        claim.id
+        for file in CLAIMS
+        for claim in read_claims(file).values()
+        if "no interval where M" in claim.quantity
+    }
+    assert conditional == set(tricks_claims.RESCUED)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasrepro import train as train_module
-from nasrepro.data.augment import normalise
+from nasrepro.data.augment import normalise, random_crop, random_flip
+from nasrepro.data.autoaugment import auto_augment
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
@@ -159,6 +160,7 @@ def test_defaults_are_the_papers_table():
         ({"gradients": "median"}, "unknown gradients 'median'; choose from sum, mean"),
         ({"batches": "twice"}, "unknown batches 'twice'; choose from separate, shared"),
         ({"rmsprop": RMSprop(), "nesterov": True}, "RMSprop has no Nesterov momentum"),
+        ({"augmentation": "mixup"}, "unknown augmentation 'mixup'; choose from standard, auto"),
         ({"label_smoothing": 1.0}, "label smoothing is a share below 1, found 1.0"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
         ({"batch_size": 1}, "2 images per batch, found .*batch_size=1"),
@@ -247,6 +249,7 @@ TWO_PATHS = [cells(0, 1), cells(2, 3), cells(4, 2)]
         {"epochs": 5, "warmup_epochs": 2, "crop_padding": 0},
         {"gradients": "mean", "gradient_clip": 0.2},
         {"label_smoothing": 0.3},
+        {"augmentation": "autoaugment"},
         {"batches": "shared", "gradients": "mean"},
         {"rmsprop": RMSprop(), "learning_rate": 0.2},
         {"rmsprop": RMSprop(0.5, 0.1), "learning_rate": 0.02, "gradients": "mean"},
@@ -277,6 +280,7 @@ def test_training_is_the_updates_written_by_hand(digits, settings_, groups):
         ({}, {"momentum": 0.0}),
         ({}, {"crop_padding": 2}),
         ({}, {"label_smoothing": 0.3}),
+        ({}, {"augmentation": "autoaugment"}),
         ({}, {"batches": "shared"}),
     ],
 )
@@ -437,6 +441,15 @@ def test_batches_follow_the_generator(digits, padding):
 
     assert torch.equal(pixels(3), pixels(3))
     assert not torch.equal(pixels(3), pixels(4))
+
+
+def test_the_policy_comes_after_crops_and_flips(digits):
+    config = TrainConfig(batch_size=16, crop_padding=1, augmentation="autoaugment")
+    first, source = next(batches(digits, config, order(3))), order(3)
+    chosen = torch.randperm(len(digits.train_labels), generator=source)[:16]
+    usual = random_flip(random_crop(digits.train_images[chosen], 1, source), source)
+    expected = normalise(auto_augment(usual, source), digits.mean, digits.std)
+    assert torch.equal(first[0], expected) and torch.equal(first[1], digits.train_labels[chosen])
 
 
 def test_an_epoch_takes_each_batch_once(digits):

@@ -287,11 +287,10 @@ def num_parameters(
 def average_pool(x: Tensor) -> Tensor:
     """3x3 average pooling with stride 1 that leaves out the padding.
 
-    On the CPU a depthwise convolution with ones is several times faster than PyTorch's pooling
-    of channels-last tensors; the sum is divided by how many pixels each window holds.
+    A depthwise convolution with ones, whose sum is divided by how many pixels each window holds. On
+    a CPU it is several times faster than PyTorch's pooling of channels-last tensors; on a GPU that
+    pooling has wrong gradients where it pads (PyTorch 2.11.0, issue 188344).
     """
-    if x.device.type != "cpu":
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
     channels = x.shape[1]
     ones = x.new_ones(channels, 1, 3, 3)
     total = F.conv2d(x, ones, padding=1, groups=channels)

@@ -413,6 +413,7 @@ def ratios(path: Path) -> str:
     parts = []
     for machine in {str(row["machine"]): row["machine"] for row in rows}.values():
         parts.append(
+            f"{machine['gpu'] + ' beside ' if 'gpu' in machine else ''}"
             f"{machine['cpu']} ({machine.get('instructions', 'all its instructions')}), "
             f"{machine['cores']} cores, {machine['threads']} thread a process, "
             f"Python {machine['python']}, torch {machine['torch']}:\n"

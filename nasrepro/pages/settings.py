@@ -63,7 +63,8 @@ def describe_protocol(
         + (f"label smoothing {train.label_smoothing:g}, " if train.label_smoothing else "")
         + train.precision
         + (" where the processor multiplies it" if train.precision == "bfloat16" else ""),
-        "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip",
+        "augmentation": f"random crop after padding {train.crop_padding} pixels, random flip"
+        + (", AutoAugment" if train.augmentation == "autoaugment" else ""),
     }
 
 

@@ -14,10 +14,11 @@ from nasrepro.pages.page import Table, verdict_numbers
 from nasrepro.pages.settings import describe_runs, machine
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
+from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
 from nasrepro.studies import CLAIMS, tricks, tricks_claims
 from nasrepro.studies.rankings import BY_LOSS
-from nasrepro.studies.tricks import BASELINES, FACTORS, FAIR, SPACE, UNIFORM
+from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
 
 FILES = CLAIMS["training-tricks"]
 PUBLISHED = few_shot_supernets.NAME
@@ -83,7 +84,7 @@ NUMBERS = {
     "profile": lambda page: page.profile,
     "runs-stored": lambda page: len(page.plan.stored),
     "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
-    "settings": lambda page: 1 + len(FACTORS),
+    "settings": lambda page: 2 + len(ALL_FACTORS),  # and the baseline of each space
     "settings-begun": settings_begun,
     "machine": machine_of_runs,
     "spearman-fair": lambda page: of_baseline(page, FAIR, "spearman"),
@@ -123,7 +124,7 @@ def settings_table(rows: pd.DataFrame) -> pd.DataFrame:
         for setting in order
         for part in [known.loc[setting]]
     }
-    return pd.DataFrame.from_dict(cells, "index").rename_axis("setting").reset_index()
+    return pd.DataFrame.from_dict(cells, "index").fillna("–").rename_axis("setting").reset_index()
 
 
 def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +185,9 @@ TABLES = {
         setting,
     ),
     "tricks-settings": Table(
-        "Every setting. Mean and 95% interval over n supernets, over the random connected cells. "
+        "Every setting. Mean and 95% interval over n supernets, over the random connected cells; "
+        "of pruned spaces (best 1/k) over random ones of these, of dynamic channels over a sample "
+        "of NAS-Bench-101. "
         "s-KdT and the final accuracy (mean truth of the best three by proxy) are over the 200 of "
         "them that a search draws first; tau_a is over the true top N.",
         lambda page: settings_table(page.frame("settings")),
@@ -234,14 +237,16 @@ def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
 def effects(page: Inputs) -> pd.DataFrame:
     """Differences in s-KdT that factors make: ours and, where it prints them, Yu's."""
     rows = page.frame("factors", metric="s_kdt")
-    order = [factor.name for factor in FACTORS]
+    order = [factor.name for factor in ALL_FACTORS]
     ours = rows[["factor", "difference", "ci_low", "ci_high", "n"]].assign(source="ours")
     printed = read("yu_factors")
-    printed = printed[(printed["space"] == SPACE) & (printed["metric"] == "s-KdT")]
-    printed = printed.dropna(subset=["baseline", "value"])
+    of_channels = printed["setting"].str.startswith("dynamic channels")
+    here = (printed["space"] == SPACE) | of_channels
+    printed = printed[here & (printed["metric"] == "s-KdT")].dropna(subset=["baseline", "value"])
+    part = ", " + printed["space"].where(printed["space"].isin(SUBSPACES), "")
     theirs = pd.DataFrame(
         {
-            "factor": printed["setting"].replace(NAMES_OF_YU),
+            "factor": (printed["setting"] + part).str.removesuffix(", ").replace(NAMES_OF_YU),
             "difference": printed["value"] - printed["baseline"],
             "source": "printed",
         }
@@ -279,7 +284,7 @@ FIGURES = {
         beyond_noise,
         "Each factor against its baseline, paired by seed; right of 0, it ranks better. A bar is a "
         "95% interval over seeds, a point without one has a single seed. As printed: Yu's tables "
-        "10 to 12, NAS-Bench-201.",
+        "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
     ),
 }
 

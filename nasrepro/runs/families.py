@@ -38,6 +38,7 @@ class Family:
         samplers: by name, from a subspace to a sampler.
         sample: the random cells among those evaluated, from a subspace and a `cells`.
         draw: those of them that can be trained on their own, in the order in which they were drawn.
+        trainable: codes of the cells that could have been drawn so, int64 [n], from the same.
         select: all cells that are evaluated, in ascending order of their code.
         parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
         per_position: from a sampler and a number of positions in the network to a sampler that
@@ -53,6 +54,7 @@ class Family:
     samplers: Mapping[str, Callable[[Any], Sampler]]
     sample: Callable[[Any, Any], list[Any]]
     draw: Callable[[Any, Any], list[Any]]
+    trainable: Callable[[Any, Any], np.ndarray]
     select: Callable[[Any, Any], list[Any]]
     parameters: Callable[[np.ndarray], np.ndarray]
     per_position: Callable[[Sampler, int], Sampler] | None = None
@@ -69,6 +71,7 @@ FAMILIES = {
         samplers=nb201_samplers.SAMPLERS,
         sample=nb201.random_cells,
         draw=nb201.drawn_cells,
+        trainable=nb201.trainable,
         select=nb201.select_cells,
         parameters=nb201_nets.count_parameters,
         per_position=nb201_samplers.PerPosition,
@@ -83,6 +86,7 @@ FAMILIES = {
         samplers=nb101_samplers.SAMPLERS,
         sample=nb101.drawn_cells,
         draw=nb101.drawn_cells,
+        trainable=lambda subspace, _: subspace.codes(),
         select=nb101.select_cells,
         parameters=nb101_nets.count_parameters,
     ),
@@ -95,6 +99,7 @@ FAMILIES = {
         samplers=macro_samplers.SAMPLERS,
         sample=macro.drawn_cells,
         draw=macro.drawn_cells,
+        trainable=lambda subspace, _: np.array([cell.code for cell in subspace.cells()]),
         select=macro.select_cells,
         parameters=macro_nets.count_parameters,
     ),

@@ -1,5 +1,6 @@
 """Which cells of NAS-Bench-201 a run evaluates."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -24,14 +25,14 @@ def select_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[
 def random_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
     """Distinct cells drawn uniformly from a subspace, by us or by who published a list.
 
-    Or connected ones; all if it has fewer.
+    From its connected ones, or from its best, if the config says so; all if it has fewer.
 
     Raises:
         ConfigError: if a list has cells that are not of the subspace.
     """
     if isinstance(config, ListedCells):
         return _listed_cells(subspace, config.listed)
-    return list(_random_cells(subspace, config.random, config.seed, config.connected))
+    return list(_random_cells(subspace, replace(config, top=0)))
 
 
 def _listed_cells(subspace: Subspace, name: str) -> list[Cell]:
@@ -45,19 +46,28 @@ def _listed_cells(subspace: Subspace, name: str) -> list[Cell]:
 
 
 @cache  # the same few samples are asked for with every record that is read
-def _random_cells(
-    subspace: Subspace, count: int, seed: int, connected_only: bool
-) -> tuple[Cell, ...]:
-    cells = [cell for cell in subspace.cells() if not connected_only or is_connected(cell)]
-    if len(cells) <= count:
+def _random_cells(subspace: Subspace, config: CellsConfig) -> tuple[Cell, ...]:
+    if config.best is None:
+        cells = list(subspace.cells())
+    else:
+        cells = top_cells(subspace, replace(config, top=config.best))
+    if config.connected:
+        cells = [cell for cell in cells if is_connected(cell)]
+    if len(cells) <= config.random:
         return tuple(cells)
-    chosen = np.random.default_rng(seed).choice(len(cells), count, replace=False)
+    chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
     return tuple(cells[i] for i in chosen)
 
 
 def drawn_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
     """The connected ones of `random_cells`, in the order in which they were drawn."""
     return [cell for cell in random_cells(subspace, config) if is_connected(cell)]
+
+
+def trainable(subspace: Subspace, config: CellsConfig) -> np.ndarray:
+    """Codes of the connected cells that `random_cells` draws from, int64."""
+    everything = replace(config, random=subspace.size, connected=True)
+    return np.array([cell.code for cell in random_cells(subspace, everything)])
 
 
 def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:

@@ -29,19 +29,26 @@ class CellsConfig:
     table: str | None = None  # stand-alone accuracies that say which are the best
     column: str | None = None
     connected: bool = later(False)  # draw the sample among connected cells only
+    best: int | None = later(None)  # draw it among so many best of the table; None: among all
 
     def __post_init__(self) -> None:
-        if self.top and not (self.table and self.column):
-            raise ConfigError("cells.top needs a table and a column that rank the cells")
+        ranked = self.top or self.best is not None
+        if ranked and not (self.table and self.column):
+            raise ConfigError(
+                "cells.top and cells.best need a table and a column that rank the cells"
+            )
+        if self.best is not None and self.best < 1:
+            raise ConfigError(f"cells.best is a number of cells, found {self.best}")
 
     @property
     def needed_table(self) -> str | None:
         """The table without which the cells are not known."""
-        return self.table if self.top else None
+        return self.table if self.top or self.best is not None else None
 
     def at_most(self, subspace: AnySubspace) -> int:
         """How many cells of a subspace these can be."""
-        return min(self.random + self.top, subspace.size)
+        sample = self.random if self.best is None else min(self.random, self.best)
+        return min(sample + self.top, subspace.size)
 
 
 @dataclass(frozen=True, slots=True)

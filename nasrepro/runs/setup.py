@@ -36,16 +36,18 @@ class Generators:
     images: torch.Generator  # their order and augmentation
     sampler: np.random.Generator  # the paths of each update
     network: torch.Generator  # what it draws itself: the order of channels, what is dropped
+    part: np.random.Generator  # the cells that are trained, where not all are
 
 
 def generators(seed: int) -> Generators:
     """The generators of a run."""
-    weights, images, sampler, network = np.random.SeedSequence(seed).spawn(4)
+    weights, images, sampler, network, part = np.random.SeedSequence(seed).spawn(5)
     return Generators(
         weights=torch_generator(weights),
         images=torch_generator(images),
         sampler=np.random.default_rng(sampler),
         network=torch_generator(network),
+        part=np.random.default_rng(part),
     )
 
 

@@ -25,7 +25,7 @@ from nasrepro.runs.setup import (
     watch_finite,
 )
 from nasrepro.samplers import Among, Sampler
-from nasrepro.spaces import AnySubspace
+from nasrepro.spaces import SPACES, AnySubspace, name_of
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig, train
 
@@ -50,7 +50,7 @@ class SupernetConfig:
     cells: AnyCells = field(default_factory=CellsConfig)
     seed: int = 0
     topology: str = later(SHARED)  # or "per position" of the network: training draws one for each
-    drawn_from: AnyCells | None = later(None)  # the cells that are trained; None: the subspace
+    trained_cells: int | None = later(None)  # so many, see `part_of`; None: all of the subspace
 
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net, self.cells)
@@ -66,8 +66,7 @@ class SupernetConfig:
     @property
     def needed_table(self) -> str | None:
         """The table without which the evaluated cells are not known."""
-        of_training = self.drawn_from.needed_table if self.drawn_from else None
-        return self.cells.needed_table or of_training
+        return self.cells.needed_table
 
     @property
     def needed_list(self) -> str | None:
@@ -101,10 +100,16 @@ def _check_sampling(config: SupernetConfig) -> None:
         )
     if config.topology == PER_POSITION and family_of(config.subspace).per_position is None:
         raise ConfigError("only networks of NAS-Bench-201 can have another cell at each position")
-    if config.drawn_from and config.sampler != "uniform":
-        raise ConfigError(
-            f"from some cells alone training draws with sampler='uniform', found {config.sampler!r}"
-        )
+    if config.trained_cells is not None:
+        if config.sampler != "uniform":
+            raise ConfigError(
+                "from some cells alone training draws with sampler='uniform', "
+                f"found {config.sampler!r}"
+            )
+        if config.trained_cells < 1:
+            raise ConfigError(
+                f"training draws from one cell or more, found trained_cells={config.trained_cells}"
+            )
     on_nodes = getattr(config.net, "operations_on", "edges") == "nodes"
     if on_nodes and config.sampler == "strictly-fair":
         raise ConfigError(
@@ -113,11 +118,40 @@ def _check_sampling(config: SupernetConfig) -> None:
         )
 
 
+def part_of(config: SupernetConfig) -> np.ndarray:
+    """The cells that training draws from: a random part of those that could be evaluated.
+
+    Those of the evaluated sample come first, so that as many as possible are evaluated; they are a
+    random part themselves. Another seed draws another part.
+
+    Args:
+        config: with `trained_cells`.
+
+    Returns:
+        Their codes, int64 [trained_cells].
+
+    Raises:
+        ConfigError: if there are not so many.
+        DataError: if the table of the cells is not available.
+    """
+    family, rng = family_of(config.subspace), generators(config.seed).part
+    evaluated = [cell.code for cell in family.draw(config.subspace, config.cells)]
+    known = family.trainable(config.subspace, config.cells)
+    others = known[~np.isin(known, evaluated)]
+    part = np.concatenate([rng.permutation(evaluated), rng.permutation(others)])
+    if len(part) < (config.trained_cells or 0):
+        raise ConfigError(
+            f"training is to draw from {config.trained_cells:,} cells, but there are only "
+            f"{len(part):,}"
+        )
+    return part[: config.trained_cells].astype(np.int64)
+
+
 def sampler_of(config: SupernetConfig, net: PathNetwork) -> Sampler:
     """The sampler that trains a supernet of a config."""
     family = family_of(config.subspace)
-    if config.drawn_from:
-        sampler: Sampler = Among(family.select(config.subspace, config.drawn_from))
+    if config.trained_cells is not None:
+        sampler: Sampler = Among(part_of(config), SPACES[name_of(config.subspace)].Cell.from_code)
     else:
         sampler = make_sampler(config.sampler, config.subspace)
     if config.topology == PER_POSITION and family.per_position:

@@ -4,7 +4,7 @@ A sampler draws one group of cells at a time; the gradients of a group are accum
 update. Those of a search space are in the module of its name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,11 +40,17 @@ class Fixed:
 
 @dataclass(frozen=True, eq=False)
 class Among:
-    """One cell per update, uniform over some cells."""
+    """One cell per update, uniform over some cells.
 
-    cells: Sequence[AnyCell]
+    Attributes:
+        codes: of the cells, int64 [n].
+        from_code: the cell of a code.
+    """
+
+    codes: np.ndarray
+    from_code: Callable[[int], AnyCell]
     group_size: int = 1
 
     def draw(self, generator: np.random.Generator) -> tuple[AnyCell, ...]:
         """One of them."""
-        return (self.cells[int(generator.integers(len(self.cells)))],)
+        return (self.from_code(int(generator.choice(self.codes))),)

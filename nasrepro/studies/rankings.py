@@ -1,17 +1,16 @@
-"""How one supernet ranks the random connected cells of NAS-Bench-201, by either of its proxies.
+"""How one supernet ranks the random cells that it evaluated, by either of its proxies.
 
 The papers rank by proxy accuracy; cross-entropy on the same images is judged beside it. Metrics by
 cross-entropy end in `_by_loss`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from nasrepro import metrics
-from nasrepro.nets.nb201 import count_parameters
 from nasrepro.search import expected_best
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS
 from nasrepro.studies.measure import TOP, rank_metrics, run_metrics
@@ -23,16 +22,22 @@ SKIP_EDGE = EDGES.index((0, 3))
 CONVOLUTIONS = [OPERATIONS.index(name) for name in ("nor_conv_1x1", "nor_conv_3x3")]
 
 
-def measure(run: pd.DataFrame, searched: Sequence[int], top_ns: Sequence[int]) -> dict[str, float]:
+def measure(
+    run: pd.DataFrame,
+    searched: Sequence[int],
+    top_ns: Sequence[int],
+    parameters: Callable[[np.ndarray], np.ndarray],
+) -> dict[str, float]:
     """Every metric of one run.
 
     Args:
         run: the rows of `measure.observe` of one run.
         searched: codes of the `SEARCHED` cells that s-KdT and the final accuracy are taken over.
         top_ns: sizes of true top N that the run evaluated whole.
+        parameters: of the stand-alone networks of codes.
 
     Returns:
-        What `measure.run_metrics`, `ranking` (of both proxies) and `biases` give, and
+        What `measure.run_metrics` and `ranking` (of both proxies) give, and
         share_at_chance: of the random sample's proxy accuracies;
         top_less_random: mean proxy accuracy of the true top 10 less that of the random sample, if
             the run evaluated it.
@@ -40,11 +45,10 @@ def measure(run: pd.DataFrame, searched: Sequence[int], top_ns: Sequence[int]) -
     sample = run[run["random"]]
     few = sample["code"].isin(searched).to_numpy()
     proxy, truth = sample["proxy"].to_numpy(), sample["truth"].to_numpy()
-    codes = sample["code"].to_numpy()
-    values = run_metrics(run, top_ns) | ranking(proxy, truth, codes, few)
-    by_loss = ranking(-sample["loss"].to_numpy(), truth, codes, few)
+    sizes = parameters(sample["code"].to_numpy(np.int64))
+    values = run_metrics(run, top_ns) | ranking(proxy, truth, sizes, few)
+    by_loss = ranking(-sample["loss"].to_numpy(), truth, sizes, few)
     values |= {name + BY_LOSS: value for name, value in by_loss.items()}
-    values |= biases(proxy, truth, codes)
     values["share_at_chance"] = float((proxy <= AT_CHANCE).mean())
     if "mean_top_10" in values:
         values["top_less_random"] = values["mean_top_10"] - values["mean_prediction"]
@@ -52,14 +56,14 @@ def measure(run: pd.DataFrame, searched: Sequence[int], top_ns: Sequence[int]) -
 
 
 def ranking(
-    predicted: np.ndarray, truth: np.ndarray, codes: np.ndarray, searched: np.ndarray
+    predicted: np.ndarray, truth: np.ndarray, parameters: np.ndarray, searched: np.ndarray
 ) -> dict[str, float]:
     """How well cells are ranked, and what is found among them.
 
     Args:
         predicted: a proxy, larger for better cells, shape (n,).
         truth: stand-alone accuracies, percent, shape (n,).
-        codes: of the cells, shape (n,).
+        parameters: of the cells' stand-alone networks, shape (n,).
         searched: which of them s-KdT and the final accuracy are taken over, bool (n,).
 
     Returns:
@@ -70,9 +74,10 @@ def ranking(
         top_10_rank: true rank of the median of these ten, as a share of all;
         tau_b_top_tenth: within the true top tenth; tau_b_top_less_all: that less tau-b over all;
         spearman_parameters: of predictions and parameter counts;
+        parameters_less_spearman: how much better these rank the truth;
         partial_spearman: with the truth, given parameter counts.
     """
-    found, parameters = rank_metrics(predicted, truth), count_parameters(codes)
+    found = rank_metrics(predicted, truth)
     top = found.pop("tau_top_tenth")
     ten = np.sort(rankdata(-truth)[np.argsort(-predicted, kind="stable")[:10]])
     return found | {
@@ -84,6 +89,7 @@ def ranking(
         "tau_b_top_tenth": top,
         "tau_b_top_less_all": top - found["kendall_tau_b"],
         "spearman_parameters": metrics.spearman(predicted, parameters),
+        "parameters_less_spearman": metrics.spearman(parameters, truth) - found["spearman"],
         "partial_spearman": metrics.partial_spearman(predicted, truth, parameters),
     }
 
@@ -102,7 +108,9 @@ def final_accuracy(predicted: np.ndarray, truth: np.ndarray, picked: int = PICKE
 
 
 def biases(predicted: np.ndarray, truth: np.ndarray, codes: np.ndarray) -> dict[str, float]:
-    """What a ranking prefers that the truth does not: percentiles by proxy less those by truth.
+    """What a ranking of NAS-Bench-201 prefers that the truth does not.
+
+    Differences are percentiles by proxy less those by truth.
 
     Args:
         predicted: proxy accuracies, shape (n,).

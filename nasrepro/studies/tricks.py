@@ -4,7 +4,7 @@ A factor is one entry of `FACTORS`: what it changes in the baseline's config. It
 and its row in the tables follow from that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import metrics
-from nasrepro.benchmarks import Table
+from nasrepro.benchmarks import Table, available_tables, load_table, nb101
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import count_parameters
@@ -20,9 +20,9 @@ from nasrepro.runs.config import changed
 from nasrepro.runs.families import family_of
 from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
-from nasrepro.runs.supernet import PER_POSITION, SupernetConfig
+from nasrepro.runs.supernet import PER_POSITION, SupernetConfig, part_of
 from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
-from nasrepro.studies import published_supernets, rankings
+from nasrepro.studies import channels, published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
     Factor,
@@ -58,9 +58,15 @@ BASELINES = {FAIR: "Laube", UNIFORM: "Yu, Zhang"}
 TRACKED = {"net.tracked_statistics": True, "evaluate.batch_norm": "tracked"}
 SKIP, SKIP_AND_POOL = ("skip_connect",), ("skip_connect", "avg_pool_3x3")
 NO_ZERO, NO_ZERO_NO_POOL = "no Zero", "no Zero, no Pool"
+MEDIUM, MEDIUM_NO_ZERO_NO_POOL = "M", f"M, {NO_ZERO_NO_POOL}"
 FAIRNAS = {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
 MULTI_PATH = {"sampler": "uniform-4", "train.gradients": "mean", "train.batches": "shared"}
 OPERATIONS = "subspace.operations"
+# Cells that are trained: a random part of the space, another one for each seed; or the best by
+# truth. Of a random part all cells are evaluated that the baseline evaluates, which are a random
+# part themselves: both are compared on these.
+DENSITIES = {f"density 1/{k}": Subspace().size // k for k in (4, 16, 64)}
+PRUNED = {f"best 1/{k}": Subspace().size // k for k in (8, 128)}
 # Each after its baseline, and the ones that take long last.
 FACTORS = (
     Factor(UNIFORM, FAIR, "Laube 4.3", {"sampler": "uniform"}),
@@ -115,9 +121,28 @@ FACTORS = (
         {"train.learning_rate": Times(0.5), "train.weight_decay": Times(3)},
     ),
     # An epoch is 2.5% of the training; five of the paper's 250 are 2%.
+    *(
+        Factor(name, UNIFORM, "Zhang 2", {"trained_cells": cells})
+        for name, cells in DENSITIES.items()
+    ),
+    *(
+        Factor(
+            name,
+            UNIFORM,
+            "Zhang 3",
+            {"trained_cells": cells, "cells.best": cells, "cells.top": 0},
+        )
+        for name, cells in PRUNED.items()
+    ),
     Factor("warm-up", FAIR, "Laube 4.3", {"train.warmup_epochs": 1}),
     Factor("gradient clipping", FAIR, "Laube 4.3", {"train.gradient_clip": 5.0}),
     Factor("label smoothing", FAIR, "Laube 4.3", {"train.label_smoothing": 0.1}),
+    Factor(
+        "AutoAugment with label smoothing",
+        FAIR,
+        "Laube 4.3",
+        {"train.augmentation": "autoaugment", "train.label_smoothing": 0.1},
+    ),
     Factor(NO_ZERO, FAIR, "Laube 4.1", {OPERATIONS: Subspace.without("none").operations}),
     Factor(
         NO_ZERO_NO_POOL,
@@ -145,15 +170,28 @@ FACTORS = (
     Factor("epochs x4", UNIFORM, "Yu C.1, Zhang 2", {"train.epochs": Times(4)}),
     Factor("multi-path", UNIFORM, "Zhang C", MULTI_PATH),
     Factor("FairNAS", UNIFORM, "Yu 4.2, Zhang C", FAIRNAS),
-    Factor("M", FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": 2}),
+    Factor(MEDIUM, FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": 2}),
     *(
         Factor(f"strictly fair, cells a stage {n}", FAIR, "Laube D", {"net.cells_per_stage": n})
         for n in (2, 3, 4, 5)
     ),
     Factor("channels x3", FAIR, "Laube D", {"net.channels": Times(3)}),
+    Factor(
+        MEDIUM_NO_ZERO_NO_POOL,
+        NO_ZERO_NO_POOL,
+        "Laube 4.1",
+        {"net.channels": Times(2), "net.cells_per_stage": 2},
+    ),
+    Factor(
+        f"{MEDIUM_NO_ZERO_NO_POOL}, linear transformers on Skip",
+        MEDIUM_NO_ZERO_NO_POOL,
+        "Laube 4.2",
+        {"net.transformers": SKIP},
+    ),
 )
 
 
+ALL_FACTORS = (*FACTORS, *channels.FACTORS)
 BUDGETS = ("epochs x0.25", "epochs x0.5", UNIFORM, "epochs x2", "epochs x4")  # each twice the last
 VARIANTS = ("FairNAS", "multi-path", "learning rate x0.5, weight decay x3")
 COMPARED = (*combinations(BUDGETS, 2), *((UNIFORM, variant) for variant in VARIANTS))
@@ -166,6 +204,7 @@ class Profile:
     base: SupernetConfig  # sampled strictly fairly
     seeds: int  # of a factor
     baseline_seeds: int
+    without: tuple[str, ...] = ()  # settings
 
 
 PROFILES = {
@@ -175,10 +214,11 @@ PROFILES = {
             net=NetConfig(channels=4, cells_per_stage=1, tracked_statistics=False),
             train=TrainConfig(epochs=4, batch_size=30, crop_padding=1),
             evaluate=EvaluateConfig("batch", batch_size=100),
-            cells=CellsConfig(random=20, connected=True),
+            cells=CellsConfig(random=20, table=TABLE, column=COLUMN, connected=True),
         ),
         seeds=2,
         baseline_seeds=2,
+        without=tuple(PRUNED),  # they train the best cells of a table, and smoke needs none
     ),
     # Laube's optimiser, unchanged; size, images and epochs chosen for speed, not on the truth. With
     # 20 epochs and batches of 128, tried first, the two baselines predicted accuracies of 39 and
@@ -211,12 +251,13 @@ def design(profile: str, seeds: int | None = None) -> Design:
     check_asked(profile, PROFILES, seeds)
     chosen = PROFILES[profile]
     settings = settings_of(FAIR, chosen.base, FACTORS)
+    settings |= settings_of(channels.FIXED, channels.base(profile), channels.FACTORS)
     counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys(BASELINES, chosen.baseline_seeds)
     return labelled(
         (changed(config, {"seed": seed}), {"setting": name})
         for seed in range(max(counts.values()))
         for name, config in settings.items()
-        if seed < min(counts[name], seeds or counts[name])
+        if name not in chosen.without and seed < min(counts[name], seeds or counts[name])
     )
 
 
@@ -229,8 +270,8 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     """What the runs of a profile measured.
 
     Returns:
-        runs: setting, seed, metric, value: those of `rankings.measure`, the correlation with the
-            other data sets' truth, cost in images and seconds;
+        runs: setting, seed, metric, value: those of `rankings.measure`, `on_nb201` and `in_parts`,
+            cost in images and seconds; those on NAS-Bench-101 only with its table at hand;
         pooled: setting, metric (s_kdt, tau_a), value, n (supernets): of the mean over them, as Yu
             B.2 and Laube 3.2 have it;
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
@@ -239,10 +280,22 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         published_runs, published_parameters: `published_supernets.statistics`, of all cells.
     """
     wanted = design(profile)
-    mine = in_order(records, wanted)
-    observations = observe(mine, wanted, table, COLUMN)
+    mine: list[Record] = []
+    others: list[Record] = []  # on NAS-Bench-101
+    for record in in_order(records, wanted):
+        is_other = wanted[record.config]["setting"] in channels.SETTINGS
+        (others if is_other else mine).append(record)
+    seen = [observe(mine, wanted, table, COLUMN)]
+    runs = [
+        run_statistics(mine, wanted, seen[0], lambda run: on_nb201(run, table)),
+        in_parts(mine, wanted, seen[0]),
+    ]
+    if others and nb101.NAME in available_tables():
+        seen.append(observe(others, wanted, load_table(nb101.NAME), nb101.COLUMNS[1].name))
+        runs.append(run_statistics(others, wanted, seen[1], lambda run: {}))
+    observations = pd.concat(seen, ignore_index=True)
     return {
-        "runs": run_statistics(mine, wanted, observations, table),
+        "runs": pd.concat(runs, ignore_index=True),
         "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
@@ -250,24 +303,30 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     }
 
 
-def searched_of(wanted: Design) -> dict[str, list[int]]:
-    """Codes of the cells that each setting's s-KdT is taken over: the first of its sample."""
-    configs = {labels["setting"]: config for config, labels in wanted.items()}
-    samples = {
-        name: family_of(config.subspace).sample(config.subspace, config.cells)
-        for name, config in configs.items()
-    }
-    return {name: [cell.code for cell in cells[:SEARCHED]] for name, cells in samples.items()}
+def searched(config: SupernetConfig) -> list[int]:
+    """Codes of the cells that a setting's s-KdT is taken over: the first of its sample."""
+    cells = family_of(config.subspace).sample(config.subspace, config.cells)
+    return [cell.code for cell in cells[:SEARCHED]]
 
 
 def run_statistics(
-    records: Iterable[Record], wanted: Design, observations: pd.DataFrame, table: Table
+    records: Iterable[Record],
+    wanted: Design,
+    observations: pd.DataFrame,
+    more: Callable[[pd.DataFrame], dict[str, float]],
 ) -> pd.DataFrame:
-    """One row a run and metric; of a diverged run only that it did, and its cost."""
-    observed = dict(list(observations.groupby(["setting", "seed"])))
-    searched, rows = searched_of(wanted), []
+    """One row a run and metric; of a diverged run only that it did, and its cost.
+
+    Args:
+        records: of one space.
+        wanted: what each is called.
+        observations: what `observe` gives for them.
+        more: metrics of the space alone, from the observations of a run.
+    """
+    observed, rows = dict(list(observations.groupby(RUN))), []
     for record in records:
         key = (wanted[record.config]["setting"], record.config.seed)
+        family = family_of(record.config.subspace)
         measured = record.measurement
         values = {
             "diverged": float(record.status == "diverged"),
@@ -276,16 +335,42 @@ def run_statistics(
         }
         if record.status != "diverged":
             whole = whole_tops(record.config, TOP_NS)
-            values |= rankings.measure(observed[key], searched[key[0]], whole)
-            values |= on_other_data(observed[key], table)
+            few = searched(record.config)
+            values |= rankings.measure(observed[key], few, whole, family.parameters)
+            values |= more(observed[key])
         rows += [(*key, name, value) for name, value in values.items()]
     return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
 
 
-def on_other_data(run: pd.DataFrame, table: Table) -> dict[str, float]:
-    """Spearman correlation with the truth of other data sets, and top-10 less top-1 there."""
+def in_parts(records: Iterable[Record], wanted: Design, observations: pd.DataFrame) -> pd.DataFrame:
+    """How a random part of the space is ranked by its own supernet and by that of the whole.
+
+    Returns:
+        As `run_statistics`: spearman_in_ and the name of a density, of its run and of the baseline
+        of the same seed, over the evaluated cells of the part that the run has trained.
+    """
+    observed, rows = dict(list(observations.groupby(RUN))), []
+    for record in records:
+        if (name := wanted[record.config]["setting"]) not in DENSITIES:
+            continue
+        part = part_of(record.config)
+        for key in ((name, record.config.seed), (UNIFORM, record.config.seed)):
+            if key in observed:
+                run = observed[key]
+                shared = run[run["random"] & run["code"].isin(part)]
+                rho = metrics.spearman(shared["proxy"], shared["truth"])
+                rows.append((*key, f"spearman_in_{name}", rho))
+    return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
+
+
+def on_nb201(run: pd.DataFrame, table: Table) -> dict[str, float]:
+    """What `rankings.biases` gives, and how cells are ranked by the truth of other data sets.
+
+    By Spearman's correlation, and by top-10 less top-1.
+    """
     sample = run[run["random"]]
-    proxy, codes, values = sample["proxy"].to_numpy(), sample["code"].to_numpy(), {}
+    proxy, truth, codes = (sample[name].to_numpy() for name in ("proxy", "truth", "code"))
+    values = rankings.biases(proxy, truth, codes)
     for name, column in OTHER_COLUMNS.items():
         truth = table.accuracy(codes, column)
         values[f"spearman_{name}"] = metrics.spearman(proxy, truth)
@@ -297,10 +382,10 @@ def on_other_data(run: pd.DataFrame, table: Table) -> dict[str, float]:
 def pooled(observations: pd.DataFrame, wanted: Design) -> pd.DataFrame:
     """s-KdT and tau_a of the mean proxies of all supernets of a setting."""
     configs = {labels["setting"]: config for config, labels in wanted.items()}
-    searched, rows = searched_of(wanted), []
+    rows = []
     for setting, group in observations.groupby("setting", sort=False):
         by_cell = group.groupby("code")[["proxy", "truth"]].mean()
-        few = by_cell.loc[searched[setting]]
+        few = by_cell[by_cell.index.isin(searched(configs[setting]))]
         n = group["seed"].nunique()
         rows.append((setting, "s_kdt", metrics.sparse_kendall_tau(few["proxy"], few["truth"]), n))
         if not (whole := whole_tops(configs[setting], TOP_NS)):
@@ -382,7 +467,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """
     runs = statistics["runs"]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
-    found = {**statistics, "settings": settings, "factors": factors(runs, FACTORS)}
+    found = {**statistics, "settings": settings, "factors": factors(runs, ALL_FACTORS)}
     return found | published_supernets.compared(statistics)
 
 
@@ -400,7 +485,7 @@ def factors(runs: pd.DataFrame, known: Sequence[Factor]) -> pd.DataFrame:
         {
             "setting": [_setting(by_name[name]) for name in found["factor"]],
             "paper": [by_name[name].where for name in found["factor"]],
-            "space": SPACE,
+            "space": [channels.SPACE if n in channels.SETTINGS else SPACE for n in found["factor"]],
         },
         index=found.index,
     )

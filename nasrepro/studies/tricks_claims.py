@@ -23,13 +23,26 @@ from nasrepro.stats import (
     resampled,
     stratified_mean,
 )
+from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
 from nasrepro.studies.measure import TOP_NS
-from nasrepro.studies.tricks import BUDGETS, FAIR, NO_ZERO, UNIFORM, VARIANTS
+from nasrepro.studies.rankings import AT_CHANCE
+from nasrepro.studies.tricks import (
+    BUDGETS,
+    DENSITIES,
+    FAIR,
+    MEDIUM,
+    MEDIUM_NO_ZERO_NO_POOL,
+    NO_ZERO,
+    UNIFORM,
+    VARIANTS,
+)
 
 Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 
 LT_SKIP, LT_BOTH = "linear transformers on Skip", "linear transformers on Skip and Pool"
 NODE, CLIPPING, TRACKED = "operation on node", "gradient clipping", "tracked statistics"
+MEDIUM_LT = f"{MEDIUM_NO_ZERO_NO_POOL}, {LT_SKIP}"
+REGULARISED = "AutoAugment with label smoothing"
 PAIR = VARIANTS[2]
 # Claim: metric, setting, and the setting that is subtracted.
 DIFFERENCES = {
@@ -38,6 +51,8 @@ DIFFERENCES = {
     "laube-lt-skip-no-zero": ("tau_a", f"{NO_ZERO}, {LT_SKIP}", NO_ZERO),
     "laube-lt-skip-pool-no-zero": ("tau_a", f"{NO_ZERO}, {LT_BOTH}", NO_ZERO),
     "laube-lt-fitting-space": ("tau_a", f"{NO_ZERO}, no Pool, {LT_SKIP}", f"{NO_ZERO}, no Pool"),
+    "laube-lt-medium-rescue": ("mean_prediction", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
+    "laube-lt-medium-tau_a": ("tau_a", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
     "laube-lt-pool-no-benefit": ("tau_a", LT_BOTH, LT_SKIP),
     "laube-unshared-small-tau_a": ("tau_a", "topology not shared", FAIR),
     "laube-unshared-small-tau": ("kendall_tau_a", "topology not shared", FAIR),
@@ -48,6 +63,9 @@ DIFFERENCES = {
     "laube-warm-up-tau": ("kendall_tau_a", "warm-up", FAIR),
     "laube-clipping-tau_a": ("tau_a", CLIPPING, FAIR),
     "laube-clipping-tau": ("kendall_tau_a", CLIPPING, FAIR),
+    "laube-regularised-tau_a": ("tau_a", REGULARISED, FAIR),
+    "laube-regularised-underestimates": ("top_less_random", REGULARISED, FAIR),
+    "laube-regularised-bias": ("bias_convolutions", REGULARISED, FAIR),
     "yu-tracked-accuracy": ("mean_prediction", TRACKED, UNIFORM),
     "yu-tracked-chance": ("share_at_chance", TRACKED, UNIFORM),
     "yu-tracked-s-kdt": ("s_kdt", TRACKED, UNIFORM),
@@ -85,8 +103,20 @@ DIFFERENCES = {
     "yu-path-dropout-final": ("final_accuracy", "path dropout 0.2", UNIFORM),
     "yu-global-dropout-s-kdt": ("s_kdt", "global dropout", UNIFORM),
     "yu-global-dropout-final": ("final_accuracy", "global dropout", UNIFORM),
+    **{
+        f"yu-{claim}-{what}": (metric, setting, FIXED)
+        for claim, setting in {"shuffle": SHUFFLED, "interpolate": INTERPOLATED}.items()
+        for what, metric in {
+            "accuracy": "mean_prediction",
+            "s-kdt": "s_kdt",
+            "final": "final_accuracy",
+        }.items()
+    },
     "yu-nodes": ("s_kdt", NODE, UNIFORM),
     "yu-nodes-final": ("final_accuracy", NODE, UNIFORM),
+    **{f"zhang-density-{name[10:]}": (f"spearman_in_{name}", name, UNIFORM) for name in DENSITIES},
+    "zhang-pruned-8-less": ("top_10_gain", "best 1/8", UNIFORM),
+    "zhang-pruned-128": ("spearman", "best 1/128", "best 1/8"),
     "zhang-no-benefit-fairnas": ("spearman", "FairNAS", UNIFORM),
     "zhang-no-benefit-fairnas-top10": ("top_10_accuracy", "FairNAS", UNIFORM),
     "zhang-no-benefit-multi-path": ("spearman", "multi-path", UNIFORM),
@@ -97,8 +127,10 @@ DIFFERENCES = {
 # Claim: metric and setting, whose mean over runs is judged.
 LEVELS = {
     "laube-lt-underestimates": ("top_less_random", LT_SKIP),
+    "zhang-pruned-8": ("top_10_gain", "best 1/8"),
     "zhang-top10-top1": ("top_10_less_top_1_cifar100", UNIFORM),
     "zhang-favours-large": ("spearman_parameters", UNIFORM),
+    "zhang-parameters-better": ("parameters_less_spearman", FIXED),
     "zhang-favours-conv3": ("bias_conv3", UNIFORM),
     "zhang-conv3-above-skip": ("bias_conv3_less_skip", UNIFORM),
     "zhang-top-tenth": ("top_10_rank", UNIFORM),
@@ -106,8 +138,15 @@ LEVELS = {
 }
 # Claim: metric and settings, of which the first is to scatter less than the second.
 RATIOS = {
+    "laube-lt-medium-deviation": ("mean_prediction", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
     "laube-lt-pool-deviation": ("mean_prediction", LT_BOTH, LT_SKIP),
     "yu-fairnas-stability": ("final_accuracy", "FairNAS", UNIFORM),
+}
+# Claims that a trick rescues medium supernets, or does not: the setting that it is to rescue, which
+# has to be at chance.
+RESCUED = {
+    "laube-lt-medium-rescue": MEDIUM_NO_ZERO_NO_POOL,
+    **{f"laube-{trick}-medium": MEDIUM for trick in ("unshared", "uniform", "warm-up", "clipping")},
 }
 COUNTED = {"zhang-best-skip": "best_skip", "yu-coverage": "coverage"}
 DEPTHS = (FAIR, *(f"strictly fair, cells a stage {n}" for n in (2, 3, 4, 5)))
@@ -143,7 +182,19 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         if min(len(of(metric, a)), len(of(metric, b))) > 1
     }
     parts = laube(of), yu(of), zhang(of), consistency(statistics["agreement"], of)
-    return found | {claim: quantity for part in parts for claim, quantity in part.items()}
+    found |= {claim: quantity for part in parts for claim, quantity in part.items()}
+    return {claim: quantity for claim, quantity in found.items() if claim not in untestable(of)}
+
+
+def untestable(of: Values) -> dict[str, str]:
+    """Why our runs cannot test some claims, as far as they show: nothing is there to rescue."""
+    means = {s: of("mean_prediction", s).mean() for s in set(RESCUED.values())}
+    return {
+        claim: f"{setting} predicts {means[setting]:.0f}% on average without it, which is above "
+        f"chance: there is nothing to rescue"
+        for claim, setting in RESCUED.items()
+        if means[setting] > AT_CHANCE
+    }
 
 
 def values_of(runs: pd.DataFrame) -> Values:
@@ -212,6 +263,7 @@ def yu(of: Values) -> dict[str, Quantity]:
     rises = all_differences(of, "final_accuracy", ((other, UNIFORM) for other in OTHERS))
     if rises:
         found["yu-others-do-not-help"] = count_positive(rises)
+    found |= disabled(of)
     settings = tuple(dict.fromkeys((*(s for group in GROUPS for s in group), *OTHERS)))
     table = pd.concat({s: of("final_accuracy", s) for s in settings}, axis=1).dropna()
     if len(table):
@@ -227,6 +279,19 @@ def yu(of: Values) -> dict[str, Quantity]:
             np.column_stack([accuracy, s_kdt, final]),
             lambda rows: spearman(rows[:, 1], rows[:, 2]) - spearman(rows[:, 0], rows[:, 2]),
         )
+    return found
+
+
+def disabled(of: Values) -> dict[str, Quantity]:
+    """The claims about A_1 to A_4 against random cells: means over them by seed, and each."""
+    found: dict[str, Quantity] = {}
+    pairs = [(DISABLED[k], RANDOM[k]) for k in SIZES]
+    for claim, metric in {"s-kdt": "s_kdt", "final": "final_accuracy"}.items():
+        gains = pd.concat([of(metric, a) - of(metric, b) for a, b in pairs], axis=1).dropna()
+        if len(gains):
+            found[f"yu-disable-{claim}"] = level(gains.mean(axis=1))
+    if each := all_differences(of, "s_kdt", pairs):
+        found["yu-disable-each"] = count_positive(each)
     return found
 
 
@@ -315,5 +380,7 @@ def consistency(agreement: pd.DataFrame, of: Values) -> dict[str, Quantity]:
 
 def judged(statistics: Mapping[str, pd.DataFrame], files: Iterable[str]) -> pd.DataFrame:
     """The claims of some files with their verdicts: see `claims.judge`."""
-    known = quantities(statistics) if statistics else {}
-    return pd.DataFrame([row for file in files for row in claims.judge(file, known)])
+    if not statistics:
+        return pd.DataFrame([row for file in files for row in claims.judge(file, {})])
+    known, reasons = quantities(statistics), untestable(values_of(statistics["runs"]))
+    return pd.DataFrame([row for file in files for row in claims.judge(file, known, reasons)])
