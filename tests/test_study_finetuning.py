@@ -110,6 +110,9 @@ def test_the_design_has_one_supernet_of_every_kind_before_two_of_any():
     trainers = Counter(labels["trainer"] for labels in design("cpu", seeds=1).values())
     assert set(trainers) == set(TRAINERS) == set(OWN_RATE)
     assert {config.order for config in design("cpu")} == set(range(5))
+    # Several workers can begin at once, none waiting for the supernet that another one trains.
+    first = list(design("cpu"))[: len(TRAINERS)]
+    assert len({config.supernet for config in first}) == len(TRAINERS)
 
 
 def test_a_trainer_differs_from_spos_as_the_thesis_says():

@@ -181,11 +181,14 @@ def design(profile: str, seeds: int | None = None) -> Design:
 
 
 def _runs(profile: Profile, seed: int) -> Iterator[tuple[FinetuneConfig, Labels]]:
-    """The fine-tunings of one seed: what the thesis shows and its controls, SPOS first."""
+    """The fine-tunings of one seed: what the thesis shows, then its controls.
+
+    Neighbours begin with different supernets: of two that need the same one, which has to be
+    trained before, one waits for the other.
+    """
     wanted: list[tuple[str, float, dict[str, int]]] = [
-        *((SPOS, rate, {}) for rate in RATES),
+        *((trainer, rate, {}) for rate in RATES for trainer in TRAINERS),
         *((SPOS, rate, {"epochs": 0}) for rate in (FROZEN, HIGH)),
-        *((trainer, rate, {}) for trainer in TRAINERS if trainer != SPOS for rate in RATES),
         *(
             (SPOS, rate, {"order": order})
             for order in range(1, profile.orders)
