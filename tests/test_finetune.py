@@ -142,12 +142,25 @@ def test_frozen_paths_side_by_side_show_what_learning_at_rate_0_shows(net, cells
     slow = watched(FROZEN, net, cells, part, finetune.watch_trained)
     fast = watched(FROZEN, net, cells, part, finetune.watch_frozen)
     batches = {name: fast.pop(name) for name in finetune.ARRAYS if "batches" in name}
+    plain = replace(part, validation_images=part.train_images[:50])
+    plain = replace(plain, validation_labels=part.train_labels[:50])
+    again = watched(FROZEN, net, cells, plain, finetune.watch_frozen)
+    for name in ("loss", "correct"):
+        expected = again[f"validation_batches_{name}"]
+        assert np.array_equal(batches[f"train_batches_{name}"], expected)
     assert fast.keys() == slow.keys() - set(finetune.GRADIENTS)
     # The curve has the three batches in turn.
     assert np.array_equal(batches["validation_batches_loss"], fast["validation_mini_loss"][:, :3])
     for name, values in fast.items():
         assert values.shape == slow[name].shape, name
         assert values == pytest.approx(slow[name], rel=1e-4), name
+
+
+def test_frozen_paths_need_not_look_at_validation_images(net, cells, part):
+    found = watched(replace(FROZEN, validated=()), net, cells, part, finetune.watch_frozen)
+    whole = watched(FROZEN, net, cells, part, finetune.watch_frozen)
+    assert found.keys() == {"loss", "correct"}
+    assert np.array_equal(found["loss"], whole["loss"])
 
 
 def test_learning_lowers_the_loss_and_rate_0_does_not(net, cells, part):
@@ -202,7 +215,7 @@ def record(tmp_path_factory):
 
 
 def test_a_record_has_every_array_and_comes_back_from_its_file(record):
-    of_frozen = {"validation_batches_loss", "validation_batches_correct"}
+    of_frozen = {name for name in finetune.ARRAYS if "batches" in name}
     assert set(record.arrays) == set(finetune.ARRAYS) - of_frozen and record.status == "ok"
     shapes = {name: record.arrays[name].shape for name in ("loss", "correct", "sog")}
     assert shapes == {"loss": (5, 8), "correct": (5, 8), "sog": (5, 7)}
@@ -349,7 +362,8 @@ def test_every_field_is_part_of_the_key():
 def test_work_is_counted():
     assert CONFIG.trained_images == 8 * 20 * 5
     assert CONFIG.evaluated_images == 2 * 50 * 5
-    assert FROZEN.evaluated_images == 2 * 50 * 5  # once, and once in batches
+    assert FROZEN.evaluated_images == 3 * 50 * 5  # once, once in batches, and of training
+    assert replace(FROZEN, validated=()).evaluated_images == 0
 
 
 @pytest.mark.parametrize(

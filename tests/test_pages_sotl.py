@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -10,6 +11,8 @@ from nasrepro import plots
 from nasrepro.pages import sotl as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.published import read
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.tuning import TuningEpoch
 from nasrepro.studies import finetuning, results, sotl, sotl_synthetic
 
 NAN = math.nan
@@ -225,3 +228,18 @@ def test_runs_are_counted_by_their_part():
     assert page.parts_of("tuning", pd.DataFrame()) == (sotl.TUNING,)
     assert page.parts_of("scratch", pd.DataFrame()) == ()
     assert page.parts_of("estimators", pd.DataFrame()) == (sotl.SUPERNETS,)
+
+
+def test_columns_of_numbers_do_not_share_names_with_labels(toys):
+    """What is stored is read again by `sotl.TEXTS`, whichever part of the study a frame is of."""
+    design = sotl_synthetic.design("smoke")
+    config = next(iter(design))
+    history = (TuningEpoch(1.0, 1.0, 90, 0.1),)
+    arrays = {"halved": np.array([True, False]), "clipped": np.array([True, False])}
+    about = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
+    record = Record(config, "ok", history, arrays | {"test_images": np.asarray(100)}, about)
+    frames = toys | sotl_synthetic.statistics([record], "smoke")
+    assert {"tuning", "rates"} <= set(frames)
+    for frame in frames.values():
+        texts = {name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])}
+        assert texts == set(frame) & set(sotl.TEXTS)

@@ -110,6 +110,9 @@ def test_the_design_has_one_supernet_of_every_kind_before_two_of_any():
     trainers = Counter(labels["trainer"] for labels in design("cpu", seeds=1).values())
     assert set(trainers) == set(TRAINERS) == set(OWN_RATE)
     assert {config.order for config in design("cpu")} == set(range(5))
+    # Several workers can begin at once, none waiting for the supernet that another one trains.
+    first = list(design("cpu"))[: len(TRAINERS)]
+    assert len({config.supernet for config in first}) == len(TRAINERS)
 
 
 def test_a_trainer_differs_from_spos_as_the_thesis_says():
@@ -187,7 +190,7 @@ def made_up(config, losses, **more):
     """A record in which training losses are given, and gradients and validation follow them."""
     steps, curve = config.steps, np.array(points(config.steps))
     late = losses[:, np.maximum(curve - 1, 0)]
-    validated = np.array(config.validated)
+    validated = np.array(config.validated, dtype=np.int64)
     whole = losses[:, np.maximum(validated - 1, 0)]
     arrays = {
         finetune.CODES: CODES,
@@ -201,10 +204,16 @@ def made_up(config, losses, **more):
         finetune.WHOLE_CORRECT: np.rint(90 - 10 * whole).astype(np.int64),
         finetune.SUPERNET_SECONDS: np.asarray(3.5),
     }
-    if config.frozen:
+    if config.frozen and len(validated):
         batches = -(-config.data.validation_images // config.batch_size)
-        arrays[finetune.BATCHES_LOSS] = np.repeat(losses[:, :1], batches, axis=1)
-        arrays[finetune.BATCHES_CORRECT] = np.full((CELLS, batches), 5, np.uint16)
+        for loss, correct in (
+            (finetune.BATCHES_LOSS, finetune.BATCHES_CORRECT),
+            (finetune.PLAIN_LOSS, finetune.PLAIN_CORRECT),
+        ):
+            arrays[loss] = np.repeat(losses[:, :1], batches, axis=1)
+            arrays[correct] = np.full((CELLS, batches), 5, np.uint16)
+    elif config.frozen:
+        arrays = {name: arrays[name] for name in arrays if not name.startswith("validation")}
     else:
         arrays |= {name: np.cumsum(late, axis=1) for name in finetune.GRADIENTS}
     measurement = Measurement(2.0, 1.0, 2.5, 600.0, 400.0, 99.0, "cpu", 1, "A", {"torch": "2"})
@@ -289,13 +298,16 @@ def test_frozen_paths_by_what_is_averaged(found):
     mine = pick(found["frozen"], trainer="SPOS", start="trained", order="0", seed=0, batch="30")
     losses = pick(mine, measure="loss")
     counts = [1, 2, 3, 5, 7, 10, 12]
-    assert pick(losses, images="train")["seen"].tolist() == [30 * count for count in counts]
+    assert pick(losses, images="augmented")["seen"].tolist() == [30 * count for count in counts]
+    assert pick(losses, images="train")["seen"].tolist() == [30, 60, 90, 100]
     batches = pick(losses, images="validation", normalised=30)
     assert batches["seen"].tolist() == [30, 60, 90, 100]  # the last batch has ten images
     whole = pick(losses, images="validation", normalised=50)
     assert whole["seen"].tolist() == [100]
     assert losses["spearman"].to_numpy() == pytest.approx(1 - 12 / 1320)
-    assert pick(mine, measure="accuracy", images="train")["spearman"].isna().all()
+    assert pick(mine, measure="accuracy", images="augmented")["spearman"].isna().all()
+    other = pick(found["frozen"], trainer="SPOS", start="trained", order="1", seed=0)
+    assert set(other["images"]) == {"augmented"}  # the others are the same in every order
 
 
 def test_intervals_over_cells_and_supernets(found):

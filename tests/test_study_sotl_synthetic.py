@@ -24,10 +24,10 @@ def toys() -> dict[str, pd.DataFrame]:
 def test_toys_need_no_run(toys):
     assert list(toys) == ["evidence", "degrees", "degree_curves", "maxdeg", "maxdeg_paths"]
     assert (toys["evidence"]["bound"] <= toys["evidence"]["log_evidence"]).all()
-    starts = toys["maxdeg"].groupby("setting", sort=False)["start"].nunique()
+    starts = toys["maxdeg"].groupby("setting", sort=False)["first"].nunique()
     assert starts.iloc[0] == len(sotl_synthetic.STARTS) and (starts.iloc[1:] == 1).all()
     first = toys["maxdeg_paths"].query("step == 0")
-    assert (first["start"] == first["value"]).all()
+    assert (first["first"] == first["value"]).all()
 
 
 def test_two_searches_take_the_comparisons_apart():
@@ -71,7 +71,7 @@ def test_accuracies_are_averaged_epoch_by_epoch():
     assert [config.seed for config in two] == [0, 1]
     records = [record(two[0], [100], [0.1], [True]), record(two[1], [120], [0.3], [True])]
     (row,) = sotl_synthetic.rates(records, design).to_dict("records")
-    assert (row["mean"], row["n"], row["rate"]) == (55, 2, pytest.approx(0.2))
+    assert (row["mean"], row["n"], row["learning_rate"]) == (55, 2, pytest.approx(0.2))
     assert row["ci_low"] < 50 and row["ci_high"] > 60
 
 
@@ -128,7 +128,7 @@ def test_maxdeg_and_rates_are_paired_by_seed():
             for place, setting in enumerate(settings)
             for seed in (0, 1)
         ],
-        columns=["setting", "start", "seed", "final", "distance"],
+        columns=["setting", "first", "seed", "final", "distance"],
     )
     found = {name: interval_of(q) for name, q in sotl_claims.maxdeg(rows).items()}
     assert found["sotl-maxdeg-converges"].mean == pytest.approx(0.1)

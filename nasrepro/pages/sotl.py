@@ -110,7 +110,7 @@ def distance(setting: str) -> Callable[[Inputs], str]:
     """How far MaxDeg is from the truth with a setting, from the first start."""
 
     def found(page: Inputs) -> str:
-        rows = page.frame("maxdeg", setting=setting, start=sotl_synthetic.STARTS[0])
+        rows = page.frame("maxdeg", setting=setting, first=sotl_synthetic.STARTS[0])
         return f"{rows['distance'].mean():.2f}"
 
     return found
@@ -265,7 +265,7 @@ def evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
 def maxdeg_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a setting and start of MaxDeg."""
     found = []
-    for (setting, start), part in rows.groupby(["setting", "start"], sort=False):
+    for (setting, start), part in rows.groupby(["setting", "first"], sort=False):
         cells = {"setting": setting, "start": f"{start:g}", "n": str(len(part))}
         for name, head in (("final", "MaxDeg at the end"), ("distance", "mean distance from 3")):
             cells[head] = with_interval(*mean_interval(part[name])[:3])
@@ -635,7 +635,7 @@ def degrees_finding(rows: pd.DataFrame) -> str:
 def start_lines(page: Inputs) -> pd.DataFrame:
     """MaxDeg against the step with the longest unrolling, a line a start."""
     rows = page.frame("maxdeg_paths", setting=unrolled(25))
-    lines = "start " + rows["start"].map("{:g}".format)
+    lines = "start " + rows["first"].map("{:g}".format)
     return bare(rows.assign(panel="", line=lines, x=rows["step"], mean=rows["value"]))
 
 
@@ -647,7 +647,7 @@ def starts_finding(rows: pd.DataFrame) -> str:
 
 def way_lines(page: Inputs) -> pd.DataFrame:
     """MaxDeg against the step from the lowest start, a line a setting."""
-    rows = page.frame("maxdeg_paths", start=sotl_synthetic.STARTS[0])
+    rows = page.frame("maxdeg_paths", first=sotl_synthetic.STARTS[0])
     return bare(rows.assign(panel="", line=rows["setting"], x=rows["step"], mean=rows["value"]))
 
 

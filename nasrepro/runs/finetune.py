@@ -53,18 +53,20 @@ CURVE, MINI_LOSS, MINI_CORRECT = "curve", "validation_mini_loss", "validation_mi
 GRADIENTS = SOG, SOG_L1, SOGN, SOGN_L2 = sotl.SOG, sotl.SOG_L1, sotl.SOGN, sotl.SOGN_L2
 # Numbers of steps after which all validation images were looked at, and there, [cells, validated].
 VALIDATED, WHOLE_LOSS, WHOLE_CORRECT = "validated", "validation_loss", "validation_correct"
-# Of paths that do not learn, each batch of validation images, as large as those of training and
-# normalised alike, [cells, batches].
+# Of paths that do not learn, batches as large as those of training and normalised alike, [cells,
+# batches]: all validation images, and as many training images without augmentation.
 BATCHES_LOSS, BATCHES_CORRECT = "validation_batches_loss", "validation_batches_correct"
+PLAIN_LOSS, PLAIN_CORRECT = "train_batches_loss", "train_batches_correct"
 SUPERNET_SECONDS = "supernet_seconds"  # that its training took, whenever it was
 ARRAYS = (
     *(CODES, LOSS, CORRECT, CURVE, MINI_LOSS, MINI_CORRECT, *GRADIENTS),
-    *(VALIDATED, WHOLE_LOSS, WHOLE_CORRECT, BATCHES_LOSS, BATCHES_CORRECT, SUPERNET_SECONDS),
+    *(VALIDATED, WHOLE_LOSS, WHOLE_CORRECT, BATCHES_LOSS, BATCHES_CORRECT),
+    *(PLAIN_LOSS, PLAIN_CORRECT, SUPERNET_SECONDS),
 )
 # A loss of one batch is kept to three digits: half precision.
 TYPES: dict[str, type] = {
-    **dict.fromkeys((LOSS, MINI_LOSS, BATCHES_LOSS), np.float16),
-    **dict.fromkeys((CORRECT, MINI_CORRECT, BATCHES_CORRECT), np.uint16),
+    **dict.fromkeys((LOSS, MINI_LOSS, BATCHES_LOSS, PLAIN_LOSS), np.float16),
+    **dict.fromkeys((CORRECT, MINI_CORRECT, BATCHES_CORRECT, PLAIN_CORRECT), np.uint16),
     **dict.fromkeys((*GRADIENTS, WHOLE_LOSS), np.float32),
 }
 
@@ -195,8 +197,8 @@ class FinetuneConfig:
 
     @property
     def looks(self) -> int:
-        """How often a path looks at all validation images."""
-        return len(self.validated) + self.frozen
+        """How often a path looks at all validation images, or at as many of training."""
+        return 3 * len(self.validated) if self.frozen else len(self.validated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +208,7 @@ class _Images:
     part: Split
     training: Sequence[tuple[Tensor, Tensor]]  # one batch a step
     validation: Sequence[tuple[Tensor, Tensor]]  # all images, in batches as large
+    plain: Sequence[tuple[Tensor, Tensor]]  # the first training images, as many, likewise
 
 
 def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
@@ -218,8 +221,8 @@ def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
     Returns:
         The record with the arrays `ARRAYS`, whose history is the supernet's. It diverged if the
         supernet did, and has no arrays then; losses of single paths can be infinite or not numbers.
-        With learning rate 0 there are no sums of gradients, and only then each batch of
-        validation images.
+        With learning rate 0 there are no sums of gradients, and only then each batch of images
+        that are not augmented; no validation images at all if they are not asked for.
 
     Raises:
         ConfigError: if the config or the device does not fit, or the supernet lacks a cell.
@@ -276,12 +279,17 @@ def _look_at(config: FinetuneConfig, part: Split) -> _Images:
     # The fifth child of a seed: a supernet of the same seed takes four; see `setup.generators`.
     seed = np.random.SeedSequence(config.order, spawn_key=(4,))
     stream = batches(part, config.train, torch_generator(seed))
-    validation = prepared(part, part.validation_images, config.batch_size)
-    labels = part.validation_labels.split(config.batch_size)
+    count = len(part.validation_labels)
+
+    def in_batches(images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        of_images = prepared(part, images, config.batch_size)
+        return list(zip(of_images, labels.split(config.batch_size), strict=True))
+
     return _Images(
         part=part,
         training=list(islice(stream, config.steps)),
-        validation=list(zip(validation, labels, strict=True)),
+        validation=in_batches(part.validation_images, part.validation_labels),
+        plain=in_batches(part.train_images[:count], part.train_labels[:count]),
     )
 
 
@@ -303,14 +311,16 @@ def watch_frozen(
     precision = config.train.precision
     loss, correct = evaluate_batches(net, cells, images.training, precision, stacked=stacked)
     watch.lap("train")
-    validation = evaluate_batches(net, cells, images.validation, precision, stacked=stacked)
-    mini = [place % len(images.validation) for place in range(len(points(config.steps)))]
     found = {LOSS: loss, CORRECT: correct}
-    found |= {MINI_LOSS: validation[0][:, mini], MINI_CORRECT: validation[1][:, mini]}
-    found |= {BATCHES_LOSS: validation[0], BATCHES_CORRECT: validation[1]}
     if config.validated:
         whole = evaluate_paths(net, cells, images.part, config.evaluate, stacked=stacked)
         found |= {WHOLE_LOSS: whole.loss[:, None], WHOLE_CORRECT: whole.correct[:, None]}
+        plain = evaluate_batches(net, cells, images.plain, precision, stacked=stacked)
+        found |= {PLAIN_LOSS: plain[0], PLAIN_CORRECT: plain[1]}
+        each = evaluate_batches(net, cells, images.validation, precision, stacked=stacked)
+        found |= {BATCHES_LOSS: each[0], BATCHES_CORRECT: each[1]}
+        mini = [place % len(images.validation) for place in range(len(points(config.steps)))]
+        found |= {MINI_LOSS: each[0][:, mini], MINI_CORRECT: each[1][:, mini]}
     watch.lap("evaluate")
     return found
 

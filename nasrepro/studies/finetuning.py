@@ -181,11 +181,14 @@ def design(profile: str, seeds: int | None = None) -> Design:
 
 
 def _runs(profile: Profile, seed: int) -> Iterator[tuple[FinetuneConfig, Labels]]:
-    """The fine-tunings of one seed: what the thesis shows and its controls, SPOS first."""
+    """The fine-tunings of one seed: what the thesis shows, then its controls.
+
+    Neighbours begin with different supernets: of two that need the same one, which has to be
+    trained before, one waits for the other.
+    """
     wanted: list[tuple[str, float, dict[str, int]]] = [
-        *((SPOS, rate, {}) for rate in RATES),
+        *((trainer, rate, {}) for rate in RATES for trainer in TRAINERS),
         *((SPOS, rate, {"epochs": 0}) for rate in (FROZEN, HIGH)),
-        *((trainer, rate, {}) for trainer in TRAINERS if trainer != SPOS for rate in RATES),
         *(
             (SPOS, rate, {"order": order})
             for order in range(1, profile.orders)
@@ -217,7 +220,7 @@ def _run(
     config = FinetuneConfig(
         supernet,
         learning_rate=rate,
-        validated=(0,) if rate == FROZEN else tuple(sorted(after)),
+        validated=tuple(sorted(after)) if rate else (0,) * ("order" not in change),
         **settings,
     )
     return config, {
@@ -271,7 +274,7 @@ class Observed:
         each = np.arange(1, config.steps + 1)
         if name in finetune.GRADIENTS:  # before the first step sums are zero
             return None if config.frozen else (curve[1:], arrays[name][:, 1:])
-        if name in (sotl.VALIDATION_LOSS, sotl.VALIDATION_ACCURACY) and not len(validated):
+        if name in NOT_ALWAYS and NOT_ALWAYS[name] not in arrays:
             return None
         found: dict[str, tuple[np.ndarray, str, Any]] = {
             sotl.LOSS: (each, finetune.LOSS, 1),
@@ -385,7 +388,8 @@ def statistics(records: Iterable[Record], wanted: Design, table: Table) -> dict[
             much better the sum of both ranks ranks than parameters alone;
         resampled: trainer, start, rate, estimator, step, quantity (spearman, partial, gain), mean,
             ci_low, ci_high, n (supernets): intervals over cells and supernets at once;
-        frozen: images (train, validation), measure (loss, accuracy), normalised (images of the
+        frozen: images (augmented: those of training in the order of fine-tuning; train: the first
+            of them as they are; validation), measure (loss, accuracy), normalised (images of the
             batch that normalises), seen (images), spearman, partial: of paths as they are, with
             CIFAR-10, by what is averaged;
         losses: truth, group (all, best tenth, median tenth), step (last of 20), loss: mean; SPOS;
@@ -484,25 +488,22 @@ def _beyond(run: Observed) -> Rows:
 
 
 def _frozen(run: Observed) -> Rows:
-    """Of so many training images in the order of fine-tuning, or validation images in theirs."""
+    """What the first images say, of each kind that a run has looked at."""
     arrays, size, whole = run.arrays, run.config.batch_size, run.config.data.validation_images
     trained = np.full(run.config.steps, size)
+    in_batches, at_once = run.validation_sizes, np.array([whole])
+    at_most = min(run.config.evaluate.batch_size, whole)
+    looks: list[tuple[str, str, np.ndarray, str, int]] = [
+        (finetune.LOSS, finetune.CORRECT, trained, "augmented", size),
+        (finetune.PLAIN_LOSS, finetune.PLAIN_CORRECT, in_batches, "train", size),
+        (finetune.BATCHES_LOSS, finetune.BATCHES_CORRECT, in_batches, "validation", size),
+        (finetune.WHOLE_LOSS, finetune.WHOLE_CORRECT, at_once, "validation", at_most),
+    ]
     rows = [
-        *_averaged(arrays[finetune.LOSS], arrays[finetune.CORRECT], trained, "train", size),
-        *_averaged(
-            arrays[finetune.BATCHES_LOSS],
-            arrays[finetune.BATCHES_CORRECT],
-            run.validation_sizes,
-            "validation",
-            size,
-        ),
-        *_averaged(
-            arrays[finetune.WHOLE_LOSS],
-            arrays[finetune.WHOLE_CORRECT],
-            np.array([whole]),
-            "validation",
-            min(run.config.evaluate.batch_size, whole),
-        ),
+        row
+        for loss, correct, sizes, images, normalised in looks
+        if loss in arrays
+        for row in _averaged(arrays[loss], arrays[correct], sizes, images, normalised)
     ]
     truth, parameters = run.truths[CIFAR10], run.parameters
     alone = correlations(parameters[:, None], truth)
@@ -741,6 +742,13 @@ def mean_or_none(values: pd.Series, correlation: bool = True) -> Interval:
     return (mean_correlation if correlation else mean_interval)(known)
 
 
+# Of a trajectory, what a run has not always, and the array that it then lacks.
+NOT_ALWAYS = {
+    sotl.VALIDATION_LOSS: finetune.WHOLE_LOSS,
+    sotl.VALIDATION_ACCURACY: finetune.WHOLE_CORRECT,
+    sotl.MINI_LOSS: finetune.MINI_LOSS,
+    sotl.MINI_ACCURACY: finetune.MINI_CORRECT,
+}
 SETTING = ["trainer", "start", "rate", "batch", "truth", "estimator", "step"]
 COLUMNS = {
     "runs": ["truth", "estimator", "step", "spearman", "top10"],

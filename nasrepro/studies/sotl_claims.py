@@ -101,7 +101,7 @@ def maxdeg(rows: pd.DataFrame) -> dict[str, Quantity]:
     """Figure 4.3."""
     longest = rows[rows["setting"] == unrolled(25)]
     away = (longest["final"] - TRUE).abs().groupby(longest["seed"]).max()
-    first = rows[rows["start"] == STARTS[0]]
+    first = rows[rows["first"] == STARTS[0]]
     wide = first.pivot(index="seed", columns="setting", values="distance")
     ordered = [mean_of(wide[unrolled(a)] - wide[unrolled(b)]) for a, b in ORDERED]
     return {

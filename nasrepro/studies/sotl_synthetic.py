@@ -177,11 +177,11 @@ def statistics(records: Iterable[Record], profile: str) -> dict[str, pd.DataFram
         evidence: seed, degree, log_evidence, bound, sampled (nats);
         degrees: seed, degree, sotl, fitted (steps until the loss is small, or one more than all);
         degree_curves: degree, step, loss, mean over seeds;
-        maxdeg: setting, start, seed, final, distance (from the truth, mean over the steps);
-        maxdeg_paths: setting, start, step, value, mean over seeds;
+        maxdeg: setting, first (MaxDeg), seed, final, distance (from the truth, mean over steps);
+        maxdeg_paths: setting, first, step, value, mean over seeds;
         tuning: network, setting, seed, metric, value;
         rates: network, setting, epoch, and mean, ci_low, ci_high of the test accuracy in percent;
-            rate (mean), n.
+            learning_rate (mean), n.
     """
     if profile not in TOYS:
         return {}
@@ -276,8 +276,8 @@ def maxdeg(toy: Toy) -> dict[str, pd.DataFrame]:
             for place in np.unique(np.linspace(0, len(path) - 1, POINTS).astype(int)):
                 paths.append((setting, start, int(place) * how.unroll, path[place, :, at].mean()))
     return {
-        "maxdeg": pd.DataFrame(rows, columns=["setting", "start", "seed", "final", "distance"]),
-        "maxdeg_paths": pd.DataFrame(paths, columns=["setting", "start", "step", "value"]),
+        "maxdeg": pd.DataFrame(rows, columns=["setting", "first", "seed", "final", "distance"]),
+        "maxdeg_paths": pd.DataFrame(paths, columns=["setting", "first", "step", "value"]),
     }
 
 
@@ -318,16 +318,16 @@ def rates(records: Sequence[Record], wanted: Design) -> pd.DataFrame:
         | {
             "epoch": place + 1,
             "accuracy": 100 * epoch.test_correct / float(record.arrays["test_images"]),
-            "rate": epoch.learning_rate,
+            "learning_rate": epoch.learning_rate,
         }
         for record in records
         if record.status == "ok"
         for place, epoch in enumerate(record.history)
     ]
-    columns = ["network", "setting", "epoch", "mean", "ci_low", "ci_high", "rate", "n"]
+    columns = ["network", "setting", "epoch", "mean", "ci_low", "ci_high", "learning_rate", "n"]
     found = []
     if rows:
         for of, part in pd.DataFrame(rows).groupby(["network", "setting", "epoch"], sort=False):
             mean, low, high, n = mean_interval(part["accuracy"])
-            found.append((*of, mean, low, high, part["rate"].mean(), n))
+            found.append((*of, mean, low, high, part["learning_rate"].mean(), n))
     return pd.DataFrame(found, columns=columns)
