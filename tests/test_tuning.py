@@ -16,6 +16,7 @@ from nasrepro.runs.kinds import TUNING, kind_of
 from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import from_bytes, to_bytes
 from nasrepro.runs.tuning import PLAIN, TuneConfig, TuningConfig, run_tuning, updated
+from nasrepro.studies.sotl_synthetic import TUNED
 from nasrepro.train import initialise
 
 DIGITS = DataConfig("digits", train_images=120, validation_images=50)
@@ -118,6 +119,30 @@ def test_a_run_that_diverges_ends_and_says_so():
 def test_a_vgg_runs_on_colour_images_size():
     record = run_tuning(replace(SMALL, net=VggConfig(channels=4, convolutions=2)))
     assert record.status == "ok" and record.arrays["test_images"] == 360
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("network", ["mlp", "vgg"])
+def test_the_papers_networks_take_an_update(network):
+    """At full size, with two images a batch."""
+    config = getattr(TUNED["paper"], network)
+    channels, size = (1, 28) if network == "mlp" else (3, 32)
+    module = build(config.net, channels, size)
+    generator = torch.Generator().manual_seed(0)
+    initialise(module, generator)
+    batches = [
+        (torch.randn(2, channels, size, size, generator=generator), torch.tensor([0, 1]))
+        for _ in range(2)
+    ]
+
+    def loss(weights, rate, batch):
+        return F.cross_entropy(functional_call(module, dict(weights), (batch[0],)), batch[1])
+
+    weights = {name: value.detach() for name, value in module.named_parameters()}
+    rate = torch.tensor(config.train.learning_rate)
+    gradient = unroll(sgd(loss), weights, rate, batches).gradient
+    new, _ = updated(rate, gradient, config.tune)
+    assert gradient.isfinite() and new > 0 and new != rate
 
 
 def test_what_does_not_fit_is_refused():
