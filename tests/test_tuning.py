@@ -9,13 +9,16 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from nasrepro import cli
 from nasrepro.errors import ConfigError
 from nasrepro.hypergradients import gradient_after, sgd, unroll
 from nasrepro.nets.plain import MlpConfig, VggConfig, build
-from nasrepro.runs.kinds import TUNING, kind_of
+from nasrepro.pages import generated
+from nasrepro.runs.kinds import TUNING, kind_of, store_of
 from nasrepro.runs.parts import DataConfig
-from nasrepro.runs.record import from_bytes, to_bytes
+from nasrepro.runs.record import Measurement, Record, from_bytes, to_bytes
 from nasrepro.runs.tuning import PLAIN, TuneConfig, TuningConfig, run_tuning, updated
+from nasrepro.studies import sotl
 from nasrepro.studies.sotl_synthetic import TUNED
 from nasrepro.train import initialise
 
@@ -119,6 +122,21 @@ def test_a_run_that_diverges_ends_and_says_so():
 def test_a_vgg_runs_on_colour_images_size():
     record = run_tuning(replace(SMALL, net=VggConfig(channels=4, convolutions=2)))
     assert record.status == "ok" and record.arrays["test_images"] == 360
+
+
+def test_stored_runs_are_listed_with_what_they_have(results, capsys, monkeypatch):
+    """They have neither cells nor a sampler."""
+    about = Measurement(60, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
+    config = next(c for c, its in sotl.design("smoke").items() if its["part"] == sotl.TUNING)
+    store_of(TUNING).save(Record(config, "ok", (), {}, about))
+    monkeypatch.setattr("sys.argv", ["nasrepro", "runs", "list"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    line = capsys.readouterr().out
+    assert not stop.value.code and f"{config.key}  own   ok        {TUNING.name}  digits" in line
+    page = generated.records({"04_sotl_vs_validation": {"parameters": {"profile": "smoke"}}})
+    assert "## sotl, tuning" in page and "MLP; T = 2" in page
+    assert "2 epochs, batch 30, rate 0.001, float32" in page
 
 
 @pytest.mark.torch
