@@ -23,7 +23,7 @@ from nasrepro.pages import generated, of_study, registry, sotl
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
-from nasrepro.runs.kinds import SUPERNET, kind_of, store_of
+from nasrepro.runs.kinds import kind_of, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import of_notebook, results, study
 from nasrepro.studies.design import PART
