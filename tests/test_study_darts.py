@@ -306,6 +306,13 @@ def test_quantities_are_paired_by_seed():
     assert "second-order-collapses" not in found and "sotl-darts-longer" not in found
 
 
+def test_a_single_measured_epoch_is_no_trend():
+    statistics = frames(**{FIRST: [54.3, 60.0], SOTL: [93.0, 94.0]})
+    first = statistics["spectra"]["epoch"] == 1
+    found = darts_claims.quantities(statistics | {"spectra": statistics["spectra"][first]})
+    assert {*darts_claims.CORRELATIONS, *darts_claims.RISES}.isdisjoint(found)
+
+
 def test_verdicts_follow_from_quantities():
     statistics = frames(**{FIRST: [54.3] * 5, SOTL: [93.0, 94.0, 93.5, 93.0, 93.2], SECOND: [60.0]})
     verdicts = darts_claims.judged(statistics).set_index("claim")["verdict"]

@@ -135,14 +135,17 @@ def trend(run: pd.DataFrame) -> float:
 
 
 def risen(run: pd.DataFrame, images: str) -> float:
-    """The eigenvalue of the last measured epoch less that of the first."""
+    """The eigenvalue of the last measured epoch less that of the first; NaN of one epoch."""
     values = run.sort_values("epoch")[images]
-    return float(values.iloc[-1] - values.iloc[0])
+    return float(values.iloc[-1] - values.iloc[0]) if len(values) > 1 else np.nan
 
 
 def together(run: pd.DataFrame, images: str) -> float:
-    """Spearman correlation of eigenvalue and accuracy; NaN where the cell stays the same."""
-    return spearman(run[images], run[ACCURACY])
+    """Spearman correlation of eigenvalue and accuracy.
+
+    NaN where the cell stays the same, or of fewer than two measured epochs.
+    """
+    return spearman(run[images], run[ACCURACY]) if len(run) > 1 else np.nan
 
 
 def judged(statistics: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
