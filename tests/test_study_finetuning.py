@@ -358,10 +358,11 @@ def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
     lost = replace(
         records[0], status="diverged", arrays={finetune.SUPERNET_SECONDS: np.asarray(1.0)}
     )
-    broken = dict(records[1].arrays)
+    learned = next(r for r in records if wanted[r.config]["rate"] == "0.01")  # of SPOS
+    broken = dict(learned.arrays)
     broken[finetune.LOSS] = broken[finetune.LOSS].copy()
     broken[finetune.LOSS][10, 1:] = np.nan  # of the best cell that the table has
-    found = finetuning.statistics([lost, replace(records[1], arrays=broken)], wanted, Truth())
+    found = finetuning.statistics([lost, replace(learned, arrays=broken)], wanted, Truth())
     assert found["usage"]["diverged"].tolist() == [1, 0]
     sotl_ = pick(found["runs"], estimator="SoTL", truth="cifar10").set_index("step")["spearman"]
     assert sotl_[1] == pytest.approx(1)
