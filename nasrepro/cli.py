@@ -191,7 +191,7 @@ def runs_list() -> None:
     The second column says whose store it lies in: the book's or your own.
     """
     from nasrepro.paths import book_results
-    from nasrepro.runs.kinds import KINDS, store_of
+    from nasrepro.runs.kinds import KINDS, store_of, trained_part
     from nasrepro.studies.results import seconds
 
     for kind in KINDS:
@@ -200,10 +200,10 @@ def runs_list() -> None:
             config = record.config
             place = store.path(record.key)
             whose = "book" if place.is_relative_to(book_results()) else "own"
-            part = getattr(config, "cell", None) or config.subspace
             print(
                 f"{record.key}  {whose:4}  {record.status:8}  {kind.name}  {config.data.name}  "
-                f"{part!s:22}  {config.net!s:34}  seed {config.seed}  {seconds(record):6.0f} s"
+                f"{trained_part(config):22}  {config.net!s:34}  seed {config.seed}  "
+                f"{seconds(record):6.0f} s"
             )
 
 

@@ -41,7 +41,7 @@ page = pages.prepare("sotl", profile, workers, device)
 # ({numref}`fig-sotl-scratch`). Where the theory is exact, SoTL and the evidence choose the same model in
 # {glue:md}`sotl-bound-agrees` data sets ({numref}`tab-sotl-evidence`). That SoTL finds the degree of a
 # linear model faster than the validation loss, and with a longer unrolling faster still, is because its
-# gradient is a sum: at equal rate and decay a step nothing is left of it ({numref}`tab-sotl-maxdeg`). {glue:md}`sotl-supernets-stored` fine-tunings of supernets'
+# gradient is a sum: at equal rate and decay a step little is left of it ({numref}`tab-sotl-maxdeg`). {glue:md}`sotl-supernets-stored` fine-tunings of supernets'
 # paths are stored, {glue:md}`sotl-runs-stored` of {glue:md}`sotl-runs-total` runs in all.
 
 # %%
@@ -130,7 +130,10 @@ page.table("sotl-maxdeg")
 # memory does not grow with T. Rates, clipping and halving are the text's; images, pixels and epochs are
 # fewer ({glue:md}`sotl-tuning-stored` trainings are stored; {glue:md}`sotl-machine`). The MLP comes to
 # {glue:md}`sotl-tuned-short` percent with T = 2 and to {glue:md}`sotl-tuned-long` with T = 250; with a
-# constant rate of 0.1, which the thesis does not show, to {glue:md}`sotl-tuned-constant`.
+# constant rate of 0.1, which the thesis does not show, to {glue:md}`sotl-tuned-constant`. A gradient that
+# is a sum over so many steps is large: {glue:md}`sotl-clipped-long` percent of the updates with T = 250
+# are clipped, and {glue:md}`sotl-clipped-short` percent with T = 2. A clipped update moves the rate by its
+# own rate times the clip, by {glue:md}`sotl-clip-step`, whatever the gradient.
 
 # %%
 page.figure("sotl-rates")

@@ -45,6 +45,17 @@ USAGE = pd.DataFrame(
 )
 
 
+LINES = pd.DataFrame(
+    [
+        (panel, line, x, mean, mean - 0.1, mean + 0.1)
+        for panel in ("first", "second")
+        for line, mean in (("a", 0.5), ("b", 0.7))
+        for x in (1, 10)
+    ],
+    columns=["panel", "line", "x", "mean", "ci_low", "ci_high"],
+)
+
+
 def curves(**columns) -> pd.DataFrame:
     """Two lines of two points, of one space."""
     searches = ["RS", "RS", "RS with weight sharing", "RS with weight sharing"]
@@ -109,6 +120,18 @@ def test_without_weight_sharing_all_is_shown_and_nothing_marked():
     assert axis.lines[0].get_xdata().tolist() == [1, 50] and not axis.texts
 
 
+def test_lines_keep_their_mark_in_every_panel():
+    whole = LINES.drop(LINES.index[(LINES["panel"] == "second") & (LINES["line"] == "a")])
+    first, second = plots.line_panels(whole, "epoch", "Spearman", None, "x").axes
+    assert [line.get_color() for line in first.lines[:2]] == [plots.BLUE, plots.ORANGE]
+    assert second.lines[1].get_color() == plots.ORANGE
+    assert second.lines[1].get_ydata().tolist() == [0.7, 0.7]
+    assert (first.get_title(), first.get_xscale()) == ("first", "log")
+    marks = {"a": {"color": plots.PINK}, "b": {"color": plots.GREEN}}
+    (one,) = plots.line_panels(LINES[:4], "epoch", "Spearman", marks).axes
+    assert one.lines[0].get_color() == plots.PINK and one.get_title() == ""
+
+
 @pytest.fixture(scope="module")
 def shown() -> dict[str, str]:
     """The SVG of some figures, by label."""
@@ -116,6 +139,7 @@ def shown() -> dict[str, str]:
         "fig-floor": lambda: plots.floor_and_ceiling(BASELINE),
         "fig-usage": lambda: plots.usage_lines(USAGE),
         "fig-curves": lambda: plots.regret_curves(curves(), "trainings"),
+        "fig-lines": lambda: plots.line_panels(LINES, "epoch", "Spearman"),
     }
     return {label: plots.svg(make, label, "All of 3.") for label, make in draw.items()}
 

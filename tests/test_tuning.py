@@ -9,13 +9,17 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from nasrepro import cli
 from nasrepro.errors import ConfigError
 from nasrepro.hypergradients import gradient_after, sgd, unroll
 from nasrepro.nets.plain import MlpConfig, VggConfig, build
-from nasrepro.runs.kinds import TUNING, kind_of
+from nasrepro.pages import generated
+from nasrepro.runs.kinds import TUNING, kind_of, store_of
 from nasrepro.runs.parts import DataConfig
-from nasrepro.runs.record import from_bytes, to_bytes
+from nasrepro.runs.record import Measurement, Record, from_bytes, to_bytes
 from nasrepro.runs.tuning import PLAIN, TuneConfig, TuningConfig, run_tuning, updated
+from nasrepro.studies import sotl
+from nasrepro.studies.sotl_synthetic import TUNED
 from nasrepro.train import initialise
 
 DIGITS = DataConfig("digits", train_images=120, validation_images=50)
@@ -118,6 +122,45 @@ def test_a_run_that_diverges_ends_and_says_so():
 def test_a_vgg_runs_on_colour_images_size():
     record = run_tuning(replace(SMALL, net=VggConfig(channels=4, convolutions=2)))
     assert record.status == "ok" and record.arrays["test_images"] == 360
+
+
+def test_stored_runs_are_listed_with_what_they_have(results, capsys, monkeypatch):
+    """They have neither cells nor a sampler."""
+    about = Measurement(60, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
+    config = next(c for c, its in sotl.design("smoke").items() if its["part"] == sotl.TUNING)
+    store_of(TUNING).save(Record(config, "ok", (), {}, about))
+    monkeypatch.setattr("sys.argv", ["nasrepro", "runs", "list"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    line = capsys.readouterr().out
+    assert not stop.value.code and f"{config.key}  own   ok        {TUNING.name}  digits" in line
+    page = generated.records({"04_sotl_vs_validation": {"parameters": {"profile": "smoke"}}})
+    assert "## sotl, tuning" in page and "MLP; T = 2" in page
+    assert "2 epochs, batch 30, rate 0.001, float32" in page
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("network", ["mlp", "vgg"])
+def test_the_papers_networks_take_an_update(network):
+    """At full size, with two images a batch."""
+    config = getattr(TUNED["paper"], network)
+    channels, size = (1, 28) if network == "mlp" else (3, 32)
+    module = build(config.net, channels, size)
+    generator = torch.Generator().manual_seed(0)
+    initialise(module, generator)
+    batches = [
+        (torch.randn(2, channels, size, size, generator=generator), torch.tensor([0, 1]))
+        for _ in range(2)
+    ]
+
+    def loss(weights, rate, batch):
+        return F.cross_entropy(functional_call(module, dict(weights), (batch[0],)), batch[1])
+
+    weights = {name: value.detach() for name, value in module.named_parameters()}
+    rate = torch.tensor(config.train.learning_rate)
+    gradient = unroll(sgd(loss), weights, rate, batches).gradient
+    new, _ = updated(rate, gradient, config.tune)
+    assert gradient.isfinite() and new > 0 and new != rate
 
 
 def test_what_does_not_fit_is_refused():

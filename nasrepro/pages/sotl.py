@@ -21,6 +21,7 @@ from nasrepro.pages.text import (
     with_interval,
 )
 from nasrepro.published import read
+from nasrepro.runs.tuning import TuneConfig
 from nasrepro.stats import Interval, mean_interval
 from nasrepro.studies import CLAIMS, audit, sotl, sotl_claims, sotl_curves, sotl_synthetic
 from nasrepro.studies.design import PART
@@ -129,6 +130,19 @@ def tuned(setting: str) -> Callable[[Inputs], str]:
     return found
 
 
+def clipped(setting: str) -> Callable[[Inputs], str]:
+    """The share of a setting's updates of the MLP's rate that were clipped, percent."""
+
+    def found(page: Inputs) -> str:
+        try:
+            rows = page.frame("tuning", network="MLP", setting=setting, metric="clipped")
+        except Absent:
+            return NOT_RUN
+        return f"{100 * rows['value'].mean():.0f}"
+
+    return found
+
+
 def over_seeds(values: pd.Series, digits: int = 2) -> str:
     """Mean and interval, and the number of seeds."""
     mean, low, high, n = mean_interval(values)
@@ -182,6 +196,9 @@ NUMBERS = {
     "tuned-short": tuned(unrolled(2)),
     "tuned-long": tuned(unrolled(250)),
     "tuned-constant": tuned("constant rate 0.1"),
+    "clip-step": lambda page: f"{TuneConfig().rate * TuneConfig().clip:g}",
+    "clipped-short": clipped(unrolled(2)),
+    "clipped-long": clipped(unrolled(250)),
 }
 
 

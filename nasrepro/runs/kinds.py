@@ -38,6 +38,17 @@ def kind_of(config: Any) -> Kind:
     return next(kind for kind in KINDS if isinstance(config, kind.config))
 
 
+def trained_part(config: Any) -> str:
+    """What a run trains of a search space: a cell or a subspace; nothing of a plain network."""
+    of = getattr(config, "supernet", config)
+    return str(getattr(of, "cell", None) or getattr(of, "subspace", ""))
+
+
+def sampler_of(config: Any) -> str:
+    """What draws the paths of a run's supernet; nothing where there is none."""
+    return getattr(getattr(config, "supernet", config), "sampler", "")
+
+
 def store_of(kind: Kind) -> Store:
     """The store of the runs of one kind."""
     own, *behind = (folder / kind.folder for folder in results_dirs())
