@@ -21,7 +21,7 @@ from nasrepro.runs.machine import cpu_name, public_version
 from nasrepro.runs.store import write_atomically
 from nasrepro.train import multiplies_bfloat16
 
-FILES = ("supernet", "precision", "search", "workers", "loading", "gpu")
+FILES = ("supernet", "precision", "search", "darts", "workers", "loading", "gpu")
 
 
 def main(names: list[str]) -> None:

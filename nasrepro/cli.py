@@ -482,6 +482,28 @@ def bench_verify(
         raise typer.Exit(1)
 
 
+@app.command("rank")
+def rank_cells(
+    minutes: Annotated[int, typer.Option(help="Of one CPU core, about: 1, 3 or 10.")] = 10,
+    show: Annotated[int, typer.Option(help="How many of the best; 0: all.", min=0)] = 10,
+    seed: Annotated[int, typer.Option(help="Another one: other supernets.", min=0)] = 0,
+    workers: Workers = 0,
+    device: Device = "cpu",
+    profile: Annotated[
+        str, typer.Option(help="cpu: CIFAR-10; smoke: a first look, with digits, in seconds.")
+    ] = "cpu",
+) -> None:
+    """Rank random cells of NAS-Bench-201 with supernets, by study 2's recipe: CSV, best first.
+
+    Supernets are trained once and kept, where `study run` keeps its records, too.
+    """
+    from nasrepro.canonical import to_csv
+    from nasrepro.recipes import rank
+
+    rows = rank(minutes, seed, workers, device, profile=profile)
+    _print_data(to_csv(rows.head(show) if show else rows))
+
+
 @claims.command("list")
 def claims_list(
     paper: Annotated[str | None, typer.Option(help="Of one paper: Laube, Pourchot...")] = None,

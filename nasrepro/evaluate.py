@@ -216,18 +216,18 @@ def _calibrated_logits(
 
 @torch.inference_mode()
 def loss_and_correct(
-    net: PathNetwork,
-    cell: AnyCell,
+    net: nn.Module,
+    cell: AnyCell | Tensor,
     images: Tensor,
     labels: Tensor,
     split: Split,
     config: EvaluateConfig,
 ) -> tuple[float, int]:
-    """Mean cross-entropy and number of correctly classified images of one path.
+    """Mean cross-entropy and number of correctly classified images of one path or mixture.
 
     Args:
-        net: as for `evaluate_paths`.
-        cell: the path.
+        net: as for `evaluate_paths`; or one that mixes operations.
+        cell: the path; or the weights of the operations.
         images: uint8 [n, 3, size, size], on the device of the network.
         labels: int64 [n].
         split: how the images are normalised, and training images for calibration.

@@ -475,3 +475,94 @@ def line_panels(
     figure.supylabel(up)
     _key(figure, ((line, marks[line]) for line in lines), 3 if max(map(len, lines)) < 15 else 2)
     return figure
+
+
+# ---- study 5
+
+
+def search_courses(courses: pd.DataFrame, value: str, what: str, zero: float | None) -> Figure:
+    """A number over the epochs of searches, a panel a setting and a line a seed.
+
+    Args:
+        courses: setting, seed, epoch and the number.
+        value: the column with the number.
+        what: it is, with its unit.
+        zero: a level to draw through all panels, if any.
+    """
+    settings = list(dict.fromkeys(courses["setting"]))
+    figure, axes = _grid(len(settings), 2, 1.5, sharex=True, sharey=True)
+    for axis, setting in zip(axes, settings, strict=True):
+        for _, run in courses[courses["setting"] == setting].groupby("seed"):
+            axis.plot(run["epoch"], run[value], color=BLUE, alpha=0.7, linewidth=1)
+        if zero is not None:
+            axis.axhline(zero, color=GREY, linewidth=0.6)
+        axis.set_title(setting)
+    figure.supxlabel("epoch")
+    figure.supylabel(what)
+    return figure
+
+
+def levels(points: pd.DataFrame, marks: Mapping[str, float], what: str) -> Figure:
+    """Means with their intervals, ours and as printed, a row each, between known levels.
+
+    Args:
+        points: setting, source (a key of `SOURCES`), mean, ci_low, ci_high, in percent.
+        marks: levels by their names, drawn upright.
+        what: the mean.
+    """
+    rows = list(dict.fromkeys(points["setting"]))
+    figure, axes = _panels(1, 1, 0.3 * len(rows) + 1.1)
+    axis = axes[0, 0]
+    for i, source in enumerate(sources := list(dict.fromkeys(points["source"]))):
+        shown = points[points["source"] == source].set_index("setting").reindex(rows)
+        _points(axis, shown, np.arange(len(rows)) + 0.3 * (i - 0.5), **SOURCES[source][1])
+    _name_rows(axis, rows)
+    colours = (ORANGE, GREEN, PINK, GREY)
+    lines = [(name, {"color": colour}) for name, colour in zip(marks, colours, strict=False)]
+    for (_, mark), level in zip(lines, marks.values(), strict=True):
+        axis.axvline(level, linewidth=0.8, **mark)
+    low, high = axis.get_xlim()
+    axis.set_xlim(max(low, 0), min(high, 100))  # whatever an interval of few seeds says
+    axis.set_xlabel(what)
+    _key(figure, [*map(SOURCES.__getitem__, sources), *lines], 2)
+    return figure
+
+
+OPERATION_COLOURS = {
+    "nor_conv_3x3": BLUE,
+    "nor_conv_1x1": GREEN,
+    "avg_pool_3x3": PINK,
+    "skip_connect": ORANGE,
+}
+
+
+def cell_graphs(edges: pd.DataFrame) -> Figure:
+    """Cells of NAS-Bench-201 as graphs, a panel each: nodes in a row, edges as arcs above it.
+
+    Args:
+        edges: cell (its title), source, target, operation; those with Zero are not drawn.
+    """
+    titles = list(dict.fromkeys(edges["cell"]))
+    figure, axes = _grid(len(titles), 2, 1.3)
+    for axis, title in zip(axes, titles, strict=True):
+        for edge in edges[edges["cell"] == title].itertuples():
+            if colour := OPERATION_COLOURS.get(edge.operation):
+                axis.annotate(
+                    "",
+                    (edge.target, 0),
+                    (edge.source, 0),
+                    arrowprops={
+                        "arrowstyle": "->",
+                        "color": colour,
+                        "connectionstyle": f"arc3,rad={-0.25 * (edge.target - edge.source - 1)}",
+                        "shrinkA": 4,
+                        "shrinkB": 4,
+                    },
+                )
+        axis.plot(range(4), [0] * 4, "o", color=GREY, ms=5)
+        axis.set_title(title)
+        axis.set_xlim(-0.3, 3.3)
+        axis.set_ylim(-0.3, 1.2)
+        axis.axis("off")
+    _key(figure, [(LABELS[op], {"color": c}) for op, c in OPERATION_COLOURS.items()], 4)
+    return figure

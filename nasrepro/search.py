@@ -109,6 +109,57 @@ def _climb(
     return np.array(order[:evaluations])
 
 
+def regularised_evolution(
+    score: ArrayLike,
+    neighbours: Callable[[int], np.ndarray],
+    evaluations: int,
+    runs: int,
+    generator: np.random.Generator,
+    population: int = 10,
+    sample: int = 3,
+) -> np.ndarray:
+    """Evolution in which the oldest dies (Real et al. 2019), sized as by Dong & Yang 2020.
+
+    A population of random architectures; then again and again the best of a random sample of it is
+    changed in one place, the child is evaluated and the oldest leaves.
+
+    Args:
+        score: to be maximised, shape (cells,).
+        neighbours: the children that a cell can have; see `neighbourhood`, whose own cell counts as
+            a change that changes nothing.
+        evaluations: of each run; an architecture met again counts again.
+        runs: number of runs, each with a generator of its own.
+        generator: source of randomness; spawns those of the runs.
+        population: how many live, at most `evaluations`.
+        sample: of the population, drawn with replacement, of which the best is the parent.
+
+    Returns:
+        Integers [runs, evaluations].
+
+    On a line 0 - 1 - 2 with scores 1, 2, 3:
+
+    >>> line = [np.array([1]), np.array([0, 2]), np.array([1])]
+    >>> rng = np.random.default_rng(0)
+    >>> found = regularised_evolution([1, 2, 3], line.__getitem__, 40, 1, rng, population=2)
+    >>> found.shape, int(found.max())
+    ((1, 40), 2)
+    """
+    scores = finite_vector(score, "score", at_least=1)
+    _check_positive(evaluations=evaluations, runs=runs, population=population, sample=sample)
+    if population > evaluations:
+        raise ValueError(f"population: expected at most {evaluations}, found {population}")
+    orders = []
+    for own in generator.spawn(runs):
+        order = own.integers(len(scores), size=population).tolist()
+        while len(order) < evaluations:
+            alive = np.array(order[-population:])
+            drawn = alive[own.integers(population, size=sample)]
+            parent = int(drawn[scores[drawn].argmax()])
+            order.append(int(own.choice(neighbours(parent))))
+        orders.append(order)
+    return np.array(orders)
+
+
 def neighbourhood(space: str, codes: np.ndarray) -> Callable[[int], np.ndarray]:
     """The neighbours of a cell within a set of cells, and the cell itself; each looked up once.
 

@@ -102,6 +102,23 @@ page.table("tricks-settings")
 page.table("tricks-published")
 
 # %% [markdown]
+# ## A recipe
+#
+# `nasrepro rank --minutes 10` trains a supernet as {numref}`tab-tricks-recipes` says, or 1 or 3
+# minutes, and prints the cells that it ranks best. What is chosen is chosen from
+# {numref}`tab-tricks-protocols`, on other cells than those that both tables report. What one can
+# rank by without any training is in {numref}`tab-tricks-zero-cost`.
+
+# %%
+page.table("tricks-recipes")
+
+# %%
+page.table("tricks-protocols")
+
+# %%
+page.table("tricks-zero-cost")
+
+# %% [markdown]
 # ## What this design can decide
 #
 # Of {glue:md}`training-tricks-decided-with-p` claims with a p-value that are supported or contradicted,

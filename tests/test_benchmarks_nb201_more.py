@@ -1,14 +1,16 @@
 """What others measured on every cell of NAS-Bench-201: supernets, and single trainings."""
 
+import json
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro.benchmarks import few_shot_supernets, nb201_seeds
+from nasrepro.benchmarks import few_shot_supernets, nb201_seeds, zero_cost
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import DataError
+from nasrepro.nets.nb201 import count_parameters
 from nasrepro.spaces.nb201 import NUM_CELLS, Cell
 
 SINGLE = "seed-5-opt5-wotrash-baseline-16-64-250-balanced"
@@ -142,3 +144,36 @@ def test_the_real_trainings():
     assert means.max() == pytest.approx(91.6067, abs=1e-4)
     runs = seeds.groupby("code").size().value_counts()
     assert runs.to_dict() == {1: 3, 2: 7_518, 3: 8_104}
+
+
+# ---- scores of untrained networks
+
+
+def test_scores_of_untrained_networks_are_of_the_cells_that_their_keys_name():
+    """Parameters agree only in the right order of edges and with the right operations."""
+    scores = zero_cost.read_scores(real("nb201-zero-cost"))
+    parameters = scores[scores["score"] == "params"]
+    assert len(parameters) == parameters["code"].nunique() == 724
+    counted = count_parameters(parameters["code"].to_numpy())
+    assert (parameters["value"] * 1e6).to_numpy() == pytest.approx(counted)
+    assert scores.groupby("score").size().to_dict() == dict.fromkeys(zero_cost.SCORES, 724)
+    assert scores["seconds"].between(0, 60).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        json.dumps({"cifar100": {}}),
+        json.dumps({"cifar10": {"(0, 1, 2, 3, 4)": {}}}),
+        json.dumps({"cifar10": {"(0, 1, 2, 3, 4, 0)": {"nwot": {"score": 1}}}}),
+        json.dumps({"cifar10": {"(0, 1, 2, 3, 4, 9)": {}}}),
+    ],
+)
+def test_a_file_that_has_no_such_scores_is_refused(tmp_path, content):
+    path = tmp_path / "scores.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match="is not a table of zero-cost scores"):
+        zero_cost.read_scores(path)
+    with pytest.raises(DataError, match="cannot read"):
+        zero_cost.read_scores(tmp_path / "none.json")

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from nasrepro.darts import GRADIENTS
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
 from nasrepro.runs.families import FAMILIES
 from nasrepro.runs.finetune import run_finetune
+from nasrepro.runs.search import run_search
 from nasrepro.runs.standalone import run_standalone
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import SPACES
@@ -32,6 +34,7 @@ from tests.test_runs import TINY
 from tests.test_runs_macro import TINY as MACRO
 from tests.test_runs_nb101 import TINY as NB101
 from tests.test_runs_nb101 import VARIANTS
+from tests.test_runs_search import LOOKING as SEARCH
 from tests.test_standalone import TINY as ALONE
 
 pytestmark = [
@@ -152,3 +155,23 @@ def test_a_network_on_its_own_is_that_of_the_cpu_up_to_rounding(mode):
     assert there.status == here.status == "ok"
     for a, b in zip(there.history, here.history, strict=True):
         assert dataclasses.astuple(a)[0] == pytest.approx(dataclasses.astuple(b)[0], rel=2e-3)
+
+
+@pytest.mark.parametrize("gradient", sorted(GRADIENTS.keys() - {"reinforce"}))  # counts images
+def test_a_search_is_that_of_the_cpu_up_to_rounding(gradient):
+    """Alphas are frozen: Adam follows the sign of a gradient, however small."""
+    config = changed(
+        SEARCH,
+        {
+            "train.epochs": 1,
+            "train.learning_rate": 0.01,
+            "algorithm.gradient": gradient,
+            "algorithm.learning_rate": 0.0,
+        },
+    )
+    here, there = run_search(config, "cpu"), run_search(config, DEVICE)
+    assert there.status == here.status == "ok"
+    assert there.history[0].train_loss == pytest.approx(here.history[0].train_loss, rel=1e-3)
+    for name, close in {"gradients": 1e-2, "spectra": 2e-2}.items():
+        a, b = there.arrays[name], here.arrays[name]
+        np.testing.assert_allclose(a, b, atol=close * np.abs(b).max())

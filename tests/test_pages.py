@@ -192,11 +192,11 @@ def save_smoke(name: str) -> None:
     """Made-up records of the first runs of a study's profile `smoke`, with one that diverged."""
     about = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
     configs = list(study(name).design("smoke"))
-    for config in configs[:2]:
-        found = Record(config, "ok", (), arrays([0, 1, 2], [50, 60, 70]), about)
-        store_of(kind_of(config)).save(found)
-    lost = Record(configs[2], "diverged", (), arrays(), about)
-    store_of(kind_of(lost.config)).save(lost)
+    for config, status in zip(configs, ("ok", "ok", "diverged"), strict=False):
+        kind = kind_of(config)
+        measured = arrays([0, 1, 2], [50, 60, 70]) if status == "ok" else arrays()
+        known = {name: array for name, array in measured.items() if name in kind.arrays}
+        store_of(kind).save(Record(config, status, (), known, about))
 
 
 @pytest.fixture(params=SHOWN)
@@ -221,6 +221,8 @@ def rows_by_table(page) -> dict[str, pd.DataFrame]:
 
 
 def test_without_files_a_page_shows_what_is_stored(no_data, name):
+    if not paths.exists(results.statistics_dir(name, "cpu")):
+        pytest.skip("no run of it is stored yet")
     page = compose(read_inputs(name, "cpu"), of_study(name))
     assert [number for number, text in page.numbers.items() if text in (NOTHING, "")] == []
     missing = {figure: text for figure, text in messages(page).items() if text}
@@ -232,8 +234,12 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
     else:
         never = {
             "regret": {"greedy-nb101-official"},
-            "training-tricks": {"tricks-noise", "tricks-decides"},  # of single seeds
+            "training-tricks": {
+                *("tricks-noise", "tricks-decides"),  # of single seeds
+                *("tricks-recipes", "tricks-protocols"),  # not run yet
+            },
             "sotl": set() if "runs" in page.inputs.frames else set(sotl.SUPERNET_TABLES),
+            "sotl-darts": set(),
         }
         not_run = {"sotl-supernets"} if never["sotl"] and name == "sotl" else set()
         assert missing.keys() == not_run and empty == never[name]

@@ -9,6 +9,7 @@ from nasrepro.pages import tricks as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.published import read
 from nasrepro.studies import channels, results
+from nasrepro.studies.protocols import PARAMETERS
 from nasrepro.studies.tricks import FACTORS, FAIR, SPACE, UNIFORM
 
 NAN = math.nan
@@ -139,3 +140,46 @@ def test_published_supernets_are_compared_over_connected_cells():
     (row,) = page.published_table(found).to_dict("records")
     assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", "3")
     assert row["Spearman"] == "0.77, 0.07 [0.04, 0.10]"
+
+
+def protocol_rows(*rows: tuple) -> pd.DataFrame:
+    names = ["training", "minutes", "supernets", "score", "metric", "mean", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=[*names, "n", "budget", "chosen"])
+
+
+def test_the_chosen_protocols_stand_beside_the_number_of_parameters():
+    rows = protocol_rows(
+        ("balanced", 1, 3, "accuracy", "spearman", 0.7, 0.65, 0.75, 5, 3, True),
+        ("balanced", 1, 3, "accuracy", "cpu_seconds", 183, 170, 190, 5, 3, True),
+        ("uniform", 3, 1, "accuracy", "spearman", 0.5, 0.4, 0.6, 5, 3, False),
+        (PARAMETERS, 0, 0, PARAMETERS, "spearman", 0.75, NAN, NAN, 1, 1, False),
+    )
+    chosen, parameters = page.recipes(inputs(recipes=rows)).to_dict("records")
+    assert chosen == {
+        "protocol": "3 x 1 min, balanced, by accuracy",
+        "for": "3 min, chosen",
+        "n": "5",
+        "Spearman": "0.70 [0.65, 0.75]",
+        "core-minutes": "3.0",
+    }
+    assert (parameters["protocol"], parameters["for"]) == (PARAMETERS, "–")
+    assert (parameters["Spearman"], parameters["core-minutes"]) == ("0.75", "–")
+    assert len(page.protocols_table(rows)) == 3
+    with pytest.raises(Absent, match="No protocol has all of its repetitions yet"):
+        page.recipes(inputs(recipes=rows.assign(chosen=False)))
+
+
+def test_scores_of_untrained_networks_come_best_first():
+    rows = pd.DataFrame(
+        [
+            ("flops", "spearman", 0.7, 9),
+            ("flops", "partial_spearman", NAN, 9),
+            ("nwot", "spearman", 0.8, 9),
+            ("nwot", "partial_spearman", 0.5, 9),
+            ("nwot", "seconds", 0.567, 9),
+        ],
+        columns=["score", "metric", "value", "n"],
+    )
+    best, other = page.zero_cost_table(rows).to_dict("records")
+    assert (best["score"], best["n"], best["seconds a cell"]) == ("nwot", "9", "0.57")
+    assert (other["Spearman"], other["Spearman given parameters"]) == ("0.70", "–")

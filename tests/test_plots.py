@@ -180,3 +180,33 @@ def test_a_picture_is_the_same_each_time_it_is_drawn():
     with mpl.rc_context({"font.size": 30, "lines.linewidth": 9}):  # as a user may have set it
         assert plots.svg(draw, "a", "Alt.") == first
     assert plots.svg(draw, "b", "Alt.") != first
+
+
+def test_a_course_is_a_line_a_seed_in_the_panel_of_its_setting():
+    rows = pd.DataFrame(
+        [("a", 0, 1, 5.0), ("a", 0, 2, 7.0), ("a", 1, 1, 6.0), ("b", 0, 1, 8.0)],
+        columns=["setting", "seed", "epoch", "skips"],
+    )
+    figure = plots.search_courses(rows, "skips", "skips", 0.0)
+    first, second = figure.axes
+    assert [line.get_ydata()[0] for line in first.lines] == [5.0, 6.0, 0.0]
+    assert first.lines[0].get_xdata().tolist() == [1, 2]
+    assert (first.get_title(), second.get_title()) == ("a", "b")
+    assert len(plots.search_courses(rows, "skips", "skips", None).axes[0].lines) == 2
+
+
+def test_levels_stand_upright_behind_points_within_percent():
+    rows = pd.DataFrame(
+        {
+            "setting": ["x", "y", "x"],
+            "source": ["ours", "ours", "printed"],
+            "mean": [90.0, 60.0, 80.0],
+            "ci_low": [80.0, -40.0, np.nan],
+            "ci_high": [100.0, 160.0, np.nan],
+        }
+    )
+    axis = plots.levels(rows, {"six skips": 54.3}, "accuracy").axes[0]
+    ours, printed = (series.lines[0].get_xdata().tolist() for series in axis.containers)
+    assert ours == [90.0, 60.0] and printed[0] == 80.0
+    assert 54.3 in [line.get_xdata()[0] for line in axis.lines]
+    assert axis.get_xlim()[0] >= 0 and axis.get_xlim()[1] <= 100

@@ -145,6 +145,7 @@ CHANGES = {
     "net.norms_on": "nodes",
     "net.kernels": "projected",
     "net.path_dropout": 0.1,
+    "net.affine_around": True,
     "net.global_dropout": 0.1,
     "sampler": "uniform",
     "topology": "per position",

@@ -24,6 +24,7 @@ from nasrepro.search import (
     random_search,
     regret_at,
     regret_curves,
+    regularised_evolution,
 )
 from nasrepro.spaces import nb201
 from nasrepro.spaces.nb201 import Subspace
@@ -269,3 +270,22 @@ def test_same_seed_same_search():
         ).tolist()
 
     assert both(0) == both(0) != both(1)
+
+
+def test_evolution_changes_one_place_at_a_time_and_forgets_the_oldest():
+    """On a ring whose score rises to the right, every child neighbours a cell still alive."""
+    size = 30
+    ring = [np.array([(n - 1) % size, (n + 1) % size]) for n in range(size)]
+    rng = np.random.default_rng(0)
+    orders = regularised_evolution(np.arange(size), ring.__getitem__, 60, 3, rng, 5, 2)
+    assert orders.shape == (3, 60)
+    for order in orders:
+        for place in range(5, 60):
+            alive = order[place - 5 : place]
+            assert any(order[place] in ring[parent] for parent in alive)
+    again = regularised_evolution(
+        np.arange(size), ring.__getitem__, 60, 3, np.random.default_rng(0), 5, 2
+    )
+    assert (again == orders).all()
+    with pytest.raises(ValueError, match="at most 4, found 5"):
+        regularised_evolution([1, 2], ring.__getitem__, 4, 1, rng, 5)

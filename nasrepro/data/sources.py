@@ -241,6 +241,19 @@ SOURCES: dict[str, Source] = {
             ),
         ),
         Source(
+            name="nb201-zero-cost",
+            filename="zc_nasbench201.json",
+            # The checksum decides, not the revision.
+            urls=(f"{_GITHUB}/automl/NASLib/1bdbd960/naslib/data/zc_nasbench201.json",),
+            sha256="80e131a5f2cd0320bd5524945a9df9f7a115a642654644f909e879f747fb3c4a",
+            licence="Apache-2.0",
+            bytes=1_962_205,
+            description=(
+                "Twelve scores of 724 untrained networks of NAS-Bench-201 on CIFAR-10, and of as "
+                "many on two other data sets, with the seconds that they took. A JSON file."
+            ),
+        ),
+        Source(
             name="cifar10",
             filename="cifar-10-python.tar.gz",
             urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),

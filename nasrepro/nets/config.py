@@ -26,6 +26,8 @@ class NetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+    # Outside of the searched cells it learns both in any case: stem, reductions and head.
+    affine_around: bool = later(False)
     # What follows is the supernet's alone: see `alone`.
     transformers: tuple[str, ...] = later(())  # operations that have one (Laube 4.2)
     operations_on: str = later("edges")  # or "nodes": all edges into a node share kernels (Yu C.4)
@@ -66,6 +68,7 @@ class NetConfig:
             num_classes=self.num_classes,
             affine=self.affine,
             tracked_statistics=self.tracked_statistics,
+            affine_around=self.affine_around,
         )
 
 

@@ -6,6 +6,7 @@ searched cells with residual reduction blocks between them, head.
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -174,7 +175,7 @@ class Network(PathNetwork):
         self.reductions = nn.ModuleList(
             ReductionBlock(c_in, c_out, config) for c_in, c_out in itertools.pairwise(widths)
         )
-        self.head_bn = _batch_norm(widths[-1], config)
+        self.head_bn = _norm_around(widths[-1], config)
         self.classifier = nn.Linear(widths[-1], config.num_classes)
 
     @property
@@ -193,6 +194,10 @@ class Network(PathNetwork):
                 x = searched(x, here, live_edges(here), memo)
                 memo = {}  # later cells read another input for every path
                 position += 1
+        return self.head(x)
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits of what the last cell made of the images."""
         x = F.relu(self.head_bn(x))
         if self.dropout and self.training:
             x = drop(x, self.dropout, x.shape, self.generator)
@@ -344,12 +349,17 @@ def _edge_modules(
 
 
 def _conv_bn(c_in: int, c_out: int, stride: int, config: NetConfig) -> ConvBN:
-    """A 3x3 convolution and its batch normalisation."""
+    """A 3x3 convolution and its batch normalisation, outside of the searched cells."""
     conv = Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
-    return ConvBN(conv, _batch_norm(c_out, config))
+    return ConvBN(conv, _norm_around(c_out, config))
 
 
 def _batch_norm(channels: int, config: NetConfig) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(
         channels, affine=config.affine, track_running_stats=config.tracked_statistics
     )
+
+
+def _norm_around(channels: int, config: NetConfig) -> nn.BatchNorm2d:
+    """The normalisation of what is not searched."""
+    return _batch_norm(channels, replace(config, affine=config.affine or config.affine_around))

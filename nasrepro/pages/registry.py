@@ -100,13 +100,22 @@ def known() -> dict[str, tuple[str, Claim]]:
     """Paper and claim of every claim, by its id; ConfigError if two claims have the same one."""
     found: dict[str, tuple[str, Claim]] = {}
     for file in (file for files in CLAIMS.values() for file in files):
-        name = file.partition("_")[0]
-        paper = PAPERS.get(name, name.capitalize())
+        paper = paper_of(file)
         for claim in read_claims(file).values():
             if claim.id in found:
                 raise ConfigError(f"{file}.toml: another file has a claim {claim.id!r}, too")
             found[claim.id] = paper, claim
     return found
+
+
+def paper_of(file: str) -> str:
+    """The short name of the paper of a file of claims.
+
+    >>> paper_of("laube_tricks"), paper_of("sotl_darts")
+    ('Laube', 'SoTL')
+    """
+    name = file.partition("_")[0]
+    return {"sotl": "SoTL"}.get(name, name.capitalize())
 
 
 def anchor(claim: str) -> str:

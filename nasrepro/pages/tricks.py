@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import plots
-from nasrepro.benchmarks import few_shot_supernets
+from nasrepro.benchmarks import few_shot_supernets, zero_cost
 from nasrepro.claims import decides
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
@@ -17,6 +17,7 @@ from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
 from nasrepro.studies import CLAIMS, tricks, tricks_claims
+from nasrepro.studies.protocols import PARAMETERS, Protocol
 from nasrepro.studies.rankings import BY_LOSS
 from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
 
@@ -68,8 +69,9 @@ def parameters_rank(page: Inputs) -> str:
 
 def settings_begun(page: Inputs) -> int:
     """How many settings have a stored supernet."""
-    design = tricks.design(page.profile)
-    return len({design[record.config]["setting"] for record in page.plan.stored})
+    design = tricks.factor_design(page.profile)
+    stored = [record.config for record in page.plan.stored]
+    return len({design[config]["setting"] for config in stored if config in design})
 
 
 def machine_of_runs(page: Inputs) -> str:
@@ -161,6 +163,53 @@ def noise(page: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=heads).astype(str)
 
 
+PROTOCOL_HEADS = {
+    "spearman": "Spearman",
+    "partial_spearman": "Spearman given parameters",
+    "tau_top_tenth": "tau-b in the true top tenth",
+    "top_10_accuracy": "top-10, %",
+    "cpu_seconds": "core-minutes",
+}
+
+
+def protocols_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a protocol: the time that it is for, n, and its metrics on the cells to report on."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows[rows["metric"].isin(PROTOCOL_HEADS)].itertuples():
+        protocol = Protocol(row.minutes, row.training, row.supernets, row.score)
+        time = f"{row.budget} min{', chosen' if row.chosen else ''}" if row.supernets else "–"
+        entry = found.setdefault(str(protocol), {"for": time, "n": str(row.n)})
+        is_time = row.metric == "cpu_seconds"
+        mean, low, high = (x / (60 if is_time else 1) for x in (row.mean, row.ci_low, row.ci_high))
+        digits = 1 if is_time or row.metric in PERCENT else 2
+        alone = is_time or row.n < 2
+        text = f"{mean:.{digits}f}" if alone else with_interval(mean, low, high, digits)
+        entry[PROTOCOL_HEADS[row.metric]] = text
+    table = pd.DataFrame.from_dict(found, "index")
+    shown = [head for head in ("for", "n", *PROTOCOL_HEADS.values()) if head in table]
+    return table[shown].rename_axis("protocol").reset_index().fillna("–")
+
+
+def recipes(page: Inputs) -> pd.DataFrame:
+    """The protocol that is chosen for each time, and counting parameters."""
+    rows = page.frame("recipes")
+    if not rows["chosen"].any():
+        raise Absent("No protocol has all of its repetitions yet.")
+    return protocols_table(rows[rows["chosen"] | (rows["training"] == PARAMETERS)])
+
+
+def zero_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a score of untrained networks, the best first."""
+    wide = rows.pivot(index="score", columns="metric", values="value")
+    wide = wide.sort_values("spearman", ascending=False)
+    table = pd.DataFrame({"n": rows.groupby("score")["n"].max()}).loc[wide.index].astype(str)
+    for metric, head in (PROTOCOL_HEADS | {"seconds": "seconds a cell"}).items():
+        if metric in wide:
+            digits = 1 if metric in PERCENT else 2
+            table[head] = [f"{x:.{digits}f}" if x == x else "–" for x in wide[metric]]
+    return table.rename_axis("score").reset_index()
+
+
 def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Effects between published supernets over connected cells, a row a pair of settings."""
     heads = {
@@ -209,6 +258,25 @@ TABLES = {
         "difference, paired by n seeds, with its 95% interval. Connected cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
     ),
+    "tricks-recipes": Table(
+        "The recipes. What ranks best in one, three and ten minutes of one core: chosen by the "
+        "mean Spearman correlation on one half of the random connected cells; what it reaches on "
+        "the other half, mean and 95% interval over n repetitions. The time is that of training "
+        "and evaluating, as it was measured.",
+        recipes,
+    ),
+    "tricks-protocols": Table(
+        "All protocols that the recipes are chosen from, on the half of the cells on which none "
+        "was chosen: how many supernets of so many minutes, how they are trained, and what they "
+        "rank by. Each supernet has 5 channels and batches of 32 where its name says nothing "
+        "else; balanced: a number of parameters is drawn first, then a cell that has it.",
+        lambda page: protocols_table(page.frame("recipes")),
+    ),
+    "tricks-zero-cost": Table(
+        "Without training. Scores of untrained networks, which others computed on GPUs, over the n "
+        "connected cells that have them: other cells than those of the recipes.",
+        lambda page: zero_cost_table(page.frame("zero_cost", (zero_cost.NAME,))),
+    ),
     "tricks-decides": Table(
         f"What the design can decide. {DECIDES}",
         lambda page: decides_table(decided(page)),
@@ -228,7 +296,7 @@ def decided(page: Inputs) -> pd.DataFrame:
 
 def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
     """The design has one part, whose runs are behind all but what others published."""
-    return [] if name == "exact" or name.startswith("published") else [""]
+    return [] if name in ("exact", "zero_cost") or name.startswith("published") else [""]
 
 
 # ---- figures

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets import macro as macro_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
+from nasrepro.nets import relaxed as relaxed_nets
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
@@ -22,6 +23,21 @@ from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
 from nasrepro.samplers import nb201 as nb201_samplers
 from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """How the networks of a space mix the operations of an edge.
+
+    Attributes:
+        shape: of alphas: edges and operations.
+        network: from a supernet to a module that is called with images and weights.
+        discretise: from scores of that shape to the cell of the best operations.
+    """
+
+    shape: tuple[int, int]
+    network: Callable[[Any], nn.Module]
+    discretise: Callable[[Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,7 @@ class Family:
         per_position: from a sampler and a number of positions in the network to a sampler that
             draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
+        relaxed: for differentiable search, if it is there for this space.
     """
 
     net: type
@@ -59,6 +76,7 @@ class Family:
     parameters: Callable[[np.ndarray], np.ndarray]
     per_position: Callable[[Sampler, int], Sampler] | None = None
     stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
+    relaxed: Relaxed | None = None
 
 
 FAMILIES = {
@@ -76,6 +94,7 @@ FAMILIES = {
         parameters=nb201_nets.count_parameters,
         per_position=nb201_samplers.PerPosition,
         stacked=forward_in_stacks,
+        relaxed=Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise),
     ),
     "nb101": Family(
         net=CellNetConfig,
@@ -119,6 +138,17 @@ def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> Non
         given = " and ".join(type(config).__name__ for config in configs)
         title = SPACES[name_of(part)].TITLE
         raise ConfigError(f"a run of {title} takes a {wanted}, found {given}")
+
+
+def relaxed_of(subspace: AnySubspace) -> Relaxed:
+    """How a space is relaxed; ConfigError if it is not, or not so a part of it."""
+    relaxed, title = family_of(subspace).relaxed, SPACES[name_of(subspace)].TITLE
+    if relaxed is None:
+        known = [SPACES[name].TITLE for name, family in FAMILIES.items() if family.relaxed]
+        raise ConfigError(f"differentiable search is there for {', '.join(known)}, not for {title}")
+    if subspace != type(subspace)():
+        raise ConfigError(f"differentiable search is there for all of {title} only")
+    return relaxed
 
 
 def check_sampler(name: str, subspace: AnySubspace) -> None:

@@ -276,7 +276,7 @@ def points(steps: int) -> tuple[int, ...]:
 
 
 def _look_at(config: FinetuneConfig, part: Split) -> _Images:
-    # The fifth child of a seed: a supernet of the same seed takes four; see `setup.generators`.
+    # The fifth child of a seed, with which a supernet draws cells to train on; see `generators`.
     seed = np.random.SeedSequence(config.order, spawn_key=(4,))
     stream = batches(part, config.train, torch_generator(seed))
     count = len(part.validation_labels)

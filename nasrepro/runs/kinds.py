@@ -3,9 +3,10 @@
 from typing import Any
 
 from nasrepro.paths import results_dirs
-from nasrepro.runs import finetune, standalone, supernet, tuning
+from nasrepro.runs import finetune, search, standalone, supernet, tuning
 from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.record import Kind
+from nasrepro.runs.search import SearchConfig, SearchEpoch, run_search
 from nasrepro.runs.standalone import StandaloneConfig, StandaloneEpoch, run_standalone
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
@@ -30,7 +31,8 @@ TUNING = Kind(
     arrays=tuning.ARRAYS,
     compute=run_tuning,
 )
-KINDS = (SUPERNET, STANDALONE, FINETUNE, TUNING)
+SEARCH = Kind("search", "searches", SearchConfig, SearchEpoch, search.ARRAYS, run_search)
+KINDS = (SUPERNET, STANDALONE, FINETUNE, TUNING, SEARCH)
 
 
 def kind_of(config: Any) -> Kind:

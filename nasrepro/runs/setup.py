@@ -37,17 +37,20 @@ class Generators:
     sampler: np.random.Generator  # the paths of each update
     network: torch.Generator  # what it draws itself: the order of channels, what is dropped
     part: np.random.Generator  # the cells that are trained, where not all are
+    validation: torch.Generator  # order and augmentation of validation images that are learnt from
 
 
 def generators(seed: int) -> Generators:
     """The generators of a run."""
-    weights, images, sampler, network, part = np.random.SeedSequence(seed).spawn(5)
+    spawned = np.random.SeedSequence(seed).spawn(6)
+    weights, images, sampler, network, part, validation = spawned
     return Generators(
         weights=torch_generator(weights),
         images=torch_generator(images),
         sampler=np.random.default_rng(sampler),
         network=torch_generator(network),
         part=np.random.default_rng(part),
+        validation=torch_generator(validation),
     )
 
 

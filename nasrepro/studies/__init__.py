@@ -18,6 +18,7 @@ MODULES = {
     "training-tricks": "tricks",
     "regret": "regret",
     "sotl": "sotl",
+    "sotl-darts": "darts",
 }
 NAMES = tuple(MODULES)
 CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges
@@ -25,6 +26,7 @@ CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges
     "training-tricks": ("laube_tricks", "yu_tricks", "zhang_tricks"),
     "regret": ("pourchot_search",),
     "sotl": ("sotl",),
+    "sotl-darts": ("sotl_darts",),
 }
 NOTEBOOKS = {"sotl-vs-validation": "sotl"}  # what shows a study under another name than its own
 

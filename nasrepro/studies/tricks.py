@@ -22,7 +22,7 @@ from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig, part_of
 from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
-from nasrepro.studies import channels, published_supernets, rankings
+from nasrepro.studies import channels, protocols, published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
     Factor,
@@ -40,10 +40,11 @@ TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 TABLES = (
     *("runs", "pooled", "agreement", "exact", "published_runs", "published_parameters"),
     *("settings", "factors", "published_settings", "published_factors"),
+    *("protocols", "recipes", "zero_cost"),
 )
 TEXTS = (
     *("setting", "setting_a", "setting_b", "metric", "paper", "space", "name"),
-    *("subspace", "cells", "what", "against"),
+    *("subspace", "cells", "what", "against", "training", "score", "half"),
 )
 RUN = ["setting", "seed"]
 SPACE = "NAS-Bench-201"
@@ -239,7 +240,16 @@ PROFILES = {
 
 
 def design(profile: str, seeds: int | None = None) -> Design:
-    """All runs of a profile, labelled by setting: one seed of every setting before two of any.
+    """All runs of a profile, labelled by setting: of factors, then those that a recipe is made of.
+
+    See `factor_design`, `protocols.design`; arguments and errors are those of the first.
+    """
+    parts = factor_design(profile, seeds), protocols.design(profile, seeds)
+    return labelled(run for part in parts for run in part.items())
+
+
+def factor_design(profile: str, seeds: int | None = None) -> Design:
+    """The baselines and factors, labelled by setting: one seed of each before two of any.
 
     Args:
         profile: a name in `PROFILES`.
@@ -277,9 +287,11 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
             setting, or of one seed and settings that claims compare;
         exact: name, value, n (cells): what needs the table alone;
+        protocols: what `protocols.statistics` gives;
+        zero_cost: what `protocols.zero_cost` gives, if its file is here;
         published_runs, published_parameters: `published_supernets.statistics`, of all cells.
     """
-    wanted = design(profile)
+    wanted, records = factor_design(profile), list(records)
     mine: list[Record] = []
     others: list[Record] = []  # on NAS-Bench-101
     for record in in_order(records, wanted):
@@ -294,11 +306,14 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         seen.append(observe(others, wanted, load_table(nb101.NAME), nb101.COLUMNS[1].name))
         runs.append(run_statistics(others, wanted, seen[1], lambda run: {}))
     observations = pd.concat(seen, ignore_index=True)
+    of_untrained = protocols.zero_cost(table, COLUMN)
     return {
         "runs": pd.concat(runs, ignore_index=True),
         "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
+        "protocols": protocols.statistics(records, profile, table, COLUMN),
+        **({"zero_cost": of_untrained} if len(of_untrained) else {}),
         **published_supernets.statistics([Subspace()]),
     }
 
@@ -463,11 +478,14 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         factors: factor, setting, paper, space, metric, baseline, value, difference, ci_low,
             ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`);
         published_settings, published_factors: the same of published supernets, if they are known:
-            with cells (all or connected), and `what` differs instead of factor to space.
+            with cells (all or connected), and `what` differs instead of factor to space;
+        recipes: what `protocols.reported` gives.
     """
     runs = statistics["runs"]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
     found = {**statistics, "settings": settings, "factors": factors(runs, ALL_FACTORS)}
+    if "protocols" in statistics:
+        found["recipes"] = protocols.reported(statistics["protocols"])
     return found | published_supernets.compared(statistics)
 
 

@@ -1,0 +1,56 @@
+"""Differentiable searches: what an epoch of each algorithm takes, against first-order DARTS.
+
+The networks, batches and images of study 5's profile `cpu`, with made-up pixels.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+
+import torch
+from timing import entry, in_turns
+
+from nasrepro.darts import initial_alphas, search
+from nasrepro.data.images import Split
+from nasrepro.nets.nb201 import supernet
+from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork
+from nasrepro.runs.config import changed
+from nasrepro.runs.search import SearchConfig
+from nasrepro.studies.darts import FIRST, LONGER, PROFILES, design
+from nasrepro.train import initialise
+
+BATCHES, TURNS = 25, 3
+
+
+def entries() -> Iterable[dict]:
+    """Every algorithm of the study that takes another time than first-order DARTS could."""
+    configs: dict[str, SearchConfig] = {}
+    for config, labels in design("cpu", 1).items():
+        configs.setdefault(labels["setting"], config)
+    del configs[LONGER]
+    what = f"a search over {BATCHES} batches of {PROFILES['cpu'].base.train.batch_size} images"
+    seconds = in_turns({name: partial(epoch, config) for name, config in configs.items()}, TURNS)
+    for name in configs:
+        if name != FIRST:
+            yield entry(name, what, seconds, FIRST, name)
+
+
+def epoch(config: SearchConfig) -> None:
+    """One epoch of few batches, without a look at the network."""
+    images = BATCHES * config.train.batch_size
+    short = changed(config, {"train.epochs": 1, "algorithm.warmup_epochs": 0})
+    generators = [torch.Generator().manual_seed(seed) for seed in range(5)]
+    shape = (2 * images, 3, config.data.size, config.data.size)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generators[0])
+    labels = torch.randint(10, (2 * images,), generator=generators[0])
+    first, second = slice(images), slice(images, None)
+    split = Split(
+        *(pixels[first], labels[first], pixels[second], labels[second]),
+        *((0.5,) * 3, (0.25,) * 3, 10),
+    )
+    net = supernet(config.net)
+    initialise(net, generators[1])
+    alphas = initial_alphas(SHAPE, short.algorithm, generators[1])
+    for _ in search(
+        RelaxedNetwork(net), alphas, split, short.train, short.algorithm, *generators[2:]
+    ):
+        pass

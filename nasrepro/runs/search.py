@@ -1,0 +1,218 @@
+"""A differentiable search: alphas of every epoch, and what tells how they came about."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasrepro.darts import (
+    RELAXATIONS,
+    Algorithm,
+    Searched,
+    architecture_spectrum,
+    check_search,
+    initial_alphas,
+    search,
+)
+from nasrepro.data.augment import normalise
+from nasrepro.data.images import Split
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
+from nasrepro.nets.config import NetConfig
+from nasrepro.runs.config import key_of
+from nasrepro.runs.families import check_parts, family_of, relaxed_of
+from nasrepro.runs.machine import check_device
+from nasrepro.runs.parts import AnyNet, DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.setup import (
+    Stopwatch,
+    deterministic_convolutions,
+    generators,
+    images_of,
+    initialise_on,
+    load_split,
+)
+from nasrepro.spaces import AnyCell, AnySubspace
+from nasrepro.spaces.nb201 import Subspace
+from nasrepro.train import TrainConfig
+
+ALPHAS, GRADIENTS, STEPS, SPECTRUM_EPOCHS, SPECTRA = ARRAYS = (
+    "alphas",  # after each epoch, float32 [epochs, edges, operations]
+    "gradients",  # sum over each epoch, float32 [epochs, edges, operations]
+    "steps",  # updates of the alphas in each epoch, or notes of their gradient, int64 [epochs]
+    "spectrum_epochs",  # after which the Hessian of the alphas was taken, int64 [measured]
+    # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, alphas]
+    "spectra",
+)
+TRAINING, VALIDATION = range(2)  # in `SPECTRA`
+
+
+@dataclass(frozen=True, slots=True)
+class SearchConfig:
+    """One search: all that decides the record."""
+
+    data: DataConfig = field(default_factory=DataConfig)  # its validation images are searched on
+    subspace: AnySubspace = field(default_factory=Subspace)
+    net: AnyNet = field(default_factory=lambda: NetConfig(affine=False, tracked_statistics=False))
+    train: TrainConfig = field(default_factory=TrainConfig)
+    algorithm: Algorithm = field(default_factory=Algorithm)
+    evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig("batch"))
+    evaluated: int = 1_000  # validation images that are looked at after each epoch
+    spectrum_every: int = 10  # epochs between two looks at the Hessian, after the first; 0: none
+    spectrum_images: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_parts(self.subspace, self.net)
+        relaxed_of(self.subspace)
+        check_search(self.algorithm, self.train)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        if self.evaluated > self.data.validation_images:
+            raise ConfigError(
+                f"{self.data.validation_images} validation images are there, not {self.evaluated}"
+            )
+
+    @property
+    def key(self) -> str:
+        """Name of the record."""
+        return key_of(self)
+
+    @property
+    def needed_table(self) -> None:
+        """The table without which it cannot be run: none."""
+        return None
+
+    @property
+    def trained_images(self) -> int:
+        """Images in the search, times passes through the network and operations of an edge."""
+        paths = RELAXATIONS[self.algorithm.relaxation].paths
+        return round(self.train.epochs * self.data.train_images * self.algorithm.passes * paths)
+
+    @property
+    def evaluated_images(self) -> int:
+        """Images in the looks after each epoch, times operations of an edge, roughly."""
+        edges, operations = relaxed_of(self.subspace).shape
+        looks = self.train.epochs * self.evaluated * (operations + 1)
+        spectra = 2 * self.spectrum_images * edges * operations * operations
+        return looks + len(self.spectrum_epochs) * spectra
+
+    @property
+    def spectrum_epochs(self) -> list[int]:
+        """The epochs after which the Hessian is taken."""
+        if not self.spectrum_every:
+            return []
+        later = range(self.spectrum_every, self.train.epochs + 1, self.spectrum_every)
+        return sorted({1, *later})
+
+
+@dataclass(frozen=True, slots=True)
+class SearchEpoch:
+    """What one epoch showed: its training, and validation images after it."""
+
+    train_loss: float  # mean over the batches
+    validation_loss: float  # of the mixed network, mean over the images that are looked at
+    validation_correct: int  # of these images
+    path_loss: float  # of the selected cell with the supernet's weights
+    path_correct: int
+
+
+def run_search(config: SearchConfig, device: str = "cpu") -> Record:
+    """Search, and look at the network after each epoch.
+
+    Args:
+        config: all that decides the result.
+        device: where to compute, as for a supernet.
+
+    Returns:
+        The record with the arrays `ARRAYS`. A search diverged if a loss is not finite; its arrays
+        end there.
+
+    Raises:
+        ConfigError: if the config or the device does not fit.
+        DataError: if the images are not available.
+    """
+    check_device(device)
+    rng, relaxed = generators(config.seed), relaxed_of(config.subspace)
+    part = load_split(images_of(config.data.name), config.data, config.net, device)
+    supernet = family_of(config.subspace).supernet(config.net, config.subspace, rng.network)
+    initialise_on(supernet, rng.weights, device)
+    net = relaxed.network(supernet)
+    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network)
+    looked = (
+        part.validation_images[: config.evaluated],
+        part.validation_labels[: config.evaluated],
+    )
+    mean = RELAXATIONS[config.algorithm.relaxation].mean
+    seen: list[Searched] = []
+    history: list[SearchEpoch] = []
+    spectra: list[list[np.ndarray]] = []
+    watch = Stopwatch(device)
+    with deterministic_convolutions():
+        streams = (rng.images, rng.validation, rng.network)
+        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams):
+            watch.lap("train")
+            seen.append(epoch)
+            cell = relaxed.discretise(torch.from_numpy(_scores(config, seen)[-1]))
+            mixture = mean(alphas.detach())
+            mixed = loss_and_correct(net, mixture, *looked, part, config.evaluate)
+            path = loss_and_correct(supernet, cell, *looked, part, config.evaluate)
+            history.append(SearchEpoch(epoch.loss, *mixed, *path))
+            if len(seen) in config.spectrum_epochs and math.isfinite(epoch.loss):
+                batches = _plain_batches(part, config.spectrum_images)
+                spectra.append([architecture_spectrum(net, alphas, mean, b) for b in batches])
+            watch.lap("evaluate")
+    share = len(history) / config.train.epochs
+    return Record(
+        config=config,
+        status="ok" if math.isfinite(history[-1].train_loss) else "diverged",
+        history=tuple(history),
+        arrays={
+            ALPHAS: np.array([epoch.alphas for epoch in seen]),
+            GRADIENTS: np.array([epoch.gradient for epoch in seen]),
+            STEPS: np.array([epoch.steps for epoch in seen], np.int64),
+            SPECTRUM_EPOCHS: np.array(config.spectrum_epochs[: len(spectra)], np.int64),
+            SPECTRA: np.array(spectra, np.float64).reshape(-1, 2, alphas.numel()),
+        },
+        measurement=watch.measurement(
+            trained=round(config.trained_images * share),
+            evaluated=round(config.evaluated_images * share),
+        ),
+    )
+
+
+def selected(record: Record) -> list[AnyCell]:
+    """The cell that a search selects after each of its epochs."""
+    arrays = zip(record.arrays[ALPHAS], record.arrays[GRADIENTS], strict=True)
+    seen = [Searched(math.nan, alphas, gradient, 0) for alphas, gradient in arrays]
+    discretise = relaxed_of(record.config.subspace).discretise
+    return [discretise(torch.from_numpy(scores)) for scores in _scores(record.config, seen)]
+
+
+def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:
+    """What the cell is read from after each epoch, [epochs, edges, operations].
+
+    The alphas; where they stay as they are, all gradients so far, which they would have followed.
+    """
+    if config.algorithm.learning_rate:
+        return np.array([epoch.alphas for epoch in seen])
+    return -np.cumsum([epoch.gradient for epoch in seen], axis=0)
+
+
+def _plain_batches(part: Split, images: int) -> list[tuple[Tensor, Tensor]]:
+    """The first training and validation images, as they are, in one batch each."""
+    parts = (
+        (part.train_images, part.train_labels),
+        (part.validation_images, part.validation_labels),
+    )
+    return [
+        (
+            normalise(pixels[:images], part.mean, part.std).contiguous(
+                memory_format=torch.channels_last
+            ),
+            labels[:images],
+        )
+        for pixels, labels in parts
+    ]

@@ -1,0 +1,445 @@
+"""Study 5: SoTL-DARTS and its family, and what decides between them (SoTL 4.3).
+
+A setting is one entry of `settings`: what it changes in first-order DARTS. Its searches and its
+rows in the tables follow from that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from nasrepro.benchmarks import Table, available_tables, load_table
+from nasrepro.darts import Algorithm
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import NetConfig
+from nasrepro.nets.nb201 import count_parameters
+from nasrepro.runs.config import changed
+from nasrepro.runs.parts import DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.search import (
+    ALPHAS,
+    SPECTRA,
+    SPECTRUM_EPOCHS,
+    STEPS,
+    TRAINING,
+    VALIDATION,
+    SearchConfig,
+    selected,
+)
+from nasrepro.search import expected_best, neighbourhood, regularised_evolution
+from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, Cell, live_operations
+from nasrepro.studies.design import (
+    Design,
+    Factor,
+    Times,
+    check_asked,
+    in_order,
+    labelled,
+    settings_of,
+)
+from nasrepro.studies.measure import effects, summarise
+from nasrepro.train import TrainConfig
+
+TABLE = "nb201-200epochs"
+COLUMNS = {
+    "cifar10": "cifar10-test-200",
+    "cifar100": "cifar100-test-200",
+    "imagenet16": "imagenet16-120-test-200",
+}
+SELECTION = ("nb201-12epochs", "cifar10-validation-12")  # what searches without a supernet go by
+SPACE = "NAS-Bench-201"
+TABLES = ("searches", "epochs", "spectra", "alone", "settings", "effects", "movement")
+TEXTS = ("setting", "space", "status", "cell", "choice", "metric", "against")
+
+FIRST, SECOND = "DARTS, first order", "DARTS, second order"
+SOTL, SOVL = "SoTL-DARTS", "SoVL-DARTS"
+ON_TRAINING = "DARTS on training data"
+FROZEN_TRAINING, FROZEN_VALIDATION = "frozen, training", "frozen, validation"
+DRNAS, SOTL_DRNAS = "DrNAS", "SoTL-DrNAS"
+GDAS, REINFORCE = "GDAS", "REINFORCE"
+NO_REPLAY, LONGER = "SoTL-DARTS, no replay", "SoTL-DARTS, epochs x3"
+LONGER_FIRST = "DARTS, epochs x3"
+ONCE, SHORT, EXACT = "SoTL-DARTS, T = epoch", "SoTL-DARTS, T = 7", "SoTL-DARTS, exact, T = 7"
+FAST, SLOW, NOISY = "SoTL-DARTS, rate x10", "DARTS, rate /25", "SoTL-DARTS, noise x10"
+PRINTED = {  # rows of the thesis' table 4.6, by the setting
+    FIRST: "DARTS (first-order)",
+    SECOND: "DARTS (second-order)",
+    SOTL: "SoTL-DARTS",
+    SOVL: "SoVL-DARTS",
+    DRNAS: "DrNAS",
+    SOTL_DRNAS: "SoTL-DrNAS",
+    GDAS: "GDAS",
+    REINFORCE: "ENAS",
+    LONGER: "SoTL-DARTS (150 epochs)",
+}
+# Searches of the table, and choices that take none.
+RANDOM, EVOLUTION = "random search", "regularised evolution"
+SIX_CONVOLUTIONS, SIX_SKIPS = "six 3x3 convolutions", "six skips"
+EVALUATIONS, RUNS = 100, 2_000  # of a search of the table, and how often it is repeated
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the study runs: numbers only."""
+
+    base: SearchConfig  # first-order DARTS
+    period: int  # steps that SoTL-DARTS sums over
+    warmup_epochs: int  # of DrNAS
+    seeds: int  # of a setting
+    main_seeds: int  # of DARTS and of SoTL-DARTS
+
+
+# Table B.1 of the thesis, with the clipping of DARTS' own code, which it does not name.
+PAPER = SearchConfig(
+    data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
+    net=NetConfig(
+        channels=16,
+        cells_per_stage=5,
+        affine=False,
+        tracked_statistics=False,
+        affine_around=True,
+    ),
+    train=TrainConfig(
+        epochs=50,
+        batch_size=64,
+        learning_rate=0.025,
+        final_learning_rate=0.001,
+        weight_decay=5e-4,
+        gradient_clip=5.0,
+    ),
+    evaluate=EvaluateConfig("batch", batch_size=250),
+)
+PROFILES = {
+    "smoke": Profile(
+        base=changed(
+            PAPER,
+            {
+                "data": DataConfig("digits", train_images=300, validation_images=280, size=8),
+                "net.channels": 4,
+                "net.cells_per_stage": 1,
+                "train.epochs": 2,
+                "train.batch_size": 30,
+                "train.crop_padding": 1,
+                "evaluated": 100,
+                "evaluate.batch_size": 100,
+                "spectrum_every": 5,
+                "spectrum_images": 16,
+            },
+        ),
+        period=5,
+        warmup_epochs=1,
+        seeds=1,
+        main_seeds=2,
+    ),
+    # As many steps of the architecture in an epoch as the paper has: four.
+    "cpu": Profile(
+        base=changed(
+            PAPER,
+            {
+                "data": DataConfig("cifar10", 6_400, 6_400, size=16),
+                "net.channels": 8,
+                "net.cells_per_stage": 1,
+                "train.crop_padding": 2,
+            },
+        ),
+        period=25,
+        warmup_epochs=10,
+        seeds=3,
+        main_seeds=5,
+    ),
+    "paper": Profile(base=PAPER, period=100, warmup_epochs=10, seeds=3, main_seeds=3),
+}
+
+
+def factors(profile: Profile) -> tuple[Factor, ...]:
+    """Each setting after the one that it changes, in the order in which its searches matter."""
+    rate, gradient, steps = "algorithm.learning_rate", "algorithm.gradient", "algorithm.steps"
+    summed = {steps: profile.period, gradient: "training"}
+    frozen = {rate: 0.0, "algorithm.initial_noise": 0.0, "algorithm.replay": False}
+    batches = profile.base.data.train_images // profile.base.train.batch_size
+    dirichlet = {
+        "algorithm.relaxation": "dirichlet",
+        "algorithm.warmup_epochs": profile.warmup_epochs,
+    }
+    drawn = {"algorithm.relaxation": "categorical", gradient: "reinforce"}
+    unclipped = {steps: 7, "train.gradient_clip": None}
+    return (
+        Factor(SOTL, FIRST, "SoTL 3.3.3", summed),
+        Factor(SOVL, FIRST, "SoTL 4.3.1", {steps: profile.period, "algorithm.replay": False}),
+        Factor(ON_TRAINING, FIRST, "our own", {gradient: "training"}),
+        Factor(FROZEN_TRAINING, SOTL, "our own", frozen),
+        Factor(FROZEN_VALIDATION, SOVL, "our own", frozen),
+        Factor(GDAS, FIRST, "SoTL 4.3.1", {"algorithm.relaxation": "gumbel"}),
+        Factor(REINFORCE, FIRST, "SoTL 4.3.1", drawn),
+        Factor(DRNAS, FIRST, "SoTL 3.3.4", dirichlet),
+        Factor(SOTL_DRNAS, DRNAS, "SoTL 3.3.4", summed),
+        Factor(SECOND, FIRST, "SoTL 3.3.1", {gradient: "finite differences"}),
+        Factor(NO_REPLAY, SOTL, "our own", {"algorithm.replay": False}),
+        Factor(ONCE, SOTL, "our own", {steps: batches}),
+        Factor(FAST, SOTL, "our own", {rate: Times(10)}),
+        Factor(SLOW, FIRST, "our own", {rate: Times(1 / 25)}),
+        Factor(NOISY, SOTL, "our own", {"algorithm.initial_noise": Times(10)}),
+        Factor(SHORT, SOTL, "SoTL 4.3.1", unclipped),
+        Factor(LONGER, SOTL, "SoTL 4.3.1", {"train.epochs": Times(3)}),
+        # Its alphas are updated at every step, of which the paper has four times as many an epoch.
+        Factor(LONGER_FIRST, FIRST, "our own", {"train.epochs": Times(3)}),
+        Factor(EXACT, SHORT, "SoTL 3.3.2, 4.3.1", {gradient: "unrolled"}),
+    )
+
+
+def design(profile: str, seeds: int | None = None) -> Design:
+    """All searches of a profile, by setting: one seed of every setting before two of any.
+
+    Args:
+        profile: a name in `PROFILES`.
+        seeds: at most so many seeds of each setting; None for the profile's own.
+
+    Raises:
+        ConfigError: if there is no such profile.
+    """
+    check_asked(profile, PROFILES, seeds)
+    chosen = PROFILES[profile]
+    settings = settings_of(FIRST, chosen.base, factors(chosen))
+    counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys((FIRST, SOTL), chosen.main_seeds)
+    return labelled(
+        (changed(config, {"seed": seed}), {"setting": name})
+        for seed in range(max(counts.values()))
+        for name, config in settings.items()
+        if seed < min(counts[name], seeds or counts[name])
+    )
+
+
+def table_of(profile: str) -> str:
+    """Name of the table that is the truth of a profile."""
+    return TABLE
+
+
+def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[str, pd.DataFrame]:
+    """What the searches of a profile found.
+
+    Returns:
+        searches: one row a search: setting, space, seed, status, cell, the true accuracies of the
+            cell that it ends with, and what `describe` and `measure` say;
+        epochs: one row a search and epoch: the same of the cell selected after it, the training
+            loss, the accuracy of the mixed network and of the cell's path in it, the gap between
+            these, and how far alphas have moved;
+        spectra: setting, seed, epoch, training, validation: the largest eigenvalue of the Hessian
+            of the alphas on images of either kind;
+        alone: choice, the accuracies and n: what needs no supernet, and searches of the table.
+    """
+    wanted = design(profile)
+    mine = in_order(records, wanted)
+    names = [wanted[record.config]["setting"] for record in mine]
+    keys = [(name, record.config.seed) for name, record in zip(names, mine, strict=True)]
+    epochs = [epochs_of(record, table) for record in mine]
+    searches = [
+        {"status": record.status, **frame.iloc[-1].to_dict(), **measure(record)}
+        for record, frame in zip(mine, epochs, strict=True)
+    ]
+    labels = [{"setting": name, "space": SPACE, "seed": seed} for name, seed in keys]
+    rows = [label | search for label, search in zip(labels, searches, strict=True)]
+    return {
+        "searches": pd.DataFrame(rows).drop(columns="epoch"),
+        "epochs": _labelled(keys, [frame.drop(columns="cell") for frame in epochs]),
+        "spectra": _labelled(keys, [spectra_of(record) for record in mine]),
+        "alone": alone(table),
+    }
+
+
+def _labelled(keys: Sequence[tuple[str, int]], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all searches, each with its setting and seed."""
+    parts = []
+    for (setting, seed), frame in zip(keys, frames, strict=True):
+        frame.insert(0, "setting", setting)
+        frame.insert(1, "seed", seed)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def epochs_of(record: Record, table: Table) -> pd.DataFrame:
+    """One row an epoch of a search: what it selects after it, and how the network stands."""
+    images = record.config.evaluated
+    cells = [cast(Cell, cell) for cell in selected(record)]
+    alphas = record.arrays[ALPHAS]
+    frame = pd.DataFrame(
+        [{"epoch": n, "cell": str(cell), **describe(cell)} for n, cell in enumerate(cells, 1)]
+    )
+    codes = np.array([cell.code for cell in cells])
+    for name, column in COLUMNS.items():
+        frame[name] = table.accuracy(codes, column)
+    history = record.history
+    return frame.assign(
+        train_loss=[epoch.train_loss for epoch in history],
+        validation_accuracy=[100 * epoch.validation_correct / images for epoch in history],
+        path_accuracy=[100 * epoch.path_correct / images for epoch in history],
+        gap=[100 * (epoch.validation_correct - epoch.path_correct) / images for epoch in history],
+        largest_alpha=np.abs(alphas).max(axis=(1, 2)),
+    )
+
+
+def describe(cell: Cell) -> dict[str, int]:
+    """What a cell is made of.
+
+    Returns:
+        skips, zeros, pools, convolutions (1x1), convolutions3: of its six edges; depth: edges of
+        its longest path from input to output, 0 if there is none; deepest: convolutions on the path
+        that has most of them; parameters: of the benchmark's network.
+    """
+    kinds = {
+        "skips": "skip_connect",
+        "zeros": "none",
+        "pools": "avg_pool_3x3",
+        "convolutions1": "nor_conv_1x1",
+        "convolutions3": "nor_conv_3x3",
+    }
+    counts = {name: cell.operations.count(operation) for name, operation in kinds.items()}
+    convolutions = ("nor_conv_1x1", "nor_conv_3x3")
+    return counts | {
+        "depth": longest(cell, tuple(kinds.values())),
+        "deepest": longest(cell, convolutions),
+        "parameters": int(count_parameters(np.array([cell.code]))[0]),
+    }
+
+
+def longest(cell: Cell, counted: Sequence[str]) -> int:
+    """The most edges with some operations on a path from input to output (Shu et al. 2020).
+
+    Args:
+        cell: without a path, it is 0.
+        counted: operations that count; Zero leads nowhere.
+
+    >>> skips = Cell(("skip_connect",) * 6)
+    >>> longest(skips, ("skip_connect",)), longest(skips, ("nor_conv_3x3",))
+    (3, 0)
+    """
+    reached = {0: 0}
+    operations = live_operations(cell)
+    for edge in sorted(range(len(EDGES)), key=lambda e: EDGES[e]):
+        source, target = EDGES[edge]
+        if operations[edge] != "none":
+            here = reached[source] + (operations[edge] in counted)
+            reached[target] = max(reached.get(target, 0), here)
+    return reached.get(3, 0)
+
+
+def measure(record: Record) -> dict[str, float]:
+    """What a search cost, and where it ends: updates, eigenvalues, seconds, memory."""
+    measured, spectra = record.measurement, record.arrays[SPECTRA]
+    seconds = measured.train_seconds, measured.evaluate_seconds
+    last = spectra[-1, :, -1] if len(spectra) else (np.nan, np.nan)
+    return {
+        "updates": int(record.arrays[STEPS].sum()) * bool(record.config.algorithm.learning_rate),
+        "eigenvalue_training": float(last[TRAINING]),
+        "eigenvalue_validation": float(last[VALIDATION]),
+        "seconds": measured.train_seconds,  # without the looks after each epoch
+        "cpu_seconds": measured.cpu_seconds * seconds[0] / sum(seconds),  # nor these
+        "peak_memory_mb": measured.peak_memory_mb,
+    }
+
+
+def spectra_of(record: Record) -> pd.DataFrame:
+    """The largest eigenvalues of the measured epochs: epoch, training, validation."""
+    largest = record.arrays[SPECTRA][:, :, -1]
+    return pd.DataFrame(
+        {
+            "epoch": record.arrays[SPECTRUM_EPOCHS],
+            "training": largest[:, TRAINING],
+            "validation": largest[:, VALIDATION],
+        }
+    )
+
+
+def alone(table: Table) -> pd.DataFrame:
+    """What takes no supernet: choice, true accuracies (means, if drawn) and n cells or searches."""
+    codes = np.arange(NUM_CELLS)
+    truths = {name: table.accuracy(codes, column) for name, column in COLUMNS.items()}
+    constant = {
+        SIX_CONVOLUTIONS: Cell(("nor_conv_3x3",) * 6).code,  # also the most parameters
+        SIX_SKIPS: Cell(("skip_connect",) * 6).code,
+    }
+    rows = [
+        {"choice": name, **{data: truth[code] for data, truth in truths.items()}, "n": 1}
+        for name, code in constant.items()
+    ]
+    means = {data: truth.mean() for data, truth in truths.items()}
+    rows.append({"choice": "a random cell", **means, "n": NUM_CELLS})
+    name, column = SELECTION
+    if name in available_tables():
+        by = load_table(name).accuracy(codes, column)
+        best = {data: expected_best(by, truth, EVALUATIONS)[-1] for data, truth in truths.items()}
+        rows.append({"choice": RANDOM, **best, "n": NUM_CELLS})
+        found = evolved(by)
+        evolution = {data: truth[found].mean() for data, truth in truths.items()}
+        rows.append({"choice": EVOLUTION, **evolution, "n": RUNS})
+    return pd.DataFrame(rows)
+
+
+def evolved(score: np.ndarray) -> np.ndarray:
+    """The best cell by score of each of many runs of regularised evolution, codes [runs].
+
+    So many runs that another seed moves no verdict: the error of their mean is far below a tenth of
+    a percentage point.
+    """
+    around = neighbourhood("nb201", np.arange(NUM_CELLS))
+    generator = np.random.default_rng(0)
+    orders = regularised_evolution(score, around, EVALUATIONS, RUNS, generator)
+    return orders[np.arange(RUNS), score[orders].argmax(axis=1)]
+
+
+METRICS = (
+    *("cifar10", "cifar100", "imagenet16", "skips", "convolutions3", "depth", "deepest"),
+    *("parameters", "largest_alpha", "updates", "validation_accuracy", "path_accuracy", "gap"),
+    *("eigenvalue_training", "eigenvalue_validation", "seconds", "cpu_seconds", "peak_memory_mb"),
+)
+
+
+def at_equal_movement(epochs: pd.DataFrame) -> pd.DataFrame:
+    """What each setting selects when its alphas have moved as far as SoTL-DARTS' in the end.
+
+    Args:
+        epochs: as in `statistics`.
+
+    Returns:
+        setting, seed, epoch, cifar10, skips: of the first epoch in which the largest alpha of a
+        search is no smaller than that of SoTL-DARTS with the same seed after its last; searches
+        that never move so far, and seeds without SoTL-DARTS, are left out.
+    """
+    ends = epochs[epochs["setting"] == SOTL].sort_values("epoch").groupby("seed").last()
+    level = epochs["seed"].map(ends["largest_alpha"])
+    reached = epochs[epochs["largest_alpha"] >= level].sort_values("epoch", kind="stable")
+    first = reached.groupby(["setting", "seed"], sort=False).head(1).sort_index()
+    return first[["setting", "seed", "epoch", "cifar10", "skips"]].reset_index(drop=True)
+
+
+def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every table of the study.
+
+    Returns:
+        The statistics themselves, and
+        settings: setting, metric, mean, ci_low, ci_high, n, failed: of the last epoch's cell and
+            the search;
+        movement: the means of `at_equal_movement`, as settings;
+        effects: setting, against (what it changes), metric, baseline, value, difference, ci_low,
+            ci_high, p_holm, n: paired by seed (see `measure.effects`).
+    """
+    searches = statistics["searches"]
+    runs = searches[searches["status"] == "ok"].melt(
+        ["setting", "seed"], list(METRICS), var_name="metric", value_name="value"
+    )
+    pairs = [(factor.name, factor.baseline) for factor in factors(PROFILES["cpu"])]
+    settings = summarise(runs, ["setting", "metric"], correlation=lambda key: False)
+    moved = at_equal_movement(statistics["epochs"]).melt(["setting", "seed"], var_name="metric")
+    movement = summarise(moved, ["setting", "metric"], correlation=lambda key: False)
+    effect = effects(runs, pairs)
+    return {**statistics, "settings": settings, "effects": effect, "movement": movement}
+
+
+def algorithm_text(algorithm: Algorithm) -> str:
+    """An algorithm in words, for tables."""
+    summed = f"summed over {algorithm.steps} steps" if algorithm.steps > 1 else "of one step"
+    again = ", replayed" if algorithm.replay and algorithm.steps > 1 else ""
+    moves = f"rate {algorithm.learning_rate:g}" if algorithm.learning_rate else "alphas frozen"
+    return f"{algorithm.relaxation}; gradient: {algorithm.gradient}, {summed}{again}; {moves}"

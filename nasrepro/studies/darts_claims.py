@@ -1,0 +1,159 @@
+"""What study 5's claims compute, from its statistics alone.
+
+Two settings are compared over the seeds that both have, search by search.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from nasrepro.claims import Quantity, judge
+from nasrepro.metrics import spearman
+from nasrepro.stats import LOGARITHM, Share, Student
+from nasrepro.studies.darts import (
+    DRNAS,
+    EVOLUTION,
+    FIRST,
+    GDAS,
+    LONGER,
+    ON_TRAINING,
+    RANDOM,
+    SECOND,
+    SOTL,
+    SOTL_DRNAS,
+    SOVL,
+)
+from nasrepro.studies.tricks_claims import level
+
+FILE = "sotl_darts"
+ACCURACY = "cifar10"
+PART = 5  # a trend is the last fifth of the epochs less the first
+
+# Claim: setting whose searches end with six skips.
+COLLAPSES = {"darts-collapses": FIRST, "second-order-collapses": SECOND}
+# Claim: setting, and what takes no supernet.
+AGAINST_ALONE = {
+    "darts-below-random": (FIRST, RANDOM),
+    "second-order-below-random": (SECOND, RANDOM),
+    "sotl-darts-below-evolution": (SOTL, EVOLUTION),
+    "sotl-darts-below-random": (SOTL, RANDOM),
+}
+# Claim: column, setting, and the setting that is subtracted.
+DIFFERENCES = {
+    "sotl-darts-prevents-collapse": ("skips", SOTL, FIRST),
+    "sotl-darts-better": (ACCURACY, SOTL, FIRST),
+    "sotl-darts-better-second": (ACCURACY, SOTL, SECOND),
+    "sotl-darts-competitive": (ACCURACY, SOTL, GDAS),
+    "sotl-darts-longer": (ACCURACY, LONGER, SOTL),
+    "sovl-worse": (ACCURACY, SOVL, FIRST),
+    "sotl-darts-better-than-sovl": (ACCURACY, SOTL, SOVL),
+    "darts-training-data-suffices": (ACCURACY, ON_TRAINING, FIRST),
+    "darts-sum-adds-nothing": (ACCURACY, SOTL, ON_TRAINING),
+    "sotl-drnas-better": (ACCURACY, SOTL_DRNAS, DRNAS),
+}
+TRENDS = {"darts-declines": FIRST, "sotl-darts-improves": SOTL}
+# Claim: setting, and the images of the Hessian.
+RISES = {
+    "darts-eigenvalue-rises": (FIRST, "validation"),
+    "sotl-darts-eigenvalue-rises": (SOTL, "training"),
+}
+CORRELATIONS = {
+    "darts-eigenvalue-negative": (FIRST, "validation"),
+    "sotl-darts-eigenvalue-positive": (SOTL, "training"),
+}
+# Claim: two settings, whose time is divided.
+COSTS = {"sotl-darts-as-cheap": (SOTL, FIRST), "second-order-dearer": (SECOND, SOTL)}
+
+
+def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """The quantity of each claim that the statistics have searches for.
+
+    Args:
+        statistics: of `studies.darts`.
+    """
+    searches = statistics["searches"]
+    whole = searches[searches["status"] == "ok"]
+    alone = statistics["alone"].set_index("choice")[ACCURACY]
+
+    def of(column: str, setting: str) -> pd.Series:
+        return whole[whole["setting"] == setting].set_index("seed")[column]
+
+    found: dict[str, Quantity] = {}
+    for claim, setting in COLLAPSES.items():
+        if len(skips := of("skips", setting)):
+            found[claim] = Share(int((skips == 6).sum()), len(skips))
+    values = {
+        claim: of(ACCURACY, setting) - alone[name]
+        for claim, (setting, name) in AGAINST_ALONE.items()
+        if name in alone
+    }
+    values |= {c: of(column, a) - of(column, b) for c, (column, a, b) in DIFFERENCES.items()}
+    values |= by_epoch(statistics)
+    found |= {claim: level(known) for claim, each in values.items() if len(known := each.dropna())}
+    for claim, (a, b) in COSTS.items():
+        logs = np.log(of("cpu_seconds", a)) - np.log(of("cpu_seconds", b))
+        if len(known := logs.dropna()):
+            found[claim] = ratio(known)
+    return found
+
+
+def ratio(logarithms: pd.Series) -> Student:
+    """The geometric mean of ratios, of which the logarithms are given."""
+    return replace(level(logarithms), scale=LOGARITHM)
+
+
+def by_epoch(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
+    """What claims say of the course of a search, one number a seed."""
+    epochs, spectra = statistics["epochs"], statistics["spectra"]
+    both = spectra.merge(epochs[["setting", "seed", "epoch", ACCURACY]])
+    found = {c: each(epochs, setting, trend) for c, setting in TRENDS.items()}
+    for claim, (setting, images) in RISES.items():
+        found[claim] = each(spectra, setting, partial(risen, images=images))
+    for claim, (setting, images) in CORRELATIONS.items():
+        found[claim] = each(both, setting, partial(together, images=images))
+    return found
+
+
+def each(rows: pd.DataFrame, setting: str, statistic: Callable[[pd.DataFrame], float]) -> pd.Series:
+    """A number of each seed of a setting."""
+    runs = rows[rows["setting"] == setting].groupby("seed")
+    return pd.Series({seed: statistic(run) for seed, run in runs}, dtype=float)
+
+
+def trend(run: pd.DataFrame) -> float:
+    """Mean accuracy of the cells of the last fifth of the epochs less that of the first fifth.
+
+    >>> trend(pd.DataFrame({"epoch": range(1, 11), ACCURACY: range(10)}))
+    8.0
+    """
+    accuracy = run.sort_values("epoch")[ACCURACY].to_numpy(float)
+    part = max(len(accuracy) // PART, 1)
+    return float(accuracy[-part:].mean() - accuracy[:part].mean())
+
+
+def risen(run: pd.DataFrame, images: str) -> float:
+    """The eigenvalue of the last measured epoch less that of the first."""
+    values = run.sort_values("epoch")[images]
+    return float(values.iloc[-1] - values.iloc[0])
+
+
+def together(run: pd.DataFrame, images: str) -> float:
+    """Spearman correlation of eigenvalue and accuracy; NaN where the cell stays the same."""
+    return spearman(run[images], run[ACCURACY])
+
+
+def judged(statistics: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The claims with their verdicts: see `claims.judge`."""
+    known = quantities(statistics) if statistics else {}
+    return pd.DataFrame(judge(FILE, known))
+
+
+def settings_of_claims() -> Iterator[str]:
+    """Every setting that a claim compares."""
+    pairs = (*AGAINST_ALONE.values(), *RISES.values(), *CORRELATIONS.values())
+    yield from (*COLLAPSES.values(), *TRENDS.values(), *(setting for setting, _ in pairs))
+    yield from (setting for _, *two in DIFFERENCES.values() for setting in two)
+    yield from (setting for two in COSTS.values() for setting in two)

@@ -1,0 +1,144 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sotl-darts)=
+# # 5. SoTL-DARTS and its family
+#
+# **Question.** Does differentiable search select better cells when its gradient comes from the sum
+# of training losses, and if so: because of the sum, because of the training data, or without any
+# search at all?
+#
+# **What the paper did.** SoTL {cite:p}`sotl2021` searched NAS-Bench-201 {cite:p}`dong2020`,
+# NAS-Bench-1Shot1 and DARTS' space, three seeds each, and looked the selected cells up. DARTS ends
+# with skip connections on all edges of NAS-Bench-201; SoTL-DARTS, which sums the gradients of its
+# alphas over 100 steps of training, does not.
+
+# %% tags=["parameters"]
+profile = "cpu"  # smoke, cpu or paper
+workers = 0  # local processes that compute missing runs; 0 shows what is stored
+device = "cpu"  # for computing: cpu, cuda, mps
+
+# %%
+from nasrepro import pages
+
+page = pages.prepare("sotl-darts", profile, workers, device)
+
+# %% [markdown]
+# **In short.** {glue:md}`sotl-darts-runs-stored` of {glue:md}`sotl-darts-runs-total` searches of
+# NAS-Bench-201 are stored, of {glue:md}`sotl-darts-settings-begun` of {glue:md}`sotl-darts-settings`
+# settings. By CIFAR-10 test accuracy in percent, first-order DARTS selects
+# {glue:md}`sotl-darts-darts`, second-order DARTS {glue:md}`sotl-darts-second`, SoTL-DARTS
+# {glue:md}`sotl-darts-sotl`. The controls that the paper lacks: first-order DARTS on training data,
+# without a sum, {glue:md}`sotl-darts-on-training`; alphas that never move, the cell read from the
+# summed gradients alone, {glue:md}`sotl-darts-frozen-training` on training data and
+# {glue:md}`sotl-darts-frozen-validation` on validation data; the same sum on validation data
+# (SoVL-DARTS) {glue:md}`sotl-darts-sovl`. The cell with the most parameters, which takes no search,
+# has {glue:md}`sotl-darts-six-convolutions`; random search with 100 trainings of 12 epochs finds
+# {glue:md}`sotl-darts-random-search`.
+
+# %%
+page.primer()
+
+# %% [markdown]
+# ## Claims
+#
+# Of {glue:md}`sotl-darts-claims` claims, {glue:md}`sotl-darts-supported` are supported here,
+# {glue:md}`sotl-darts-contradicted` contradicted, {glue:md}`sotl-darts-undecided` undecided,
+# {glue:md}`sotl-darts-not-testable-here` not testable here and {glue:md}`sotl-darts-not-run` not run.
+# Quantity and region of each were written down before any run of this study.
+
+# %%
+page.claims()
+
+# %% [markdown]
+# ## How we ran it
+#
+# Profile {glue:md}`sotl-darts-profile` ({glue:md}`sotl-darts-machine`;
+# {doc}`all records <../records>`): {numref}`tab-darts-setting` has what all searches share,
+# {numref}`tab-darts-algorithms` what a setting changes. SoTL-DARTS sums over
+# {glue:md}`sotl-darts-steps` steps.
+
+# %%
+page.table("darts-setting")
+
+# %%
+page.table("darts-algorithms")
+
+# %% [markdown]
+# ## What is selected
+
+# %%
+page.figure("darts-accuracies")
+
+# %%
+page.figure("darts-cells")
+
+# %%
+page.table("darts-printed")
+
+# %%
+page.table("darts-alone")
+
+# %%
+page.table("darts-settings")
+
+# %%
+page.table("darts-searches")
+
+# %% [markdown]
+# ## The course of a search
+
+# %%
+page.figure("darts-courses")
+
+# %%
+page.figure("darts-skips")
+
+# %% [markdown]
+# ## At equal movement
+#
+# A sum of gradients is one update of the alphas, and Adam lets an alpha move by about its rate an
+# update, whatever the size of the gradient. At the end the largest alpha is
+# {glue:md}`sotl-darts-alpha-darts` in first-order DARTS and {glue:md}`sotl-darts-alpha-sotl` in
+# SoTL-DARTS. With a rate so much smaller that it moves no further than SoTL-DARTS, DARTS selects
+# cells of {glue:md}`sotl-darts-slow`.
+
+# %%
+page.figure("darts-movement")
+
+# %%
+page.table("darts-equal-movement")
+
+# %%
+page.table("darts-effects")
+
+# %% [markdown]
+# ## Eigenvalues
+
+# %%
+page.figure("darts-eigenvalues")
+
+# %% [markdown]
+# ## Cost
+
+# %%
+page.table("darts-cost")
+
+# %% [markdown]
+# ## What this design can decide
+#
+# Of {glue:md}`sotl-darts-decided-with-p` claims with a p-value that are supported or contradicted,
+# {glue:md}`sotl-darts-decided-by-holm` remain by Holm's method.
+
+# %%
+page.table("darts-decides")

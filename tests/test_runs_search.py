@@ -1,0 +1,125 @@
+"""Searches as runs: whole records, the same numbers again, and what cannot be searched."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from nasrepro.darts import GRADIENTS, RELAXATIONS, Algorithm
+from nasrepro.errors import ConfigError
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.runs.config import changed, from_dict, to_dict
+from nasrepro.runs.kinds import KINDS, SEARCH, kind_of
+from nasrepro.runs.parts import DataConfig
+from nasrepro.runs.record import Record, from_bytes, to_bytes
+from nasrepro.runs.search import ARRAYS, SearchConfig, run_search, selected
+from nasrepro.spaces import nb101
+from nasrepro.spaces.nb201 import OPERATIONS, Subspace
+from nasrepro.train import TrainConfig
+
+TINY = SearchConfig(
+    data=DataConfig("digits", train_images=48, validation_images=40, size=8),
+    net=NetConfig(
+        channels=2, cells_per_stage=1, affine=False, tracked_statistics=False, affine_around=True
+    ),
+    train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.1, crop_padding=1),
+    algorithm=Algorithm(learning_rate=0.05),
+    evaluate=EvaluateConfig("batch", batch_size=20),
+    evaluated=30,
+    spectrum_every=0,
+    spectrum_images=16,
+)
+LOOKING = replace(TINY, spectrum_every=2)
+FROZEN = changed(TINY, {"algorithm.learning_rate": 0.0, "algorithm.gradient": "training"})
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return run_search(LOOKING)
+
+
+def test_a_record_has_an_entry_of_each_epoch_and_of_each_look(record):
+    arrays = record.arrays
+    assert set(arrays) == set(ARRAYS) and record.status == "ok"
+    assert arrays["alphas"].shape == arrays["gradients"].shape == (3, 6, 5)
+    assert arrays["steps"].tolist() == [3, 3, 3]
+    assert arrays["spectrum_epochs"].tolist() == [1, 2]
+    assert arrays["spectra"].shape == (2, 2, 30)
+    assert all(0 <= epoch.path_correct <= 30 for epoch in record.history)
+    assert record.measurement.train_seconds > 0 and record.measurement.peak_memory_mb > 0
+
+
+def test_a_record_is_read_as_it_was_written(record):
+    assert kind_of(LOOKING) is SEARCH and SEARCH in KINDS
+    assert from_bytes(to_bytes(record), SEARCH) == record
+    assert from_dict(to_dict(LOOKING), SearchConfig) == LOOKING
+
+
+def test_the_same_config_gives_the_same_record(record):
+    again = run_search(TINY)
+    assert again.history == record.history
+    for name in ("alphas", "gradients", "steps"):
+        np.testing.assert_array_equal(again.arrays[name], record.arrays[name])
+    other = run_search(replace(TINY, seed=1))
+    assert (other.arrays["alphas"] != record.arrays["alphas"]).any()
+
+
+def test_looking_leaves_the_search_as_it_is(record):
+    alone = run_search(replace(TINY, evaluated=20))
+    np.testing.assert_array_equal(alone.arrays["alphas"], record.arrays["alphas"])
+    assert alone.arrays["spectra"].shape == (0, 2, 30)
+
+
+def test_the_cell_is_the_largest_alpha_of_each_edge(record):
+    for cell, alphas in zip(selected(record), record.arrays["alphas"], strict=True):
+        assert cell.operations == tuple(OPERATIONS[n] for n in alphas.argmax(axis=1))
+
+
+def test_frozen_alphas_stay_and_the_cell_follows_all_gradients_so_far():
+    frozen = run_search(FROZEN)
+    alphas, gradients = frozen.arrays["alphas"], frozen.arrays["gradients"]
+    assert (alphas == alphas[0]).all()
+    for epoch, cell in enumerate(selected(frozen)):
+        summed = gradients[: epoch + 1].sum(axis=0)
+        assert cell.operations == tuple(OPERATIONS[n] for n in summed.argmin(axis=1))
+
+
+def test_a_search_that_diverges_keeps_what_it_has():
+    wild = changed(
+        TINY, {"train.learning_rate": 1e20, "train.final_learning_rate": 1e20, "train.epochs": 9}
+    )
+    found = run_search(wild)
+    assert found.status == "diverged"
+    assert len(found.arrays["alphas"]) == len(found.history) < 9
+    assert from_bytes(to_bytes(found), SEARCH).status == "diverged"
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_every_algorithm_that_there_is_makes_a_record(gradient, relaxation):
+    try:
+        algorithm = Algorithm(relaxation=relaxation, gradient=gradient, learning_rate=0.01)
+    except ConfigError:
+        return
+    found = run_search(changed(TINY, {"algorithm": algorithm, "train.epochs": 1}))
+    assert found.status == "ok" and torch.tensor(found.arrays["alphas"]).isfinite().all()
+
+
+def test_what_a_space_cannot_have_is_refused_in_a_sentence():
+    with pytest.raises(ConfigError, match="is there for NAS-Bench-201, not for NAS-Bench-101"):
+        SearchConfig(subspace=nb101.Subspace(), net=CellNetConfig())
+    with pytest.raises(ConfigError, match="all of NAS-Bench-201 only"):
+        replace(TINY, subspace=Subspace(("none", "skip_connect")))
+    with pytest.raises(ConfigError, match="40 validation images are there, not 50"):
+        replace(TINY, evaluated=50)
+    with pytest.raises(ConfigError, match="gradient_clip=None"):
+        changed(TINY, {"algorithm.gradient": "unrolled", "train.gradient_clip": 5.0})
+
+
+def test_forecasts_count_passes_and_operations():
+    assert TINY.trained_images == 3 * 48 * 2 * 5  # first-order DARTS: two passes of five
+    single = changed(TINY, {"algorithm.relaxation": "gumbel"})
+    assert single.trained_images == 3 * 48 * 2
+    assert SearchConfig().spectrum_epochs == [1, *range(10, 251, 10)]
