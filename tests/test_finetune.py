@@ -22,7 +22,7 @@ from nasrepro.evaluate import (
 )
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.nets.nb201 import extract, supernet
-from nasrepro.runs import finetune, weights
+from nasrepro.runs import finetune, kinds, weights
 from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.families import family_of
 from nasrepro.runs.finetune import FinetuneConfig, points, run_finetune
@@ -425,6 +425,13 @@ def test_a_list_that_is_not_as_expected_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(cell_lists, "fetch", lambda source: file)
     with pytest.raises(DataError, match=r"lists.json: expected 200 cells .*, found 1"):
         cell_lists.read_list("sotl-nb201")
+
+
+def test_a_fine_tuning_is_listed_by_what_it_trains():
+    assert kinds.trained_part(CONFIG) == "all operations"
+    assert kinds.sampler_of(CONFIG) == "uniform"
+    assert kinds.length_of(CONFIG) == "8 steps of each path"
+    assert kinds.length_of(SUPERNET) == "2 epochs"
 
 
 def test_a_list_that_is_not_there_stops_a_study_before_its_first_run(tmp_path, monkeypatch):

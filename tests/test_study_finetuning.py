@@ -298,16 +298,18 @@ def test_frozen_paths_by_what_is_averaged(found):
     mine = pick(found["frozen"], trainer="SPOS", start="trained", order="0", seed=0, batch="30")
     losses = pick(mine, measure="loss")
     counts = [1, 2, 3, 5, 7, 10, 12]
-    assert pick(losses, images="augmented")["seen"].tolist() == [30 * count for count in counts]
-    assert pick(losses, images="train")["seen"].tolist() == [30, 60, 90, 100]
+    assert pick(losses, images="training, augmented")["seen"].tolist() == [
+        30 * count for count in counts
+    ]
+    assert pick(losses, images="training")["seen"].tolist() == [30, 60, 90, 100]
     batches = pick(losses, images="validation", normalised=30)
     assert batches["seen"].tolist() == [30, 60, 90, 100]  # the last batch has ten images
     whole = pick(losses, images="validation", normalised=50)
     assert whole["seen"].tolist() == [100]
     assert losses["spearman"].to_numpy() == pytest.approx(1 - 12 / 1320)
-    assert pick(mine, measure="accuracy", images="augmented")["spearman"].isna().all()
+    assert pick(mine, measure="accuracy", images="training, augmented")["spearman"].isna().all()
     other = pick(found["frozen"], trainer="SPOS", start="trained", order="1", seed=0)
-    assert set(other["images"]) == {"augmented"}  # the others are the same in every order
+    assert set(other["images"]) == {"training, augmented"}  # the others are the same in every order
 
 
 def test_intervals_over_cells_and_supernets(found):
@@ -358,10 +360,11 @@ def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
     lost = replace(
         records[0], status="diverged", arrays={finetune.SUPERNET_SECONDS: np.asarray(1.0)}
     )
-    broken = dict(records[1].arrays)
+    learned = next(r for r in records if wanted[r.config]["rate"] == "0.01")  # of SPOS
+    broken = dict(learned.arrays)
     broken[finetune.LOSS] = broken[finetune.LOSS].copy()
     broken[finetune.LOSS][10, 1:] = np.nan  # of the best cell that the table has
-    found = finetuning.statistics([lost, replace(records[1], arrays=broken)], wanted, Truth())
+    found = finetuning.statistics([lost, replace(learned, arrays=broken)], wanted, Truth())
     assert found["usage"]["diverged"].tolist() == [1, 0]
     sotl_ = pick(found["runs"], estimator="SoTL", truth="cifar10").set_index("step")["spearman"]
     assert sotl_[1] == pytest.approx(1)

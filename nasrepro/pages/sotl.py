@@ -523,8 +523,8 @@ SUPERNET_TABLES = {
     ),
     "sotl-frozen": Table(
         "Paths that do not learn. SPOS: Spearman with CIFAR-10 of the mean cross-entropy and of "
-        "the accuracy on training and on validation images, by how many images were seen, and in "
-        "batches of how many they were normalised.",
+        "the accuracy on training images, augmented and not, and on validation images, by how many "
+        "images were seen, and in batches of how many they were normalised.",
         lambda page: frozen_table(page.frame("frozen")),
     ),
     "sotl-orders": Table(

@@ -51,6 +51,17 @@ def sampler_of(config: Any) -> str:
     return getattr(getattr(config, "supernet", config), "sampler", "")
 
 
+def length_of(config: Any) -> str:
+    """How long a run trains what it trains.
+
+    >>> length_of(FinetuneConfig(SupernetConfig(), steps=300))
+    '300 steps of each path'
+    """
+    if isinstance(config, FinetuneConfig):
+        return f"{config.steps} steps of each path"
+    return f"{config.train.epochs} epochs"
+
+
 def store_of(kind: Kind) -> Store:
     """The store of the runs of one kind."""
     own, *behind = (folder / kind.folder for folder in results_dirs())

@@ -37,7 +37,7 @@ PACKAGE = Path(nasrepro.__file__).parent
 # What in it decides the weights.
 CODE = (
     *("nets", "samplers", "spaces", "data/augment.py", "data/images.py"),
-    *("train.py", "updates.py", "runs/setup.py"),
+    *("train.py", "updates.py", "runs/setup.py", "runs/supernet.py"),
 )
 
 

@@ -388,8 +388,8 @@ def statistics(records: Iterable[Record], wanted: Design, table: Table) -> dict[
             much better the sum of both ranks ranks than parameters alone;
         resampled: trainer, start, rate, estimator, step, quantity (spearman, partial, gain), mean,
             ci_low, ci_high, n (supernets): intervals over cells and supernets at once;
-        frozen: images (augmented: those of training in the order of fine-tuning; train: the first
-            of them as they are; validation), measure (loss, accuracy), normalised (images of the
+        frozen: images (training, augmented: in the order of fine-tuning; training: the first of
+            them as they are; validation), measure (loss, accuracy), normalised (images of the
             batch that normalises), seen (images), spearman, partial: of paths as they are, with
             CIFAR-10, by what is averaged;
         losses: truth, group (all, best tenth, median tenth), step (last of 20), loss: mean; SPOS;
@@ -494,8 +494,8 @@ def _frozen(run: Observed) -> Rows:
     in_batches, at_once = run.validation_sizes, np.array([whole])
     at_most = min(run.config.evaluate.batch_size, whole)
     looks: list[tuple[str, str, np.ndarray, str, int]] = [
-        (finetune.LOSS, finetune.CORRECT, trained, "augmented", size),
-        (finetune.PLAIN_LOSS, finetune.PLAIN_CORRECT, in_batches, "train", size),
+        (finetune.LOSS, finetune.CORRECT, trained, "training, augmented", size),
+        (finetune.PLAIN_LOSS, finetune.PLAIN_CORRECT, in_batches, "training", size),
         (finetune.BATCHES_LOSS, finetune.BATCHES_CORRECT, in_batches, "validation", size),
         (finetune.WHOLE_LOSS, finetune.WHOLE_CORRECT, at_once, "validation", at_most),
     ]
