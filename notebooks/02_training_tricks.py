@@ -92,6 +92,12 @@ page.table("tricks-factors")
 # %%
 page.table("tricks-settings")
 
+# %%
+page.table("tricks-equivalent")
+
+# %%
+page.table("tricks-judges")
+
 # %% [markdown]
 # ## Published supernets
 #

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, zero_cost
-from nasrepro.claims import decides
+from nasrepro.claims import ALPHA, decides
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table, verdict_numbers
@@ -198,6 +198,42 @@ def recipes(page: Inputs) -> pd.DataFrame:
     return protocols_table(rows[rows["chosen"] | (rows["training"] == PARAMETERS)])
 
 
+def equivalent(page: Inputs) -> pd.DataFrame:
+    """The factors that two one-sided tests find within the margins, a row a factor and metric."""
+    rows = page.frame("equivalent")
+    if rows["p"].isna().all():
+        raise Absent("No factor has two seeds yet.")
+    found = rows[rows["p"] <= ALPHA]
+    if found.empty:
+        raise Absent("No factor is found within a margin.")
+    return pd.DataFrame(
+        {
+            "factor": found["factor"],
+            "metric": found["metric"].map(lambda name: SHOWN.get(name, name)),
+            "margin": found["margin"].map("± {:.2g}".format),
+            "difference": found["difference"].map("{:.2f}".format),
+            "n": found["n"].astype(str),
+            "p": found["p"].map(p_text),
+            "p (Holm)": found["p_holm"].map(p_text),
+        }
+    )
+
+
+def judges_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row two metrics: their correlation over settings."""
+    names = SHOWN | {f"s_kdt{BY_LOSS}": "s-KdT by cross-entropy"}
+    return pd.DataFrame(
+        {
+            "of a supernet": rows["metric_a"].map(names),
+            "with": rows["metric_b"].map(names),
+            "Spearman": [
+                with_interval(*row) for row in rows[["spearman", "ci_low", "ci_high"]].to_numpy()
+            ],
+            "n": rows["n"].astype(int).astype(str),
+        }
+    )
+
+
 def zero_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a score of untrained networks, the best first."""
     wide = rows.pivot(index="score", columns="metric", values="value")
@@ -257,6 +293,17 @@ TABLES = {
         "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
         "difference, paired by n seeds, with its 95% interval. Connected cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
+    ),
+    "tricks-equivalent": Table(
+        "What makes no difference that matters. Factors whose difference to their baseline lies "
+        "within a margin that was stated before, by two one-sided paired tests (5%); p by Holm's "
+        "method over the factors of a metric. What is not here is not shown to matter.",
+        equivalent,
+    ),
+    "tricks-judges": Table(
+        "What judges a supernet. Spearman correlation over n settings, each with the mean of its "
+        "seeds, as Yu's figure 9, and its 95% interval, which takes settings for independent.",
+        lambda page: judges_table(page.frame("judges")),
     ),
     "tricks-recipes": Table(
         "The recipes. What ranks best in one, three and ten minutes of one core: chosen by the "
