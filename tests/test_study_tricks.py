@@ -388,7 +388,8 @@ def test_judges_are_correlated_over_settings_and_not_over_runs():
         values["mean_prediction", setting] = [10 * number, 10 * number + 25]
         values["final_accuracy", setting] = [90 + number, 90 + number]
         values["s_kdt", setting] = [-number, -number - 1.5]
-    values |= {(metric, channels.FIXED): [50.0] for metric in tricks.JUDGED}  # of another space
+    for other in (channels.FIXED, tricks.NO_ZERO, "best 1/8"):  # of other cells
+        values |= {(metric, other): [50.0] for metric in tricks.JUDGED}
     values["s_kdt", "FairNAS"] = [3.0]  # without the others
     found = tricks.judges(runs_with(values)).set_index(["metric_a", "metric_b"])
     assert found.loc[("mean_prediction", "final_accuracy"), "spearman"] == pytest.approx(1)

@@ -301,8 +301,9 @@ TABLES = {
         equivalent,
     ),
     "tricks-judges": Table(
-        "What judges a supernet. Spearman correlation over n settings, each with the mean of its "
-        "seeds, as Yu's figure 9, and its 95% interval, which takes settings for independent.",
+        "What judges a supernet. Spearman correlation over the n settings that rank the same "
+        "cells, each with the mean of its seeds, as Yu's figure 9, and its 95% interval, which "
+        "takes settings for independent.",
         lambda page: judges_table(page.frame("judges")),
     ),
     "tricks-recipes": Table(

@@ -5,7 +5,8 @@ and its row in the tables follow from that.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -514,13 +515,13 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 def judges(runs: pd.DataFrame) -> pd.DataFrame:
     """How far what can be measured of a supernet tells what is found with it (Yu, figure 9).
 
-    Over the settings of NAS-Bench-201, each with its means over seeds.
+    Over the settings that rank the same cells as the baselines, each with its means over seeds.
 
     Returns:
         Columns metric_a, metric_b, spearman, ci_low, ci_high (Fisher's), n (settings): of each two
         of `JUDGED`.
     """
-    mine = runs[~runs["setting"].isin(channels.SETTINGS) & runs["metric"].isin(JUDGED)]
+    mine = runs[runs["setting"].isin(alike()) & runs["metric"].isin(JUDGED)]
     means = mine.pivot_table(index="setting", columns="metric", values="value").dropna()
     rows = [
         (a, b, *fisher_correlation(means[a], means[b]).interval())
@@ -530,6 +531,14 @@ def judges(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=["metric_a", "metric_b", "spearman", "ci_low", "ci_high", "n"]
     )
+
+
+@cache
+def alike() -> frozenset[str]:
+    """The settings that rank the same cells as the baselines."""
+    settings = settings_of(FAIR, PROFILES["cpu"].base, FACTORS)
+    ranked = {name: (c.subspace, replace(c.cells, top=0)) for name, c in settings.items()}
+    return frozenset(name for name, cells in ranked.items() if cells == ranked[FAIR])
 
 
 def correlates(metric: str) -> bool:
