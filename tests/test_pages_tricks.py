@@ -213,3 +213,9 @@ def test_judges_are_named_as_in_other_tables():
         "Spearman": "0.50 [0.20, 0.70]",
         "n": "50",
     }
+
+
+def test_both_spaces_say_how_their_supernets_are_trained():
+    rows = page.setting(inputs()).set_index("setting")
+    assert list(rows) == ["NAS-Bench-201", "NAS-Bench-101"] and not rows.isna().any(axis=None)
+    assert rows.loc["sampling"].tolist() == ["strictly-fair", "uniform"]

@@ -16,7 +16,7 @@ from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
-from nasrepro.studies import CLAIMS, tricks, tricks_claims
+from nasrepro.studies import CLAIMS, channels, tricks, tricks_claims
 from nasrepro.studies.protocols import PARAMETERS, Protocol
 from nasrepro.studies.rankings import BY_LOSS
 from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
@@ -101,9 +101,15 @@ NUMBERS = {
 
 
 def setting(page: Inputs) -> pd.DataFrame:
-    """What all runs share that a factor does not change."""
-    base = tricks.PROFILES[page.profile].base
-    return describe_runs([base], {"all but where a factor says otherwise": base.net})
+    """What all runs of a space share that a factor does not change."""
+    bases = {SPACE: tricks.PROFILES[page.profile].base, channels.SPACE: channels.base(page.profile)}
+    described = [
+        describe_runs([base], {"all but where a factor says otherwise": base.net})
+        .set_index("setting")["value"]
+        .rename(space)
+        for space, base in bases.items()
+    ]
+    return pd.concat(described, axis=1).rename_axis("setting").reset_index()
 
 
 def number(row: pd.Series) -> str:
@@ -266,7 +272,8 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
 TABLES = {
     "tricks-setting": Table(
         "What all supernets of this study share. A factor changes what its name says. Laube's "
-        "settings at a smaller scale; chosen for speed, not on the truth.",
+        "settings at a smaller scale; chosen for speed, not on the truth. On NAS-Bench-101, where "
+        "dynamic channels are, those of study 1.",
         setting,
     ),
     "tricks-settings": Table(
