@@ -183,3 +183,39 @@ def test_scores_of_untrained_networks_come_best_first():
     best, other = page.zero_cost_table(rows).to_dict("records")
     assert (best["score"], best["n"], best["seconds a cell"]) == ("nwot", "9", "0.57")
     assert (other["Spearman"], other["Spearman given parameters"]) == ("0.70", "–")
+
+
+def test_only_what_both_tests_find_within_the_margin_is_called_equivalent():
+    names = ["factor", "against", "metric", "margin", "difference", "n", "p", "p_holm"]
+    rows = pd.DataFrame(
+        [
+            ("WSBN", UNIFORM, "s_kdt", 0.05, 0.021, 3, 0.02, 0.04),
+            ("OFA kernel", UNIFORM, "s_kdt", 0.05, 0.0, 3, 0.4, 0.4),
+        ],
+        columns=names,
+    )
+    (row,) = page.equivalent(inputs(equivalent=rows)).to_dict("records")
+    assert (row["factor"], row["metric"], row["margin"]) == ("WSBN", "s-KdT", "± 0.05")
+    assert (row["difference"], row["n"]) == ("0.02", "3")
+    with pytest.raises(Absent, match="No factor is found within a margin"):
+        page.equivalent(inputs(equivalent=rows[1:]))
+    with pytest.raises(Absent, match="No factor has two seeds yet"):
+        page.equivalent(inputs(equivalent=rows.assign(p=NAN)))
+
+
+def test_judges_are_named_as_in_other_tables():
+    names = ["metric_a", "metric_b", "spearman", "ci_low", "ci_high", "n"]
+    rows = pd.DataFrame([("s_kdt", "s_kdt_by_loss", 0.5, 0.2, 0.7, 50)], columns=names)
+    (row,) = page.judges_table(rows).to_dict("records")
+    assert row == {
+        "of a supernet": "s-KdT",
+        "with": "s-KdT by cross-entropy",
+        "Spearman": "0.50 [0.20, 0.70]",
+        "n": "50",
+    }
+
+
+def test_both_spaces_say_how_their_supernets_are_trained():
+    rows = page.setting(inputs()).set_index("setting")
+    assert list(rows) == ["NAS-Bench-201", "NAS-Bench-101"] and not rows.isna().any(axis=None)
+    assert rows.loc["sampling"].tolist() == ["strictly-fair", "uniform"]

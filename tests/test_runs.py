@@ -811,7 +811,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"data.name": "mnist"}, "unknown data set 'mnist'"),
+        ({"data.name": "svhn"}, "unknown data set 'svhn'"),
         ({"data.train_images": 10**6}, "asked for 1,000,000"),
         ({"data.size": 9}, "can be shrunk to 1..8"),
     ],

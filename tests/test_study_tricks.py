@@ -19,7 +19,7 @@ from nasrepro.runs.supernet import part_of
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace
 from nasrepro.studies import channels, rankings, tricks, tricks_claims
 from nasrepro.studies.design import Factor, settings_of
-from nasrepro.studies.measure import effects
+from nasrepro.studies.measure import effects, equivalence
 from nasrepro.studies.tricks import (
     BASELINES,
     BUDGETS,
@@ -358,3 +358,40 @@ def test_every_claim_that_is_to_be_rescued_from_chance_is_conditional():
         if "no interval where M" in claim.quantity
     }
     assert conditional == set(tricks_claims.RESCUED)
+
+
+def test_a_factor_is_equivalent_when_both_one_sided_tests_say_so():
+    """Differences .01, .02, .03 and a margin of .05: t = (.05 - .02) / (.01 / sqrt(3))."""
+    runs = runs_with(
+        {
+            ("s_kdt", UNIFORM): [0.5, 0.4, 0.6],
+            ("s_kdt", "WSBN"): [0.51, 0.42, 0.63],
+            ("s_kdt", "OFA kernel"): [0.40, 0.42, 0.66],
+            ("s_kdt", "FairNAS"): [0.5],
+            ("spearman", "WSBN"): [0.5, 0.6, 0.5],
+        }
+    )
+    pairs = [(name, UNIFORM) for name in ("WSBN", "OFA kernel", "FairNAS")]
+    found = equivalence(runs, pairs, {"s_kdt": 0.05}).set_index("setting")
+    assert set(found["metric"]) == {"s_kdt"}
+    row = found.loc["WSBN"]
+    p = stats.t.sf(0.03 / (0.01 / math.sqrt(3)), 2)
+    assert (row.n, row.difference) == (3, pytest.approx(0.02)) and row.p == pytest.approx(p)
+    assert row.p < 0.05 < found.loc["OFA kernel", "p"] and row.p_holm == pytest.approx(2 * p)
+    assert math.isnan(found.loc["FairNAS", "p"])
+
+
+def test_judges_are_correlated_over_settings_and_not_over_runs():
+    """Four settings: proxy accuracy orders them as the final accuracy does, s-KdT the other way."""
+    values = {}
+    for number, setting in enumerate((FAIR, UNIFORM, "WSBN", "OFA kernel")):
+        values["mean_prediction", setting] = [10 * number, 10 * number + 25]
+        values["final_accuracy", setting] = [90 + number, 90 + number]
+        values["s_kdt", setting] = [-number, -number - 1.5]
+    for other in (channels.FIXED, tricks.NO_ZERO, "best 1/8"):  # of other cells
+        values |= {(metric, other): [50.0] for metric in tricks.JUDGED}
+    values["s_kdt", "FairNAS"] = [3.0]  # without the others
+    found = tricks.judges(runs_with(values)).set_index(["metric_a", "metric_b"])
+    assert found.loc[("mean_prediction", "final_accuracy"), "spearman"] == pytest.approx(1)
+    assert found.loc[("s_kdt", "final_accuracy"), "spearman"] == pytest.approx(-1)
+    assert set(found["n"]) == {4} and len(found) == 3

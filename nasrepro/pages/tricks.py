@@ -7,7 +7,7 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, zero_cost
-from nasrepro.claims import decides
+from nasrepro.claims import ALPHA, decides
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table, verdict_numbers
@@ -16,7 +16,7 @@ from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
-from nasrepro.studies import CLAIMS, tricks, tricks_claims
+from nasrepro.studies import CLAIMS, channels, tricks, tricks_claims
 from nasrepro.studies.protocols import PARAMETERS, Protocol
 from nasrepro.studies.rankings import BY_LOSS
 from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
@@ -101,9 +101,15 @@ NUMBERS = {
 
 
 def setting(page: Inputs) -> pd.DataFrame:
-    """What all runs share that a factor does not change."""
-    base = tricks.PROFILES[page.profile].base
-    return describe_runs([base], {"all but where a factor says otherwise": base.net})
+    """What all runs of a space share that a factor does not change."""
+    bases = {SPACE: tricks.PROFILES[page.profile].base, channels.SPACE: channels.base(page.profile)}
+    described = [
+        describe_runs([base], {"all but where a factor says otherwise": base.net})
+        .set_index("setting")["value"]
+        .rename(space)
+        for space, base in bases.items()
+    ]
+    return pd.concat(described, axis=1).rename_axis("setting").reset_index()
 
 
 def number(row: pd.Series) -> str:
@@ -198,6 +204,42 @@ def recipes(page: Inputs) -> pd.DataFrame:
     return protocols_table(rows[rows["chosen"] | (rows["training"] == PARAMETERS)])
 
 
+def equivalent(page: Inputs) -> pd.DataFrame:
+    """The factors that two one-sided tests find within the margins, a row a factor and metric."""
+    rows = page.frame("equivalent")
+    if rows["p"].isna().all():
+        raise Absent("No factor has two seeds yet.")
+    found = rows[rows["p"] <= ALPHA]
+    if found.empty:
+        raise Absent("No factor is found within a margin.")
+    return pd.DataFrame(
+        {
+            "factor": found["factor"],
+            "metric": found["metric"].map(lambda name: SHOWN.get(name, name)),
+            "margin": found["margin"].map("± {:.2g}".format),
+            "difference": found["difference"].map("{:.2f}".format),
+            "n": found["n"].astype(str),
+            "p": found["p"].map(p_text),
+            "p (Holm)": found["p_holm"].map(p_text),
+        }
+    )
+
+
+def judges_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row two metrics: their correlation over settings."""
+    names = SHOWN | {f"s_kdt{BY_LOSS}": "s-KdT by cross-entropy"}
+    return pd.DataFrame(
+        {
+            "of a supernet": rows["metric_a"].map(names),
+            "with": rows["metric_b"].map(names),
+            "Spearman": [
+                with_interval(*row) for row in rows[["spearman", "ci_low", "ci_high"]].to_numpy()
+            ],
+            "n": rows["n"].astype(int).astype(str),
+        }
+    )
+
+
 def zero_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a score of untrained networks, the best first."""
     wide = rows.pivot(index="score", columns="metric", values="value")
@@ -230,7 +272,8 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
 TABLES = {
     "tricks-setting": Table(
         "What all supernets of this study share. A factor changes what its name says. Laube's "
-        "settings at a smaller scale; chosen for speed, not on the truth.",
+        "settings at a smaller scale; chosen for speed, not on the truth. On NAS-Bench-101, where "
+        "dynamic channels are, those of study 1.",
         setting,
     ),
     "tricks-settings": Table(
@@ -257,6 +300,18 @@ TABLES = {
         "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
         "difference, paired by n seeds, with its 95% interval. Connected cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
+    ),
+    "tricks-equivalent": Table(
+        "What makes no difference that matters. Factors whose difference to their baseline lies "
+        "within a margin that was stated before, by two one-sided paired tests (5%); p by Holm's "
+        "method over the factors of a metric. What is not here is not shown to matter.",
+        equivalent,
+    ),
+    "tricks-judges": Table(
+        "What judges a supernet. Spearman correlation over the n settings that rank the same "
+        "cells, each with the mean of its seeds, as Yu's figure 9, and its 95% interval, which "
+        "takes settings for independent.",
+        lambda page: judges_table(page.frame("judges")),
     ),
     "tricks-recipes": Table(
         "The recipes. What ranks best in one, three and ten minutes of one core: chosen by the "

@@ -3,7 +3,7 @@
 The same for every study: which runs they are, and what they are called, is in a `Design`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -227,6 +227,43 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
             for a, b in combinations(by_seed.columns, 2)
         ]
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
+
+
+def equivalence(
+    runs: pd.DataFrame, pairs: Iterable[tuple[str, str]], margins: Mapping[str, float]
+) -> pd.DataFrame:
+    """Which settings differ by less than a margin, by two one-sided paired t-tests (Schuirmann).
+
+    Args:
+        runs: one row a run and metric; columns setting, seed, metric, value.
+        pairs: a setting, and the one that it is compared with.
+        margins: the difference in a metric that would not matter, above 0; no other metric is
+            looked at.
+
+    Returns:
+        Columns setting, against, metric, margin, difference (mean over the shared seeds), n (pairs
+        of runs), p (the larger of the two: the difference lies within the margins), p_holm over
+        the pairs of a metric; NaN with fewer than two pairs of runs.
+    """
+    known = runs[runs["metric"].isin(margins)].dropna()
+    table = known.pivot(index=["metric", "seed"], columns="setting", values="value")
+    compared, rows = list(pairs), []
+    for metric, group in table.groupby(level="metric", sort=False):
+        margin = margins[str(metric)]
+        for setting, against in compared:
+            both = group.reindex(columns=[against, setting]).dropna()
+            if len(both):
+                gains = both[setting] - both[against]
+                p = np.nan
+                if gains.nunique() > 1:
+                    above = ttest_1samp(gains, -margin, alternative="greater")
+                    below = ttest_1samp(gains, margin, alternative="less")
+                    p = float(max(above.pvalue, below.pvalue))
+                rows.append((setting, against, metric, margin, gains.mean(), len(gains), p))
+    names = ["setting", "against", "metric", "margin", "difference", "n", "p"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
+    return frame
 
 
 def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:

@@ -77,6 +77,12 @@ TRAININGS = (
         "our own",
         {"net.channels": Times(1.6), "train.epochs": Times(0.85)},
     ),
+    Factor(
+        "balanced, 8x8 pixels",
+        BALANCED,
+        "our own",
+        {"data.size": 8, "train.crop_padding": 1, "train.epochs": Times(1.7)},
+    ),
 )
 LONGEST = (BALANCED, UNIFORM)  # trainings of ten minutes
 

@@ -5,7 +5,8 @@ and its row in the tables follow from that.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -22,6 +23,7 @@ from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig, part_of
 from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
+from nasrepro.stats import fisher_correlation
 from nasrepro.studies import channels, protocols, published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
@@ -32,7 +34,15 @@ from nasrepro.studies.design import (
     labelled,
     settings_of,
 )
-from nasrepro.studies.measure import TOP_NS, effects, is_correlation, observe, summarise, whole_tops
+from nasrepro.studies.measure import (
+    TOP_NS,
+    effects,
+    equivalence,
+    is_correlation,
+    observe,
+    summarise,
+    whole_tops,
+)
 from nasrepro.studies.rankings import BY_LOSS, SEARCHED, SKIP_EDGE
 from nasrepro.train import TrainConfig
 
@@ -40,7 +50,7 @@ TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 TABLES = (
     *("runs", "pooled", "agreement", "exact", "published_runs", "published_parameters"),
     *("settings", "factors", "published_settings", "published_factors"),
-    *("protocols", "recipes", "zero_cost"),
+    *("protocols", "recipes", "zero_cost", "equivalent", "judges"),
 )
 TEXTS = (
     *("setting", "setting_a", "setting_b", "metric", "paper", "space", "name"),
@@ -49,6 +59,14 @@ TEXTS = (
 RUN = ["setting", "seed"]
 SPACE = "NAS-Bench-201"
 OTHER_COLUMNS = {"cifar100": "cifar100-test-200", "imagenet16": "imagenet16-120-test-200"}
+# Differences that would not matter, from the papers' own words, as the claims have them (see the
+# heads of their files): stated before there were two seeds of any factor.
+MARGINS = {
+    **{"tau_a": 1 / 3, "kendall_tau_a": 0.05},  # Laube
+    **{"s_kdt": 0.05, "final_accuracy": 1.0, "mean_prediction": 8.0},  # Yu
+    **{"spearman": 0.065, "top_10_accuracy": 0.42},  # Zhang
+}
+JUDGED = ("mean_prediction", "s_kdt", "final_accuracy", f"s_kdt{BY_LOSS}")
 CORRELATIONS = ("spearman_", "partial_spearman", "s_kdt", "tau_b_top_tenth", "bias_convolutions")
 
 # Laube samples strictly fairly, Yu and Zhang uniformly; every other factor changes one of the two.
@@ -479,14 +497,48 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`);
         published_settings, published_factors: the same of published supernets, if they are known:
             with cells (all or connected), and `what` differs instead of factor to space;
-        recipes: what `protocols.reported` gives.
+        recipes: what `protocols.reported` gives;
+        equivalent: factor, against, metric, margin, difference, n, p, p_holm: see `equivalence`;
+        judges: metric_a, metric_b, spearman, ci_low, ci_high, n (settings): see `judges`.
     """
     runs = statistics["runs"]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
     found = {**statistics, "settings": settings, "factors": factors(runs, ALL_FACTORS)}
+    pairs = ((factor.name, factor.baseline) for factor in ALL_FACTORS)
+    found["equivalent"] = equivalence(runs, pairs, MARGINS).rename(columns={"setting": "factor"})
+    found["judges"] = judges(runs)
     if "protocols" in statistics:
         found["recipes"] = protocols.reported(statistics["protocols"])
     return found | published_supernets.compared(statistics)
+
+
+def judges(runs: pd.DataFrame) -> pd.DataFrame:
+    """How far what can be measured of a supernet tells what is found with it (Yu, figure 9).
+
+    Over the settings that rank the same cells as the baselines, each with its means over seeds.
+
+    Returns:
+        Columns metric_a, metric_b, spearman, ci_low, ci_high (Fisher's), n (settings): of each two
+        of `JUDGED`.
+    """
+    mine = runs[runs["setting"].isin(alike()) & runs["metric"].isin(JUDGED)]
+    means = mine.pivot_table(index="setting", columns="metric", values="value").dropna()
+    rows = [
+        (a, b, *fisher_correlation(means[a], means[b]).interval())
+        for a, b in combinations(JUDGED, 2)
+        if len(means) > 3 and {a, b} <= set(means)
+    ]
+    return pd.DataFrame(
+        rows, columns=["metric_a", "metric_b", "spearman", "ci_low", "ci_high", "n"]
+    )
+
+
+@cache
+def alike() -> frozenset[str]:
+    """The settings that rank the same cells as the baselines."""
+    settings = settings_of(FAIR, PROFILES["cpu"].base, FACTORS)
+    ranked = {name: (c.subspace, replace(c.cells, top=0)) for name, c in settings.items()}
+    return frozenset(name for name, cells in ranked.items() if cells == ranked[FAIR])
 
 
 def correlates(metric: str) -> bool:
