@@ -21,6 +21,7 @@ from records import arrays, count_correct, counts
 from nasrepro import paths
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.canonical import canonical_json
+from nasrepro.data.cell_lists import LISTS
 from nasrepro.data.images import load_images, split
 from nasrepro.errors import ConfigError, DataError, NasreproError
 from nasrepro.evaluate import EvaluateConfig, evaluate_paths
@@ -28,13 +29,14 @@ from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_in_stacks
 from nasrepro.runs import execute as execute_module
+from nasrepro.runs import nb201 as run_nb201
 from nasrepro.runs import setup as run_setup
 from nasrepro.runs import supernet as supernet_module
 from nasrepro.runs.config import SCHEMA, changed, from_dict, to_dict
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.nb201 import random_cells, select_cells, top_cells
-from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
+from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells, ListedCells
 from nasrepro.runs.record import Measurement, Record, archive, from_bytes, head_values, to_bytes
 from nasrepro.runs.setup import check_inputs, generators, watch_finite
 from nasrepro.runs.store import Store
@@ -879,6 +881,15 @@ def test_a_part_has_the_evaluated_cells_first_and_only_connected_ones():
     assert part(0, 99) & part(1, 99) >= evaluated and part(0, 99) != part(1, 99)
     with pytest.raises(ConfigError, match="from 15,285 cells, but there are only 15,284"):
         part_of(changed(whole, {"trained_cells": 15_285}))
+
+
+def test_the_cells_of_a_list_are_trained_with_others_of_the_space(monkeypatch):
+    listed = [str(Cell.from_code(code)) for code in (15_624, 3_906, 0)]  # one operation
+    monkeypatch.setattr(run_nb201, "read_list", lambda name: listed)
+    cells = ListedCells(next(iter(LISTS)))
+    config = changed(TINY, {"cells": cells, "sampler": "uniform", "trained_cells": 40})
+    part = set(part_of(config).tolist())
+    assert len(part) == 40 and {15_624, 3_906} < part and 0 not in part  # only Zero
 
 
 def test_which_cells_are_trained_changes_no_other_draw():

@@ -64,9 +64,10 @@ def drawn_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[C
     return [cell for cell in random_cells(subspace, config) if is_connected(cell)]
 
 
-def trainable(subspace: Subspace, config: CellsConfig) -> np.ndarray:
-    """Codes of the connected cells that `random_cells` draws from, int64."""
-    everything = replace(config, random=subspace.size, connected=True)
+def trainable(subspace: Subspace, config: CellsConfig | ListedCells) -> np.ndarray:
+    """Codes of the connected cells that `random_cells` draws from, int64; with a list, of all."""
+    drawn = CellsConfig() if isinstance(config, ListedCells) else config
+    everything = replace(drawn, random=subspace.size, connected=True)
     return np.array([cell.code for cell in random_cells(subspace, everything)])
 
 
