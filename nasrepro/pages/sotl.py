@@ -378,8 +378,11 @@ def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
     last = mine.groupby(["trainer", "rate"])["step"].transform("max")
     mine = mine[mine["step"] == last]
     mine = mine[mine["estimator"].isin(("SoTL", "TLMini", "sum of training accuracies"))]
-    measures = {"spearman": ("Spearman", 2), "partial": ("given parameters", 2)}
-    measures["top10"] = ("top-10, %", 2)
+    measures = {
+        "Spearman": ("spearman", "ci_low", "ci_high"),
+        "given parameters": ("partial", "partial_low", "partial_high"),
+        "top-10, %": ("top10", "top10_low", "top10_high"),
+    }
     return pd.DataFrame(
         [
             {
@@ -388,8 +391,8 @@ def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "estimator": row["estimator"],
                 "n": str(row["n"]),
                 **{
-                    head: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], digits)
-                    for name, (head, digits) in measures.items()
+                    head: with_interval(*(row[name] for name in names))
+                    for head, names in measures.items()
                 },
             }
             for row in mine.to_dict("records")
