@@ -62,13 +62,14 @@ def test_table_4_1_stands_beside_ours_at_its_own_rates():
 
 
 def test_what_learning_adds_is_shown_after_100_minibatches():
-    interval = {f"{name}_{end}": 0.1 for name in ("spearman", "partial") for end in ("low", "high")}
+    interval = dict.fromkeys(("ci_low", "ci_high", "partial_low", "partial_high"), 0.1)
     row = {
         **{"trainer": "SPOS", "rate": "0.01", "batch": "64", "estimator": "SoTL", "step": 100},
         **{"spearman": 0.02, "partial": -0.03, "top10": 0.5, "top10_low": NAN, "top10_high": NAN},
         **interval,
         "n": 3,
     }
+    assert set(row) == set(finetuning.COLUMNS["learning"])
     rows = page.learning_table(pd.DataFrame([row, row | {"step": 300}, row | {"batch": "256"}] * 2))
     assert len(rows) == 2
     shown = rows.iloc[0].tolist()

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from nasrepro import sotl
-from nasrepro.benchmarks import learning, load_table
+from nasrepro.benchmarks import Table, learning, load_table
 from nasrepro.benchmarks.learning import Learning
 from nasrepro.claims import interval_of, read_claims
 from nasrepro.data.sources import SOURCES, locate
@@ -168,6 +168,13 @@ def test_what_the_files_say():
     assert not agrees["4.2.1, figure 4.4b", "validation spearman, all cells"]
     twice = rows[rows["statement"].str.startswith("parameters of the MLP")]
     assert twice["agrees"].tolist() == [False, True]
+
+
+def test_without_any_curve_there_is_no_frame(results, monkeypatch, tmp_path):
+    monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+    nothing = Table("none", np.empty(0, np.int64), (), {})
+    assert sotl_curves.statistics(nothing) == {}
 
 
 def test_without_files_the_rest_of_the_audit_is_there():

@@ -22,7 +22,7 @@ from nasrepro.pages.text import (
 )
 from nasrepro.published import read
 from nasrepro.runs.tuning import TuneConfig
-from nasrepro.stats import Interval, mean_interval
+from nasrepro.stats import Interval, mean_correlation, mean_interval
 from nasrepro.studies import CLAIMS, audit, sotl, sotl_claims, sotl_curves, sotl_synthetic
 from nasrepro.studies.design import PART
 from nasrepro.studies.sotl_curves import KNOWN, LAST_EPOCH
@@ -327,10 +327,9 @@ def of_trainers(rows: pd.DataFrame, column: str, truth: str, digits: int) -> pd.
     mine = rows[(rows["truth"] == truth) & (rows["batch"] == usual)]
     found = []
     for (trainer, start, rate), part in mine.groupby(["trainer", "start", "rate"], sort=False):
-        by = part.set_index(["estimator", "step"])
         cells = {"trainer": trainer, "supernet": start, "rate": rate, "n": str(part["n"].max())}
         for head, at in COLUMNS.items():
-            row = by.loc[at] if at in by.index else None
+            row = up_to(part, *at)
             cells[head] = (
                 "–" if row is None else with_interval(row[column], row[low], row[high], digits)
             )
@@ -338,22 +337,27 @@ def of_trainers(rows: pd.DataFrame, column: str, truth: str, digits: int) -> pd.
     return pd.DataFrame(found)
 
 
+def up_to(rows: pd.DataFrame, estimator: str, step: int) -> pd.Series | None:
+    """The last row of an estimator that is not after a step; None if there is none."""
+    known = rows[(rows["estimator"] == estimator) & (rows["step"] <= step)]
+    return None if known.empty else known.loc[known["step"].idxmax()]
+
+
 def beside_printed(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 4.1 as printed, and ours: Spearman of each trainer, truth and estimator."""
-    ours = rows[rows["start"] == "trained"].set_index(
-        ["truth", "trainer", "rate", "estimator", "step", "batch"]
-    )
-    usual = rows["batch"].mode()[0]
+    ours = rows[(rows["start"] == "trained") & (rows["batch"] == rows["batch"].mode()[0])]
+    by_trainer = dict(list(ours.groupby(["truth", "trainer", "rate"])))
     found = []
     printed = read("sotl_tables").query("where == 'table 4.1' and metric == 'spearman'")
     names = {printed: name for name, printed in PRINTED_TRUTHS.items()}
     for row in printed.itertuples():
         estimator, step = COLUMNS[row.estimator]
         rate = "0" if row.estimator == "ValAcc" else f"{row.learning_rate:g}"
-        key = (names[row.truth], row.trainer, rate, estimator, step, usual)
+        mine = up_to(
+            by_trainer.get((names[row.truth], row.trainer, rate), ours[:0]), estimator, step
+        )
         text = "–"
-        if key in ours.index:
-            mine = ours.loc[key]
+        if mine is not None:
             text = with_interval(mine["spearman"], mine["ci_low"], mine["ci_high"])
         found.append(
             {
@@ -370,10 +374,15 @@ def beside_printed(rows: pd.DataFrame) -> pd.DataFrame:
 def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
     """What learning adds to the loss of a path that stays as it is, after 100 minibatches."""
     usual = rows["batch"].mode()[0]
-    mine = rows[(rows["batch"] == usual) & (rows["step"] == 100)]
+    mine = rows[(rows["batch"] == usual) & (rows["step"] <= 100)]
+    last = mine.groupby(["trainer", "rate"])["step"].transform("max")
+    mine = mine[mine["step"] == last]
     mine = mine[mine["estimator"].isin(("SoTL", "TLMini", "sum of training accuracies"))]
-    measures = {"spearman": ("Spearman", 2), "partial": ("given parameters", 2)}
-    measures["top10"] = ("top-10, %", 2)
+    measures = {
+        "Spearman": ("spearman", "ci_low", "ci_high"),
+        "given parameters": ("partial", "partial_low", "partial_high"),
+        "top-10, %": ("top10", "top10_low", "top10_high"),
+    }
     return pd.DataFrame(
         [
             {
@@ -382,8 +391,8 @@ def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "estimator": row["estimator"],
                 "n": str(row["n"]),
                 **{
-                    head: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], digits)
-                    for name, (head, digits) in measures.items()
+                    head: with_interval(*(row[name] for name in names))
+                    for head, names in measures.items()
                 },
             }
             for row in mine.to_dict("records")
@@ -425,7 +434,7 @@ def frozen_table(rows: pd.DataFrame) -> pd.DataFrame:
             values = part[part["measure"] == measure].dropna(subset="spearman")
             for name, head in (("spearman", measure), ("partial", f"{measure}, given parameters")):
                 known = values[name].dropna()
-                cells[head] = with_interval(*mean_interval(known)[:3]) if len(known) else "–"
+                cells[head] = with_interval(*mean_correlation(known)[:3]) if len(known) else "–"
         found.append(cells)
     return pd.DataFrame(found)
 
@@ -451,7 +460,7 @@ def variants_table(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     usual = rows[rows["batch"] == rows["batch"].mode()[0]]
     for (estimator, other, rate), part in usual.groupby(["estimator", "other", "rate"], sort=False):
-        interval: Interval = mean_interval(part["spearman"].dropna())
+        interval: Interval = mean_correlation(part["spearman"].dropna())
         text = with_interval(*interval[:3])
         found.append(
             {"estimator": estimator, "other": other, "rate": rate, "Spearman": text}
@@ -704,7 +713,7 @@ def supernet_lines(page: Inputs) -> pd.DataFrame:
     names = rows["start"] + ", rate " + rows["rate"]
     found = []
     for (line, step), part in rows.assign(line=names).groupby(["line", "step"], sort=False):
-        mean, low, high, n = mean_interval(part["spearman"])
+        mean, low, high, n = mean_correlation(part["spearman"])
         found.append(("", line, step, mean, low, high, n))
     return pd.DataFrame(found, columns=["panel", "line", "x", "mean", "ci_low", "ci_high", "n"])
 

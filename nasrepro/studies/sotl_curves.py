@@ -167,12 +167,12 @@ def collections(table: Table) -> list[Compared]:
     Args:
         table: official accuracies after 200 epochs.
     """
-    ours = own_benchmark()
-    official = values_of(table, COLUMN, ours[0].codes)
-    found = [
-        compare(selfmade.NAME, ours, official, KNOWN),
-        compare(selfmade.NAME, ours, ours[0].truth, ours[0].truth_is),
-    ]
+    found = []
+    if selfmade.NAME in selfmade.available():
+        ours = own_benchmark()
+        official = values_of(table, COLUMN, ours[0].codes)
+        found.append(compare(selfmade.NAME, ours, official, KNOWN))
+        found.append(compare(selfmade.NAME, ours, ours[0].truth, ours[0].truth_is))
     for name in learning.READERS:
         if locate(SOURCES[name]) is not None:
             curves = learning.load(name)
