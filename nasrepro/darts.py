@@ -483,7 +483,7 @@ def search(
     updated, then the weights are trained: from where they were, on the same batches (SoTL thesis,
     algorithm 3); or, without a replay, on the one batch that the sum has not trained on. An epoch's
     last period is as long as the epoch leaves. Between two epochs the network may be evaluated. A
-    search ends early, after the epoch, when a loss is not finite.
+    search ends early, after the epoch, when a loss or an alpha is not finite.
 
     Args:
         net: called as `net(images, weights)`, on the device of the split.

@@ -127,8 +127,8 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
         device: where to compute, as for a supernet.
 
     Returns:
-        The record with the arrays `ARRAYS`. A search diverged if a loss is not finite; its arrays
-        end there.
+        The record with the arrays `ARRAYS`. A search diverged if a loss or an alpha is not finite;
+        its arrays end there.
 
     Raises:
         ConfigError: if the config or the device does not fit.
@@ -165,9 +165,10 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
                 spectra.append([architecture_spectrum(net, alphas, mean, b) for b in batches])
             watch.lap("evaluate")
     share = len(history) / config.train.epochs
+    whole = share == 1 and math.isfinite(history[-1].train_loss)
     return Record(
         config=config,
-        status="ok" if math.isfinite(history[-1].train_loss) else "diverged",
+        status="ok" if whole else "diverged",
         history=tuple(history),
         arrays={
             ALPHAS: np.array([epoch.alphas for epoch in seen]),
