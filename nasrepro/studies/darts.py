@@ -134,7 +134,7 @@ PROFILES = {
         main_seeds=2,
     ),
     # As many updates of SoTL-DARTS' alphas in an epoch as the paper has: four. One search of
-    # first-order DARTS was seen before this was final (seed 0, without `affine_around`, not stored):
+    # first-order DARTS was seen before this was final (seed 0, without `affine_around`, unstored):
     # five skips after the last epoch and still moving. Then `affine_around` and DARTS over three
     # times the epochs were added; claims, regions and everything else stayed.
     "cpu": Profile(
