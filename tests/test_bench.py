@@ -167,7 +167,7 @@ def test_all_seeds_of_a_cell_are_next_to_each_other():
         ({"fixed": ((6, "none"),)}, "has 6 places whose operation can be fixed, .* found 6"),
         (
             {"net": CellNetConfig()},
-            "a run of NAS-Bench-201 takes a NetConfig and CellsConfig, found",
+            "a run of NAS-Bench-201 takes a NetConfig and CellsConfig or ListedCells, found",
         ),
         ({"sample": DrawnCells()}, "found NetConfig and DrawnCells"),
         ({"fixed": ((0, "conv"),)}, "unknown operation 'conv'"),
