@@ -1,4 +1,4 @@
-"""Rank cells of NAS-Bench-201 in some minutes of one CPU core, as study 2 found to be best.
+"""Rank cells of NAS-Bench-201 in some minutes of one CPU core, by the protocols of study 2.
 
 >>> for minutes, recipe in RECIPES.items():
 ...     print(minutes, recipe.training)
@@ -19,7 +19,8 @@ from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies.measure import proxies
 from nasrepro.studies.protocols import BALANCED, Protocol, members, scores
 
-# By minutes: what `protocols.best` chooses from the stored runs.
+# By minutes: what `protocols.best` chooses from the stored runs of that time, once all are stored;
+# until then a first guess, from single runs that are not stored.
 RECIPES = {
     1: Protocol(1, BALANCED, 1, "cross-entropy and parameters"),
     3: Protocol(3, BALANCED, 1, "cross-entropy and parameters"),
