@@ -134,7 +134,7 @@ def test_runs_of_all_spaces_are_listed(capsys, results_folder):
         (["study", "plan", "regrets"], "the studies are correlations, training-tricks, regret"),
         (["study", "status", "correlations", "--profile", "big"], "smoke, cpu, paper"),
         (["study", "run", "regrets"], "(did you mean regret?)"),
-        (["data", "fetch", "mnist"], "nb201-200epochs"),
+        (["data", "fetch", "svhn"], "nb201-200epochs"),
         (["runs", "show", "ffff"], "nasrepro runs list"),
         (["book", "run", "nothing"], "01_correlations"),
         (["book", "run", "01_correlations", "-p", "profile"], "name=value"),

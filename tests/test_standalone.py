@@ -226,7 +226,7 @@ def test_a_diverged_run_is_kept_without_a_test(tmp_path):
 @pytest.mark.parametrize(
     ("part", "values", "message"),
     [
-        ("data", {"name": "mnist"}, "unknown data set 'mnist'"),
+        ("data", {"name": "svhn"}, "unknown data set 'svhn'"),
         ("data", {"size": 9}, "can be shrunk to 1..8"),
         ("net", {"num_classes": 7}, "digits has 10 classes, the network 7"),
         ("train", {"batch_size": 65}, "batches of 65 images"),
