@@ -64,7 +64,7 @@ def log_evidence(predicted: Predictions, targets: ArrayLike, noise: float) -> np
         noise: standard deviation of the targets around phi @ w.
 
     Returns:
-        Shape (...): one number a data set.
+        One number a data set, of shape (...).
 
     Of one target 0 with a variance of 1 + 1, -log(4 pi) / 2:
 
