@@ -462,7 +462,10 @@ def line_panels(
     """
     panels, lines = (list(dict.fromkeys(rows[name])) for name in ("panel", "line"))
     marks = marks or dict(zip(lines, ORDER, strict=False))  # ten lines are enough for an eye
-    figure, axes = _grid(len(panels), min(len(panels), 2), 1.7)
+    columns = 3 if max(map(len, lines)) < 15 else 2
+    words = 0.2 * -(-len(lines) // columns)  # inches of the key
+    height = 1.7 + words / -(-len(panels) // 2)
+    figure, axes = _grid(len(panels), min(len(panels), 2), height)
     for axis, panel in zip(axes, panels, strict=True):
         for line in lines:
             part = rows[(rows["panel"] == panel) & (rows["line"] == line)]
@@ -471,9 +474,13 @@ def line_panels(
             axis.set_title(panel)
         for name in logarithmic:
             axis.set(**{f"{name}scale": "log"})
+            ticks = getattr(axis, f"{name}axis")
+            ticks.set_major_locator(LogLocator(numticks=5))
+            ticks.set_major_formatter("{x:g}")  # not as a formula, which stays text in SVG
+            ticks.set_minor_formatter("")
     figure.supxlabel(across)
     figure.supylabel(up)
-    _key(figure, ((line, marks[line]) for line in lines), 3 if max(map(len, lines)) < 15 else 2)
+    _key(figure, ((line, marks[line]) for line in lines), columns)
     return figure
 
 

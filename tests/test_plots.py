@@ -163,6 +163,14 @@ def test_no_text_is_smaller_than_ten_pixels_on_a_phone(shown):
         assert sizes and min(sizes) * 358 / width >= 10, "of 390 pixels, 32 are margins"
 
 
+def test_numbers_on_logarithmic_axes_are_text_and_no_formula(shown):
+    rows = pd.DataFrame({"panel": "", "line": "a", "x": [1, 1e4], "mean": [1e-3, 1.0]})
+    rows = rows.assign(ci_low=np.nan, ci_high=np.nan)
+    drawn = plots.svg(lambda: plots.line_panels(rows, "x", "y", None, "xy"), "log", "log")
+    assert "0.001" in drawn.replace("−", "-") and "100" in drawn
+    assert not any("mathdefault" in text for text in (drawn, *shown.values()))
+
+
 def test_no_two_pictures_of_the_book_share_a_name(shown):
     ids = [name for text in shown.values() for name in re.findall(r' id="([^"]+)"', text)]
     assert len(ids) == len(set(ids)) > 0
