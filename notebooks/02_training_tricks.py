@@ -24,7 +24,7 @@
 # finds no evidence that any trick helps.
 
 # %% tags=["parameters"]
-profile = "cpu"  # smoke or cpu
+profile = "cpu"  # smoke, cpu, paper (Laube's settings), paper-yu or paper-zhang
 workers = 0  # local processes that compute missing runs; 0 shows what is stored
 device = "cpu"  # for computing: cpu, cuda, mps
 
@@ -66,7 +66,8 @@ page.claims()
 # Profile {glue:md}`training-tricks-profile`: {glue:md}`training-tricks-settings` settings, each
 # against its baseline, paired by seed ({glue:md}`training-tricks-machine`;
 # {doc}`all records <../records>`). Laube's baseline samples strictly fairly, Yu's and Zhang's
-# uniformly; in everything else they are the same here ({numref}`tab-tricks-setting`). All supernets of
+# uniformly; in everything else they are the same in the reduced
+# profiles ({numref}`tab-tricks-setting`). All supernets of
 # NAS-Bench-201 rank the same random connected cells, and Laube's true top N; those of a pruned space
 # random ones of its cells. A supernet of a random part of the space, another part for each seed, is
 # compared with the baseline's ranking of the same cells, all of the part that both evaluate. Channels

@@ -10,15 +10,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from nasrepro.benchmarks import available_tables
 from nasrepro.claims import read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.nets.nb201 import count_parameters
-from nasrepro.runs.config import to_dict
+from nasrepro.runs.config import changed, to_dict
+from nasrepro.runs.families import make_sampler
 from nasrepro.runs.nb201 import random_cells
-from nasrepro.runs.supernet import part_of
+from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
+from nasrepro.runs.supernet import part_of, run
 from nasrepro.spaces.nb201 import EDGES, Cell, Subspace
 from nasrepro.studies import channels, rankings, tricks, tricks_claims
-from nasrepro.studies.design import Factor, settings_of
+from nasrepro.studies.design import Factor
 from nasrepro.studies.measure import effects, equivalence
 from nasrepro.studies.tricks import (
     BASELINES,
@@ -27,12 +30,15 @@ from nasrepro.studies.tricks import (
     FAIR,
     PROFILES,
     PRUNED,
+    REDUCED,
     UNIFORM,
     VARIANTS,
     design,
     factor_design,
 )
+from nasrepro.train import TrainConfig
 
+PAPERS = ("paper", "paper-yu", "paper-zhang")
 CLAIMS = ("laube_tricks", "yu_tricks", "zhang_tricks")
 
 
@@ -47,22 +53,25 @@ def flat(values: dict, path: str = "") -> dict:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_factor_changes_what_it_says_and_nothing_else(profile):
-    settings = settings_of(FAIR, PROFILES[profile].base, FACTORS)
+    settings = {FAIR: PROFILES[profile].base, **tricks.configs(profile)}
     for factor in FACTORS:
+        if factor.name not in settings:
+            continue
         before = flat(to_dict(settings[factor.baseline]))
         after = flat(to_dict(settings[factor.name]))
-        changed = {path for path in before | after if before.get(path) != after.get(path)}
+        differ = {path for path in before | after if before.get(path) != after.get(path)}
         # Smoke evaluates no best cells anyway.
         same = {"cells.top"} if profile == "smoke" else set()
-        assert changed == set(factor.change) - same, factor.name
+        assert differ == set(factor.change) - same, factor.name
 
 
 def test_the_design_has_one_seed_of_every_setting_before_two_of_any():
     labels = [labels["setting"] for labels in factor_design("cpu").values()]
     seeds = [config.seed for config in factor_design("cpu")]
-    settings = len(tricks.ALL_FACTORS) + 2
+    settings = len(tricks.ALL_FACTORS) + 2 - len(REDUCED)
     assert seeds == sorted(seeds) and len(set(labels[:settings])) == settings
-    expected = {f.name: 3 for f in tricks.ALL_FACTORS} | {channels.FIXED: 3}
+    expected = {f.name: 3 for f in tricks.ALL_FACTORS if f.name not in REDUCED}
+    expected |= {channels.FIXED: 3}
     assert Counter(labels) == expected | dict.fromkeys(BASELINES, 5)
     assert {config.seed for config in factor_design("cpu", seeds=1)} == {0}
     elsewhere = (*PRUNED, *channels.SETTINGS)
@@ -78,7 +87,7 @@ def test_smoke_needs_no_table():
     missing = {f.name for f in tricks.ALL_FACTORS} - {
         labels["setting"] for labels in smoke.values()
     }
-    assert missing == set(PRUNED)
+    assert missing == {*PRUNED, *REDUCED}
 
 
 @pytest.mark.parametrize(
@@ -197,6 +206,80 @@ def test_the_baseline_is_what_the_paper_trains_with_at_a_smaller_scale():
     assert defaults == type(train)()  # the defaults are Laube's table 1
 
 
+def test_settings_left_out_of_reduced_profiles_have_another_name_there():
+    """But for Yu's four cells, a change of another size."""
+    base = PROFILES["cpu"].base
+    for factor in FACTORS:
+        if factor.name in REDUCED and factor.name != tricks_claims.FOUR_CELLS:
+            assert changed(base, dict(factor.change)) == base
+
+
+def test_profiles_of_papers_have_what_their_tables_say():
+    laube, yu, zhang = (tricks.configs(name) for name in PAPERS)
+    assert laube[FAIR].train == TrainConfig() and laube["warm-up"].train.warmup_epochs == 5
+    widths = {"M": (64, 4), "channels x3": (96, 2), FAIR: (32, 2)}
+    for name, width in widths.items():
+        assert (laube[name].net.channels, laube[name].net.cells_per_stage) == width
+    depths = {laube[n].net.cells_per_stage for n in tricks.DEPTHS if n in laube}
+    assert depths == {1, 3, 4, 5}
+    # Yu's grids, table 10 and 11.
+    train = yu[UNIFORM].train
+    rates = {c.train.learning_rate for c in yu.values() if c.net == yu[UNIFORM].net}
+    assert rates == {0.005, 0.025, 0.05, 0.1, 0.2}
+    assert (train.batch_size, train.epochs, train.weight_decay) == (128, 1_000, 3e-3)
+    assert yu[tricks_claims.FOUR_CELLS].net.cells_per_stage == yu[UNIFORM].net.cells_per_stage - 1
+    # Zhang's pair is that of the other space's baseline, halved and tripled as it is there.
+    there, here = zhang[channels.FIXED].train, zhang[UNIFORM].train
+    assert (there.learning_rate, there.weight_decay) == (0.1, 1e-4)
+    assert (here.learning_rate, here.weight_decay, here.gradient_clip) == (0.05, 5e-4, 5)
+    evaluate = zhang[UNIFORM].evaluate
+    assert (evaluate.batch_size, evaluate.calibration_batches) == (400, 25)
+
+
+def test_every_setting_is_one_of_some_paper():
+    """Laube's baseline is not its third depth; two cells are not Yu's, whose baseline has five."""
+    known = {name for paper in PAPERS for name in tricks.configs(paper)}
+    every = {FAIR, channels.FIXED, *(factor.name for factor in tricks.ALL_FACTORS)}
+    assert every - known == {tricks.DEPTHS[1], tricks_claims.TWO_CELLS}
+
+
+def trained_in_two_steps(config):
+    """The record of a config with few and small images and cells, all else as it is."""
+    group = make_sampler(config.sampler, config.subspace).group_size
+    batches = 1 if config.train.batches == "shared" else group  # of a step
+    small = {
+        "data": DataConfig("digits", 4 * batches, validation_images=8, size=8),
+        "train.batch_size": 4,
+        "train.epochs": 2,
+        "train.warmup_epochs": min(config.train.warmup_epochs, 1),
+        "evaluate.batch_size": 4,
+        "evaluate.calibration_batches": min(config.evaluate.calibration_batches, 1),
+    }
+    if isinstance(config.cells, CellsConfig):
+        small |= {"cells.random": 2, "cells.top": 0}
+    else:
+        small |= {"cells": DrawnCells(count=2, table=None)}
+    return run(changed(config, small))
+
+
+@pytest.mark.parametrize(
+    ("paper", "setting"),
+    [
+        pytest.param(paper, name, marks=() if name in BASELINES else pytest.mark.slow)
+        for paper in PAPERS
+        for name in tricks.configs(paper)
+    ],
+)
+def test_every_setting_of_the_papers_builds_and_takes_two_steps(paper, setting):
+    """Its network, sampler, optimiser and way of evaluation, one step in each of two epochs."""
+    config = tricks.configs(paper)[setting]
+    if config.needed_table and setting in PRUNED and tricks.TABLE not in available_tables():
+        pytest.skip(f"the table {tricks.TABLE} is not on this machine")
+    record = trained_in_two_steps(config)
+    assert (record.status, len(record.history), len(record.arrays["codes"])) == ("ok", 2, 2)
+    assert 0 < record.history[0].loss < 20
+
+
 # ---- what a run measures
 
 
@@ -282,6 +365,29 @@ def test_a_claim_about_a_difference_is_paired_by_seed():
     assert found.interval().n == 2 and found.mean == pytest.approx(-0.15)
     assert found.error == pytest.approx(0.05)
     assert set(judge_runs({("s_kdt", "WSBN"): [0.3]})) == set(tricks_claims.COUNTED)
+
+
+def test_the_baseline_stands_where_its_depth_is():
+    """Accuracy falls with depth; the baseline has one cell a stage in one profile, two in another.
+
+    Without a run of yet another depth nothing is said.
+    """
+    for own in (0, 1):  # the depth that the baseline has
+        values = {
+            ("mean_prediction", FAIR if n == own else depth): [40.0 - n, 41.0 - n]
+            for n, depth in enumerate(tricks.DEPTHS)
+        }
+        assert judge_runs(values)["laube-cells-accuracy"].mean == pytest.approx(-1)
+        del values["mean_prediction", tricks.DEPTHS[3]]
+        assert "laube-cells-accuracy" not in judge_runs(values)
+
+
+def test_one_cell_less_is_less_than_the_baseline_of_the_profile():
+    shallow, deep = [0.4, 0.5], [0.7, 0.6]
+    reduced = {("s_kdt", UNIFORM): shallow, ("s_kdt", tricks_claims.TWO_CELLS): deep}
+    yus = {("s_kdt", tricks_claims.FOUR_CELLS): shallow, ("s_kdt", UNIFORM): deep}
+    for values in (reduced, yus):
+        assert judge_runs(values)["yu-cells"].mean == pytest.approx(-0.2)
 
 
 def test_budgets_are_counted_from_surely_to_possibly():

@@ -7,11 +7,14 @@ space, another part for each seed.
 """
 
 from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import CellNetConfig
 from nasrepro.runs.config import changed
+from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb101 import SUBSPACES, TITLE
 from nasrepro.studies import appraisal
 from nasrepro.studies.design import Factor
+from nasrepro.train import TrainConfig
 
 FIXED = "dynamic channels fixed"  # the first ones; the baseline
 SHUFFLED, INTERPOLATED = "dynamic channels shuffle", "dynamic channels interpolate"
@@ -31,9 +34,39 @@ FACTORS = (
 SETTINGS = (FIXED, *(factor.name for factor in FACTORS))
 SPACE = TITLE
 
+# Yu: table 5, but sampled uniformly, with fixed channels and so many images as in B.3, as where
+# factors are compared (3).
+YU = SupernetConfig(
+    data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
+    subspace=SUBSPACES["A_FULL"],
+    net=CellNetConfig(channels=128, cells_per_stage=3, tracked_statistics=False),
+    sampler="uniform",
+    train=TrainConfig(
+        epochs=400,
+        batch_size=256,
+        learning_rate=0.025,
+        final_learning_rate=0.0,
+        weight_decay=1e-3,
+    ),
+    evaluate=EvaluateConfig("batch"),
+    cells=DrawnCells(),
+)
+# Zhang, table 2; the networks are the benchmark's, and so are Yu's.
+ZHANG = changed(
+    YU,
+    {
+        "net.tracked_statistics": True,
+        "train.epochs": 1_000,
+        "train.learning_rate": 0.1,
+        "train.weight_decay": 1e-4,
+        "train.gradient_clip": 5.0,
+        "evaluate": EvaluateConfig("calibrated", batch_size=400, calibration_batches=25),
+    },
+)
+
 
 def base(profile: str) -> SupernetConfig:
-    """The baseline of a profile: as study 1's of this space, but normalised as Yu's are.
+    """The baseline of a reduced profile: as study 1's of this space, but normalised as Yu's are.
 
     With the statistics of the batch, in training and in evaluation, in float32.
     """

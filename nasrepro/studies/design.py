@@ -34,6 +34,26 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A change to a share of another whole number of the config, at least one.
+
+    >>> from types import SimpleNamespace
+    >>> Share(0.02, of="epochs")(SimpleNamespace(epochs=250))
+    5
+    """
+
+    share: float
+    of: str  # dotted path
+
+    def __call__(self, config: Any) -> int:
+        """The new number."""
+        return max(1, round(attrgetter(self.of)(config) * self.share))
+
+    def __str__(self) -> str:
+        return f"{self.share:.0%} of {self.of}"
+
+
+@dataclass(frozen=True)
 class Factor:
     """A change of one thing in a baseline: a training trick, or another value of a setting.
 
@@ -41,7 +61,8 @@ class Factor:
         name: in tables.
         baseline: the setting that it changes, and is compared with.
         where: it comes from: paper and section.
-        change: values by dotted paths, as `changed` takes them; or a `Times` of what is there.
+        change: values by dotted paths, as `changed` takes them; or a `Times` of what is there, or a
+            `Share` of something else.
     """
 
     name: str
@@ -70,12 +91,15 @@ def settings_of(root: str, config: Any, factors: Iterable[Factor]) -> dict[str, 
         if factor.name in known:
             raise ConfigError(f"two settings are named {factor.name!r}")
         before = known[factor.baseline]
-        new = {
-            path: value(attrgetter(path)(before)) if isinstance(value, Times) else value
-            for path, value in factor.change.items()
-        }
+        new = {path: _value(before, path, value) for path, value in factor.change.items()}
         known[factor.name] = changed(before, new)
     return known
+
+
+def _value(config: Any, path: str, change: Any) -> Any:
+    if isinstance(change, Times):
+        return change(attrgetter(path)(config))
+    return change(config) if isinstance(change, Share) else change
 
 
 def check_asked(profile: str, known: Iterable[str], seeds: int | None) -> None:

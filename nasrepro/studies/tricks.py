@@ -15,7 +15,7 @@ import pandas as pd
 from nasrepro import metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import NetConfig
+from nasrepro.nets.config import SMALL, NetConfig
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import changed
 from nasrepro.runs.families import family_of
@@ -28,6 +28,7 @@ from nasrepro.studies import channels, protocols, published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
     Factor,
+    Share,
     Times,
     check_asked,
     in_order,
@@ -86,6 +87,7 @@ OPERATIONS = "subspace.operations"
 # part themselves: both are compared on these.
 DENSITIES = {f"density 1/{k}": Subspace().size // k for k in (4, 16, 64)}
 PRUNED = {f"best 1/{k}": Subspace().size // k for k in (8, 128)}
+DEPTHS = tuple(f"strictly fair, cells a stage {n}" for n in range(1, 6))
 # Each after its baseline, and the ones that take long last.
 FACTORS = (
     Factor(UNIFORM, FAIR, "Laube 4.3", {"sampler": "uniform"}),
@@ -131,7 +133,7 @@ FACTORS = (
     ),
     *(
         Factor(f"weight decay {value:g}", UNIFORM, "Yu C.1", {"train.weight_decay": value})
-        for value in (0.0, 1e-4, 5e-4)
+        for value in (0.0, 1e-4, 3e-4, 5e-4)
     ),
     Factor(
         "learning rate x0.5, weight decay x3",
@@ -139,7 +141,6 @@ FACTORS = (
         "Zhang C",
         {"train.learning_rate": Times(0.5), "train.weight_decay": Times(3)},
     ),
-    # An epoch is 2.5% of the training; five of the paper's 250 are 2%.
     *(
         Factor(name, UNIFORM, "Zhang 2", {"trained_cells": cells})
         for name, cells in DENSITIES.items()
@@ -153,7 +154,12 @@ FACTORS = (
         )
         for name, cells in PRUNED.items()
     ),
-    Factor("warm-up", FAIR, "Laube 4.3", {"train.warmup_epochs": 1}),
+    Factor(
+        "warm-up",
+        FAIR,
+        "Laube 4.3",
+        {"train.warmup_epochs": Share(0.02, of="train.epochs")},  # 5 of the paper's 250
+    ),
     Factor("gradient clipping", FAIR, "Laube 4.3", {"train.gradient_clip": 5.0}),
     Factor("label smoothing", FAIR, "Laube 4.3", {"train.label_smoothing": 0.1}),
     Factor(
@@ -185,21 +191,21 @@ FACTORS = (
         {"net.transformers": SKIP_AND_POOL},
     ),
     Factor("epochs x2", UNIFORM, "Yu C.1, Zhang 2", {"train.epochs": Times(2)}),
-    Factor("cells a stage 2", UNIFORM, "Yu 4.3", {"net.cells_per_stage": 2}),
+    *(Factor(f"cells a stage {n}", UNIFORM, "Yu 4.3", {"net.cells_per_stage": n}) for n in (2, 4)),
     Factor("epochs x4", UNIFORM, "Yu C.1, Zhang 2", {"train.epochs": Times(4)}),
     Factor("multi-path", UNIFORM, "Zhang C", MULTI_PATH),
     Factor("FairNAS", UNIFORM, "Yu 4.2, Zhang C", FAIRNAS),
-    Factor(MEDIUM, FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": 2}),
+    Factor(MEDIUM, FAIR, "Laube 4.1", {"net.channels": Times(2), "net.cells_per_stage": Times(2)}),
     *(
-        Factor(f"strictly fair, cells a stage {n}", FAIR, "Laube D", {"net.cells_per_stage": n})
-        for n in (2, 3, 4, 5)
+        Factor(name, FAIR, "Laube D", {"net.cells_per_stage": n})
+        for n, name in enumerate(DEPTHS, start=1)
     ),
     Factor("channels x3", FAIR, "Laube D", {"net.channels": Times(3)}),
     Factor(
         MEDIUM_NO_ZERO_NO_POOL,
         NO_ZERO_NO_POOL,
         "Laube 4.1",
-        {"net.channels": Times(2), "net.cells_per_stage": 2},
+        {"net.channels": Times(2), "net.cells_per_stage": Times(2)},
     ),
     Factor(
         f"{MEDIUM_NO_ZERO_NO_POOL}, linear transformers on Skip",
@@ -221,11 +227,38 @@ class Profile:
     """How large the study runs: numbers only."""
 
     base: SupernetConfig  # sampled strictly fairly
+    channels: SupernetConfig | None  # baseline of dynamic channels; None: without them
     seeds: int  # of a factor
     baseline_seeds: int
     without: tuple[str, ...] = ()  # settings
 
 
+def all_but(paper: str, *more: str) -> tuple[str, ...]:
+    """The settings that a paper has not, and that are not our own.
+
+    Args:
+        paper: its first author.
+        more: to leave out as well: its baseline under another name, or what it has not changed so.
+    """
+    settings = {**BASELINES, **{factor.name: factor.where for factor in ALL_FACTORS}}
+    named = (paper, "our own")
+    of_others = [s for s, where in settings.items() if not any(name in where for name in named)]
+    return (*(s for s in of_others if s != UNIFORM), *more)
+
+
+LAUBE = SupernetConfig(
+    net=replace(SMALL, tracked_statistics=False),
+    evaluate=EvaluateConfig("batch"),
+    cells=CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN, connected=True),
+)
+YU = replace(
+    LAUBE,
+    net=NetConfig(channels=16, cells_per_stage=5, tracked_statistics=False),
+    train=TrainConfig(epochs=1_000, batch_size=128, final_learning_rate=0.0, weight_decay=3e-3),
+)
+# Settings that reduced profiles have under another name: their baselines have Laube's weight decay
+# and one cell a stage, which is one less than two, so Yu's four of five are not needed.
+REDUCED = ("weight decay 0.0003", "cells a stage 4", DEPTHS[0])
 PROFILES = {
     "smoke": Profile(
         base=SupernetConfig(
@@ -235,9 +268,11 @@ PROFILES = {
             evaluate=EvaluateConfig("batch", batch_size=100),
             cells=CellsConfig(random=20, table=TABLE, column=COLUMN, connected=True),
         ),
+        channels=channels.base("smoke"),
         seeds=2,
         baseline_seeds=2,
-        without=tuple(PRUNED),  # they train the best cells of a table, and smoke needs none
+        # Pruned spaces train the best cells of a table, and smoke needs none.
+        without=(*REDUCED, *PRUNED),
     ),
     # Laube's optimiser, unchanged; size, images and epochs chosen for speed, not on the truth. With
     # 20 epochs and batches of 128, tried first, the two baselines predicted accuracies of 39 and
@@ -251,8 +286,46 @@ PROFILES = {
             evaluate=EvaluateConfig("batch", batch_size=250),
             cells=CellsConfig(random=1_000, top=500, table=TABLE, column=COLUMN, connected=True),
         ),
+        channels=channels.base("cpu"),
         seeds=3,
         baseline_seeds=5,
+        without=REDUCED,
+    ),
+    # The papers' own settings, a profile each, as a setting is another training in each of them.
+    # What a paper does not say is as in the one before.
+    "paper": Profile(  # Laube: table 1, section 3.3
+        base=LAUBE,
+        channels=None,
+        seeds=5,
+        baseline_seeds=5,
+        without=all_but("Laube", DEPTHS[1]),
+    ),
+    # Yu: table 5, but sampled uniformly, as where factors are compared (3), with so many images as
+    # in B.3 and a rate that falls to zero (C.1). Table 5's weight decay is none of table 10's.
+    "paper-yu": Profile(
+        base=YU,
+        channels=channels.YU,
+        seeds=3,
+        baseline_seeds=3,
+        without=all_but("Yu", "cells a stage 2"),
+    ),
+    # Zhang: table 2; 1,000 epochs (A). The networks are the benchmark's.
+    "paper-zhang": Profile(
+        base=changed(
+            YU,
+            {
+                "net.tracked_statistics": True,
+                "train.batch_size": 256,
+                "train.learning_rate": 0.05,
+                "train.weight_decay": 5e-4,
+                "train.gradient_clip": 5.0,
+                "evaluate": EvaluateConfig("calibrated", batch_size=400, calibration_batches=25),
+            },
+        ),
+        channels=channels.ZHANG,
+        seeds=3,
+        baseline_seeds=3,
+        without=all_but("Zhang"),
     ),
 }
 
@@ -262,7 +335,9 @@ def design(profile: str, seeds: int | None = None) -> Design:
 
     See `factor_design`, `protocols.design`; arguments and errors are those of the first.
     """
-    parts = factor_design(profile, seeds), protocols.design(profile, seeds)
+    parts = [factor_design(profile, seeds)]
+    if profile in protocols.PROFILES:
+        parts.append(protocols.design(profile, seeds))
     return labelled(run for part in parts for run in part.items())
 
 
@@ -277,16 +352,30 @@ def factor_design(profile: str, seeds: int | None = None) -> Design:
         ConfigError: if there is no such profile, or a factor does not fit its networks.
     """
     check_asked(profile, PROFILES, seeds)
-    chosen = PROFILES[profile]
-    settings = settings_of(FAIR, chosen.base, FACTORS)
-    settings |= settings_of(channels.FIXED, channels.base(profile), channels.FACTORS)
+    chosen, settings = PROFILES[profile], configs(profile)
     counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys(BASELINES, chosen.baseline_seeds)
     return labelled(
         (changed(config, {"seed": seed}), {"setting": name})
         for seed in range(max(counts.values()))
         for name, config in settings.items()
-        if name not in chosen.without and seed < min(counts[name], seeds or counts[name])
+        if seed < min(counts[name], seeds or counts[name])
     )
+
+
+def configs(profile: str) -> dict[str, SupernetConfig]:
+    """The config of each setting of a profile in `PROFILES`; errors as `settings_of`."""
+    chosen = PROFILES[profile]
+    parts = [(FAIR, chosen.base, FACTORS)]
+    if chosen.channels:
+        parts.append((channels.FIXED, chosen.channels, channels.FACTORS))
+    return {
+        name: config
+        for root, base, known in parts
+        for name, config in settings_of(
+            root, base, (factor for factor in known if factor.name not in chosen.without)
+        ).items()
+        if name not in chosen.without
+    }
 
 
 def table_of(profile: str) -> str:
@@ -305,7 +394,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         agreement: setting_a, seed_a, setting_b, seed_b, spearman: of the proxies of two runs of one
             setting, or of one seed and settings that claims compare;
         exact: name, value, n (cells): what needs the table alone;
-        protocols: what `protocols.statistics` gives;
+        protocols: what `protocols.statistics` gives, if the profile has any;
         zero_cost: what `protocols.zero_cost` gives, if its file is here;
         published_runs, published_parameters: `published_supernets.statistics`, of all cells.
     """
@@ -325,12 +414,16 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         runs.append(run_statistics(others, wanted, seen[1], lambda run: {}))
     observations = pd.concat(seen, ignore_index=True)
     of_untrained = protocols.zero_cost(table, COLUMN)
+    if profile in protocols.PROFILES:
+        of_protocols = {"protocols": protocols.statistics(records, profile, table, COLUMN)}
+    else:
+        of_protocols = {}
     return {
         "runs": pd.concat(runs, ignore_index=True),
         "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
-        "protocols": protocols.statistics(records, profile, table, COLUMN),
+        **of_protocols,
         **({"zero_cost": of_untrained} if len(of_untrained) else {}),
         **published_supernets.statistics([Subspace()]),
     }

@@ -29,6 +29,7 @@ from nasrepro.studies.rankings import AT_CHANCE
 from nasrepro.studies.tricks import (
     BUDGETS,
     DENSITIES,
+    DEPTHS,
     FAIR,
     MEDIUM,
     MEDIUM_NO_ZERO_NO_POOL,
@@ -41,6 +42,7 @@ Values = Callable[[str, str], pd.Series]  # of a metric and a setting, by seed
 
 LT_SKIP, LT_BOTH = "linear transformers on Skip", "linear transformers on Skip and Pool"
 NODE, CLIPPING, TRACKED = "operation on node", "gradient clipping", "tracked statistics"
+TWO_CELLS, FOUR_CELLS = "cells a stage 2", "cells a stage 4"
 MEDIUM_LT = f"{MEDIUM_NO_ZERO_NO_POOL}, {LT_SKIP}"
 REGULARISED = "AutoAugment with label smoothing"
 PAIR = VARIANTS[2]
@@ -91,7 +93,7 @@ DIFFERENCES = {
     "yu-batch-half": ("s_kdt", "batch /2", UNIFORM),
     "yu-channels-half": ("s_kdt", "channels /2", UNIFORM),
     "yu-channels-quarter": ("s_kdt", "channels /4", UNIFORM),
-    "yu-cells": ("s_kdt", UNIFORM, "cells a stage 2"),
+    "yu-cells": ("s_kdt", UNIFORM, TWO_CELLS),
     "yu-portion-quarter": ("s_kdt", "train portion 0.25", UNIFORM),
     "yu-portion-half": ("s_kdt", "train portion 0.5", UNIFORM),
     "yu-portion-three-quarters": ("s_kdt", "train portion 0.75", UNIFORM),
@@ -149,9 +151,8 @@ RESCUED = {
     **{f"laube-{trick}-medium": MEDIUM for trick in ("unshared", "uniform", "warm-up", "clipping")},
 }
 COUNTED = {"zhang-best-skip": "best_skip", "yu-coverage": "coverage"}
-DEPTHS = (FAIR, *(f"strictly fair, cells a stage {n}" for n in (2, 3, 4, 5)))
 OTHERS = (
-    *("Random-A", "cells a stage 2", "batch /2", "channels /2", "train portion 0.5"),
+    *("Random-A", TWO_CELLS, "batch /2", "channels /2", "train portion 0.5"),
     *("OFA kernel", "WSBN", "path dropout 0.2", "global dropout", NODE),
 )
 GROUPS = (  # Yu's hyper-parameters: the values of each
@@ -236,7 +237,7 @@ def laube(of: Values) -> dict[str, Quantity]:
     if len(gains := (means[0] - means[1]).dropna()):
         found["laube-fair-tau-top"] = level(gains)
     for claim, metric in {"accuracy": "mean_prediction", "tau": "kendall_tau_a"}.items():
-        by_depth = pd.concat([of(metric, depth) for depth in DEPTHS], axis=1).dropna()
+        by_depth = pd.concat([of(metric, depth) for depth in depths(of, metric)], axis=1).dropna()
         if len(by_depth):
             trends = by_depth.apply(lambda row: spearman(range(len(DEPTHS)), row), axis=1)
             found[f"laube-cells-{claim}"] = level(trends)
@@ -248,7 +249,7 @@ def laube(of: Values) -> dict[str, Quantity]:
         "topology not shared",
         "warm-up",
         CLIPPING,
-        *DEPTHS,
+        *depths(of, "tau_top_500"),
     )
     taus = [level(v).interval() for s in settings if len(v := of("tau_top_500", s))]
     if len(taus) == len(settings):
@@ -257,14 +258,24 @@ def laube(of: Values) -> dict[str, Quantity]:
     return found
 
 
+def depths(of: Values, metric: str) -> tuple[str, ...]:
+    """The settings of one to five cells a stage, one of which is a profile's baseline."""
+    missing = [depth for depth in DEPTHS if not len(of(metric, depth))]
+    return tuple(FAIR if [depth] == missing else depth for depth in DEPTHS)
+
+
 def yu(of: Values) -> dict[str, Quantity]:
     """The claims of Yu that are no plain difference."""
     found: dict[str, Quantity] = {}
-    rises = all_differences(of, "final_accuracy", ((other, UNIFORM) for other in OTHERS))
+    # One cell less than the baseline's five, where that is Yu's own.
+    if (fewer := difference(of, "s_kdt", FOUR_CELLS, UNIFORM)) is not None:
+        found["yu-cells"] = fewer
+    others = tuple(FOUR_CELLS if fewer and name == TWO_CELLS else name for name in OTHERS)
+    rises = all_differences(of, "final_accuracy", ((other, UNIFORM) for other in others))
     if rises:
         found["yu-others-do-not-help"] = count_positive(rises)
     found |= disabled(of)
-    settings = tuple(dict.fromkeys((*(s for group in GROUPS for s in group), *OTHERS)))
+    settings = tuple(dict.fromkeys((*(s for group in GROUPS for s in group), *others)))
     table = pd.concat({s: of("final_accuracy", s) for s in settings}, axis=1).dropna()
     if len(table):
         found["yu-hyper-parameters"] = resampled(
@@ -298,7 +309,8 @@ def disabled(of: Values) -> dict[str, Quantity]:
 def rise_of_groups(means: Mapping[str, float]) -> float:
     """The largest spread within a hyper-parameter, less the largest rise by any other setting."""
     spreads = [max(values) - min(values) for g in GROUPS for values in [[means[s] for s in g]]]
-    return max(spreads) - max(means[other] - means[UNIFORM] for other in OTHERS)
+    others = set(means) - {setting for group in GROUPS for setting in group}
+    return max(spreads) - max(means[other] - means[UNIFORM] for other in others)
 
 
 def zhang(of: Values) -> dict[str, Quantity]:
