@@ -111,6 +111,13 @@ page.table("tricks-judges")
 page.table("tricks-published")
 
 # %% [markdown]
+# All of these are looked at once, after their last step. How much that step matters is in
+# {numref}`tab-tricks-states`, from another supernet {cite:p}`zhang2020deeper`.
+
+# %%
+page.table("tricks-states")
+
+# %% [markdown]
 # ## A recipe
 #
 # `nasrepro rank --minutes 10` trains a supernet as {numref}`tab-tricks-recipes` says, or 1 or 3

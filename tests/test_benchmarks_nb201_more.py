@@ -1,4 +1,4 @@
-"""What others measured on every cell of NAS-Bench-201: supernets, and single trainings."""
+"""What others measured: supernets and single trainings, of NAS-Bench-201 but for one."""
 
 import json
 import pickle
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasrepro.benchmarks import few_shot_supernets, nb201_seeds, zero_cost
+from nasrepro.benchmarks import few_shot_supernets, nb201_seeds, snapshots, zero_cost
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import DataError
 from nasrepro.nets.nb201 import count_parameters
@@ -177,3 +177,47 @@ def test_a_file_that_has_no_such_scores_is_refused(tmp_path, content):
         zero_cost.read_scores(path)
     with pytest.raises(DataError, match="cannot read"):
         zero_cost.read_scores(tmp_path / "none.json")
+
+
+# ---- states of one supernet
+
+
+def test_states_are_consecutive_and_in_percent():
+    states = snapshots.read_states(real(snapshots.NAME))
+    assert states.shape == (128, 64) and (states.index[0], states.index[-1]) == (39_073, 39_200)
+    assert states.loc[39_073, 0] == pytest.approx(51.3)
+    truth = snapshots.read_truth(real(snapshots.TRUTH))
+    assert truth[0] == pytest.approx(70.139) and truth.argmax() == 59
+
+
+def states_file(tmp_path, steps, networks=64, value="0.5"):
+    path = tmp_path / "states.csv"
+    rows = [f"{step}," + ",".join([value] * networks) for step in steps]
+    path.write_text("\n".join(["," + ",".join(map(str, range(networks))), *rows]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({"steps": [3, 5]}, "expected consecutive steps"),
+        ({"steps": [3, 4], "networks": 63}, "expected accuracies of networks 0 to 63"),
+        ({"steps": [3, 4], "value": ""}, "expected accuracies of networks 0 to 63"),
+        ({"steps": [3, 4], "value": "x"}, "is not a table of accuracies"),
+    ],
+)
+def test_states_that_are_not_whole_are_refused(tmp_path, made, message):
+    good = snapshots.read_states(states_file(tmp_path, [3, 4]))
+    assert good.index.tolist() == [3, 4] and (good == 50).all(axis=None)
+    with pytest.raises(DataError, match=message):
+        snapshots.read_states(states_file(tmp_path, **made))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("0.5\n0.6\n", "found 2"), ("half\n", "is not a list of accuracies")]
+)
+def test_a_truth_of_other_networks_is_refused(tmp_path, text, message):
+    path = tmp_path / "truth.txt"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        snapshots.read_truth(path)

@@ -185,6 +185,25 @@ def test_scores_of_untrained_networks_come_best_first():
     assert (other["Spearman"], other["Spearman given parameters"]) == ("0.70", "–")
 
 
+def test_states_of_a_supernet_are_shown_with_their_number():
+    rows = pd.DataFrame(
+        [(1, 0.674, 0.136, 0.908, 128, 64)],
+        columns=["averaged", "mean", "least", "largest", "n", "networks"],
+    )
+    (row,) = page.states_table(rows).to_dict("records")
+    assert row == {
+        "states averaged": "1",
+        "networks": "64",
+        "n": "128",
+        "mean Spearman": "0.67",
+        "least Spearman": "0.14",
+        "largest Spearman": "0.91",
+    }
+    table = page.TABLES["tricks-states"]
+    with pytest.raises(Absent):
+        table.rows(inputs())
+
+
 def test_only_what_both_tests_find_within_the_margin_is_called_equivalent():
     names = ["factor", "against", "metric", "margin", "difference", "n", "p", "p_holm"]
     rows = pd.DataFrame(

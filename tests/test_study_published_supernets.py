@@ -94,3 +94,24 @@ def test_published_supernets_rank_the_whole_space_as_known():
     assert by_setting["n"].to_dict() == {setting: n for setting, (_, n) in expected.items()}
     for setting, (mean, _) in expected.items():
         assert by_setting.loc[setting, "mean"] == pytest.approx(mean, abs=6e-4), setting
+
+
+def test_states_that_err_in_turn_are_right_on_average(monkeypatch):
+    """Right and reversed in turn, the right one by more: four of them together are right."""
+    truth = np.arange(64.0)
+    states = pd.DataFrame([(3 if step % 2 == 0 else -1) * truth for step in range(128)])
+    found = published_supernets.averaged_states(states, truth).set_index("averaged")
+    assert found["n"].tolist() == [128, 125, 113, 65] and set(found["networks"]) == {64}
+    assert found.loc[1, ["mean", "least", "largest"]].tolist() == pytest.approx([0, -1, 1])
+    assert found.loc[4, ["mean", "least", "largest"]].tolist() == pytest.approx([1, 1, 1])
+    monkeypatch.setattr(published_supernets, "locate", lambda source: None)
+    assert published_supernets.single_states() == {}
+
+
+def test_one_state_of_a_real_supernet_tells_little():
+    if not (found := published_supernets.single_states()):
+        pytest.skip("set NASREPRO_DATA to a folder with deeper_insights_*")
+    by_count = found["published_states"].set_index("averaged")
+    one = by_count.loc[1, ["mean", "least", "largest"]].round(2).tolist()
+    assert one == [0.67, 0.14, 0.91]
+    assert by_count.loc[64, "least"] > 0.8

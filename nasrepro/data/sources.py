@@ -51,6 +51,10 @@ _POURCHOT = (
     f"apourchot/to_share_or_not_to_share, commit {pourchot.COMMIT}: git fetches the commit, whose "
     "name is its checksum, the restricted unpickler reads them, and the table is checked."
 )
+_SNAPSHOTS = (
+    f"{_GITHUB}/ultmaster/deeper-insights-weight-sharing/2a7f852cd22190b0ccd2bad3e7a1c208f01986b5/"
+    "figures"
+)
 
 SOURCES: dict[str, Source] = {
     source.name: source
@@ -252,6 +256,27 @@ SOURCES: dict[str, Source] = {
                 "Twelve scores of 724 untrained networks of NAS-Bench-201 on CIFAR-10, and of as "
                 "many on two other data sets, with the seconds that they took. A JSON file."
             ),
+        ),
+        Source(
+            name="snapshots",
+            filename="deeper_insights_share_all_acc_last128.csv",
+            urls=(f"{_SNAPSHOTS}/clustering/share_all_acc_last128.csv",),
+            sha256="2a68b073c5f3e576ac44903cc50f9fe765ebae4d661911c7e1b87a61988946c1",
+            licence="MIT",
+            bytes=57_381,
+            description=(
+                "Accuracies that one supernet gives to the 64 networks of a small space after each "
+                "of its last 128 steps. A CSV table."
+            ),
+        ),
+        Source(
+            name="snapshots-truth",
+            filename="deeper_insights_gt_mean.txt",
+            urls=(f"{_SNAPSHOTS}/assets/gt_acc.txt",),
+            sha256="f726d0ef21d1c9ed16aa80bc2de855375706bd01583696987803cabd09f17ebd",
+            licence="MIT",
+            bytes=1_600,
+            description="Accuracies of the same 64 networks, trained one by one. A text file.",
         ),
         Source(
             name="cifar10",

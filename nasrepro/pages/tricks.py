@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import plots
-from nasrepro.benchmarks import few_shot_supernets, zero_cost
+from nasrepro.benchmarks import few_shot_supernets, snapshots, zero_cost
 from nasrepro.claims import ALPHA, decides
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
@@ -276,6 +276,14 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table[["n", *heads.values()]].reset_index()
 
 
+def states_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a number of averaged states: n and the correlations of all windows of so many."""
+    table = rows[["averaged", "networks", "n"]].astype(str)
+    for name in ("mean", "least", "largest"):
+        table[f"{name} Spearman"] = rows[name].map("{:.2f}".format)
+    return table.rename(columns={"averaged": "states averaged"})
+
+
 TABLES = {
     "tricks-setting": Table(
         "What all supernets of this study share. A factor changes what its name says. A profile "
@@ -308,6 +316,15 @@ TABLES = {
         "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
         "difference, paired by n seeds, with its 95% interval. Connected cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
+    ),
+    "tricks-states": Table(
+        "What a single state is worth. One published supernet after each of its last steps: how it "
+        "ranks all networks of its small space by the accuracy that it gives them, in one state or "
+        "on average over consecutive ones, in each of the n windows of so many. They overlap and "
+        "are of one supernet: there is no interval.",
+        lambda page: states_table(
+            page.frame("published_states", (snapshots.NAME, snapshots.TRUTH))
+        ),
     ),
     "tricks-equivalent": Table(
         "What makes no difference that matters. Factors whose difference to their baseline lies "

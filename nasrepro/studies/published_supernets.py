@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasrepro.benchmarks import Table, available_tables, few_shot_supernets, load_table
+from nasrepro import metrics
+from nasrepro.benchmarks import (
+    Table,
+    available_tables,
+    few_shot_supernets,
+    load_table,
+    snapshots,
+)
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.spaces.nb201 import Subspace, connected, uses_only
@@ -22,6 +29,7 @@ from nasrepro.studies.measure import TOP, effects, rank_metrics, summarise
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 GROUP = ["subspace", "cells", "metric"]
+AVERAGED = (1, 4, 16, 64)  # consecutive states of a supernet
 
 
 def statistics(subspaces: Iterable[Subspace]) -> dict[str, pd.DataFrame]:
@@ -89,6 +97,36 @@ def groups_of(codes: np.ndarray, subspace: Subspace) -> dict[str, np.ndarray]:
     inside = uses_only(codes, subspace.operations)
     linked = inside & connected(codes)
     return {"all": inside} | ({"connected": linked} if (inside & ~linked).any() else {})
+
+
+def single_states() -> dict[str, pd.DataFrame]:
+    """How far one state of a supernet tells its ranking, if the files are on this machine.
+
+    Returns:
+        published_states: `averaged_states` of what `snapshots.load` gives; nothing without a file.
+    """
+    if not all(locate(SOURCES[name]) for name in (snapshots.NAME, snapshots.TRUTH)):
+        return {}
+    return {"published_states": averaged_states(*snapshots.load())}
+
+
+def averaged_states(states: pd.DataFrame, truth: np.ndarray) -> pd.DataFrame:
+    """Spearman correlation with the truth of states of one supernet, alone and averaged.
+
+    Args:
+        states: accuracies, one row a step, one column a network.
+        truth: accuracy of each network alone.
+
+    Returns:
+        Columns averaged (of `AVERAGED`, consecutive ones), mean, least, largest, n (windows of so
+        many, which overlap), networks.
+    """
+    rows = []
+    for count in AVERAGED:
+        means = states.rolling(count).mean().iloc[count - 1 :]
+        found = [metrics.spearman(mean, truth) for mean in means.to_numpy()]
+        rows.append((count, np.mean(found), min(found), max(found), len(found), len(truth)))
+    return pd.DataFrame(rows, columns=["averaged", "mean", "least", "largest", "n", "networks"])
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

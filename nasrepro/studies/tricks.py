@@ -50,7 +50,7 @@ from nasrepro.train import TrainConfig
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 TABLES = (
     *("runs", "pooled", "agreement", "exact", "published_runs", "published_parameters"),
-    *("settings", "factors", "published_settings", "published_factors"),
+    *("settings", "factors", "published_settings", "published_factors", "published_states"),
     *("protocols", "recipes", "zero_cost", "equivalent", "judges"),
 )
 TEXTS = (
@@ -396,7 +396,8 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         exact: name, value, n (cells): what needs the table alone;
         protocols: what `protocols.statistics` gives, if the profile has any;
         zero_cost: what `protocols.zero_cost` gives, if its file is here;
-        published_runs, published_parameters: `published_supernets.statistics`, of all cells.
+        published_runs, published_parameters: `published_supernets.statistics`, of all cells;
+        published_states: `published_supernets.single_states`.
     """
     wanted, records = factor_design(profile), list(records)
     mine: list[Record] = []
@@ -426,6 +427,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         **of_protocols,
         **({"zero_cost": of_untrained} if len(of_untrained) else {}),
         **published_supernets.statistics([Subspace()]),
+        **published_supernets.single_states(),
     }
 
 
