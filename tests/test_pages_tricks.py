@@ -15,9 +15,9 @@ from nasrepro.studies.tricks import FACTORS, FAIR, SPACE, UNIFORM
 NAN = math.nan
 
 
-def inputs(**frames: pd.DataFrame) -> Inputs:
+def inputs(profile: str = "cpu", **frames: pd.DataFrame) -> Inputs:
     """Inputs without records."""
-    return Inputs("training-tricks", "cpu", results.Plan([], []), frames)
+    return Inputs("training-tricks", profile, results.Plan([], []), frames)
 
 
 def factor_rows(*rows: tuple) -> pd.DataFrame:
@@ -183,6 +183,14 @@ def test_scores_of_untrained_networks_come_best_first():
     best, other = page.zero_cost_table(rows).to_dict("records")
     assert (best["score"], best["n"], best["seconds a cell"]) == ("nwot", "9", "0.57")
     assert (other["Spearman"], other["Spearman given parameters"]) == ("0.70", "–")
+
+
+def test_a_profile_of_a_paper_has_its_own_spaces_and_no_recipes():
+    spaces = {name: list(page.setting(inputs(name)))[1:] for name in ("paper", "paper-yu")}
+    assert spaces == {"paper": [SPACE], "paper-yu": [SPACE, channels.SPACE]}
+    for table in ("tricks-recipes", "tricks-protocols"):
+        with pytest.raises(Absent, match="the profiles smoke and cpu have them"):
+            page.TABLES[table].rows(inputs("paper"))
 
 
 def test_states_of_a_supernet_are_shown_with_their_number():

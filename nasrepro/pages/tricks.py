@@ -16,7 +16,7 @@ from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
-from nasrepro.studies import CLAIMS, channels, tricks, tricks_claims
+from nasrepro.studies import CLAIMS, channels, protocols, tricks, tricks_claims
 from nasrepro.studies.protocols import PARAMETERS, Protocol
 from nasrepro.studies.rankings import BY_LOSS
 from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
@@ -203,9 +203,17 @@ def protocols_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table[shown].rename_axis("protocol").reset_index().fillna("–")
 
 
+def reported(page: Inputs) -> pd.DataFrame:
+    """All protocols; Absent in a profile that has none."""
+    if page.profile not in protocols.PROFILES:
+        known = " and ".join(protocols.PROFILES)
+        raise Absent(f"Recipes are for minutes of one core: the profiles {known} have them.")
+    return page.frame("recipes")
+
+
 def recipes(page: Inputs) -> pd.DataFrame:
     """The protocol that is chosen for each time, and counting parameters."""
-    rows = page.frame("recipes")
+    rows = reported(page)
     if not rows["chosen"].any():
         raise Absent("No protocol has all of its repetitions yet.")
     return protocols_table(rows[rows["chosen"] | (rows["training"] == PARAMETERS)])
@@ -350,7 +358,7 @@ TABLES = {
         "was chosen: how many supernets of so many minutes, how they are trained, and what they "
         "rank by. Each supernet has 5 channels and batches of 32 where its name says nothing "
         "else; balanced: a number of parameters is drawn first, then a cell that has it.",
-        lambda page: protocols_table(page.frame("recipes")),
+        lambda page: protocols_table(reported(page)),
     ),
     "tricks-zero-cost": Table(
         "Without training. Scores of untrained networks, which others computed on GPUs, over the n "
