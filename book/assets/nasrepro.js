@@ -36,6 +36,13 @@ function unfoldPrint() {
   addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
 }
 
+// A table that is wider than its place is scrolled by the arrow keys, too, once it can be reached.
+function reachTables() {
+  for (const table of document.querySelectorAll(".bd-article table"))
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+}
+
 // Results of a search show words; formulas would be shown as TeX.
 function hideFormulas() {
   if (typeof Search === "undefined") return;
@@ -49,5 +56,8 @@ addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("form.claim-filter").forEach(startFilter);
   unfoldPrint();
   showTarget();
+  reachTables();
 });
+document.addEventListener("toggle", reachTables, true); // what is folded has no width
+addEventListener("resize", reachTables);
 addEventListener("hashchange", showTarget);
