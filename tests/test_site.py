@@ -252,6 +252,17 @@ def test_the_code_of_a_study_is_one_click_away(opened, name: str) -> None:
     assert code.is_visible()
 
 
+def test_a_table_wider_than_the_page_is_reached_by_the_keyboard(opened) -> None:
+    page = opened(STUDIES[0])
+    page.locator("details.fold").first.wait_for()
+    page.evaluate("document.querySelectorAll('details').forEach(part => (part.open = true))")
+    page.wait_for_selector(".bd-article table[tabindex='0']")
+    unlike = (
+        """all => all.filter(t => (t.scrollWidth > t.clientWidth) != (t.tabIndex === 0)).length"""
+    )
+    assert page.locator(".bd-article table").evaluate_all(unlike) == 0
+
+
 def test_the_search_finds_a_metric_and_shows_no_tex(opened) -> None:
     page = opened("search.html?q=sparse+Kendall")
     result = page.locator("ul.search a", has_text="Definitions").first
