@@ -66,7 +66,9 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def mean_of(page: Inputs, setting: str, metric: str) -> str:
-    """Mean and interval of a metric of a setting, and the number of its seeds."""
+    """Mean and interval of a metric of a setting, and the number of its seeds, if it has any."""
+    if "settings" in page.frames and setting not in set(page.frames["settings"]["setting"]):
+        return "(not run yet)"
     row = page.frame("settings", setting=setting, metric=metric).iloc[0]
     if row.n == 1:
         return f"{row['mean']:.2f} (one seed)"
