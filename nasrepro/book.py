@@ -123,11 +123,6 @@ def notebooks() -> dict[str, tuple[str, dict[str, Any]]]:
     return found
 
 
-def notebook_of(study: str) -> str | None:
-    """The name of the notebook that shows a study, `NUMBER_STUDY`; None if there is none yet."""
-    return next((path.stem for path in NOTEBOOKS.glob(f"*_{study}.py")), None)
-
-
 def run(
     notebook: str, parameters: Mapping[str, Any], report: Callable[[str], None] = print
 ) -> Path:

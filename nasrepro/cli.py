@@ -249,8 +249,7 @@ def runs_show(
 @study.command("list")
 def study_list() -> None:
     """The studies: what each asks, how many runs of its profiles are stored, its notebook."""
-    from nasrepro.book import notebook_of
-    from nasrepro.studies import question
+    from nasrepro.studies import notebook_of, question
     from nasrepro.studies import study as find
     from nasrepro.studies.results import count_stored
 
@@ -348,8 +347,8 @@ def study_run(
 
     They go to $NASREPRO_RESULTS, else to your cache: not between those of the published book.
     """
-    from nasrepro.book import notebook_of
     from nasrepro.paths import results_dir
+    from nasrepro.studies import notebook_of
     from nasrepro.studies.results import compute_missing, plan
 
     at_once = _at_once(workers, scheduler)

@@ -13,7 +13,7 @@ from nasrepro.claims import VERDICTS, Claim, judge, read_claims
 from nasrepro.errors import ConfigError
 from nasrepro.pages import has_page, of_study
 from nasrepro.pages.inputs import statistics_at_hand
-from nasrepro.studies import CLAIMS, NAMES, of_notebook, results, study
+from nasrepro.studies import CLAIMS, NAMES, notebook_of, results, study
 
 PAGE = "book/claims.html"  # the list of all; claims of a study without a page stand there alone
 COLUMNS = (
@@ -129,6 +129,5 @@ def anchor(claim: str) -> str:
 
 def page_of(name: str) -> str:
     """The address in the site of the page with a study's claims."""
-    notebooks = (path.stem for path in (paths.REPOSITORY / "notebooks").glob("*.py"))
-    shown = next((notebook for notebook in notebooks if of_notebook(notebook) == name), None)
+    shown = notebook_of(name)
     return f"book/_executed/{shown}.html" if shown else PAGE

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from nasrepro import paths
 from nasrepro.errors import ConfigError, meant
 
 if TYPE_CHECKING:  # slow to import
@@ -81,3 +82,13 @@ def of_notebook(notebook: str) -> str:
     """
     name = notebook.partition("_")[2].replace("_", "-")
     return NOTEBOOKS.get(name, name)
+
+
+def notebook_of(name: str) -> str | None:
+    """The notebook that shows a study, without suffix; None if there is none.
+
+    >>> [notebook_of(name) for name in ("training-tricks", "sotl")]
+    ['02_training_tricks', '04_sotl_vs_validation']
+    """
+    notebooks = (path.stem for path in (paths.REPOSITORY / "notebooks").glob("*.py"))
+    return next((notebook for notebook in notebooks if of_notebook(notebook) == name), None)
