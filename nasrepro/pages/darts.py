@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasrepro import plots
-from nasrepro.claims import decides
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.page import Table, verdict_numbers
-from nasrepro.pages.settings import describe_protocol, machine
+from nasrepro.pages.inputs import Inputs
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
+from nasrepro.pages.settings import describe_protocol
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.runs.search import SearchConfig
@@ -86,21 +85,11 @@ def settings_begun(page: Inputs) -> int:
     return len({design[record.config]["setting"] for record in page.plan.stored})
 
 
-def machine_of_runs(page: Inputs) -> str:
-    """On which machines the searches were computed; Absent without any."""
-    if not page.plan.stored:
-        raise page.absent()
-    return machine(page.plan.stored)
-
-
 NUMBERS = {
     **verdict_numbers(claims),
-    "profile": lambda page: page.profile,
-    "runs-stored": lambda page: len(page.plan.stored),
-    "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
+    **RUN_NUMBERS,
     "settings": lambda page: len(base_configs(page.profile)),
     "settings-begun": settings_begun,
-    "machine": machine_of_runs,
     "steps": lambda page: darts.PROFILES[page.profile].period,
     "darts": lambda page: mean_of(page, FIRST, "cifar10"),
     "second": lambda page: mean_of(page, SECOND, "cifar10"),
@@ -247,13 +236,10 @@ def printed() -> pd.DataFrame:
     return rows.set_index("algorithm")
 
 
-def decided(page: Inputs) -> pd.DataFrame:
+def decided_here(page: Inputs) -> pd.DataFrame:
     """What the design can decide, at least of one claim."""
     page.frame("searches")  # or Absent
-    rows = pd.DataFrame(decides(darts_claims.FILE, darts_claims.quantities(page.frames)))
-    if rows.empty:
-        raise Absent("No claim has two seeds of its settings that differ; they are too few yet.")
-    return rows
+    return decided([darts_claims.FILE], darts_claims.quantities(page.frames))
 
 
 TABLES = {
@@ -311,7 +297,7 @@ TABLES = {
     ),
     "darts-decides": Table(
         f"What the design can decide. {DECIDES}",
-        lambda page: decides_table(decided(page)),
+        lambda page: decides_table(decided_here(page)),
     ),
 }
 

@@ -1,18 +1,20 @@
 """A page of a study: numbers, tables and figures by name, each there whatever is missing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
 
 from nasrepro.canonical import to_csv
-from nasrepro.claims import CONTRADICTED, SUPPORTED, VERDICTS
+from nasrepro.claims import CONTRADICTED, SUPPORTED, VERDICTS, decides
 from nasrepro.pages.cards import cards
 from nasrepro.pages.drawing import Drawing, folded, numbered_figure, placeholder
 from nasrepro.pages.inputs import Absent, Inputs, Read
 from nasrepro.pages.picture import primer
 from nasrepro.pages.registry import placed
+from nasrepro.pages.settings import machine
 from nasrepro.pages.text import numbered_table
 from nasrepro.pages.under import CSV, SVG, under
 
@@ -163,6 +165,35 @@ def verdict_numbers(
         "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},
     }
+
+
+def machine_of_runs(page: Inputs) -> str:
+    """On which machines the stored runs were computed; Absent without any."""
+    if not page.plan.stored:
+        raise page.absent()
+    return machine(page.plan.stored)
+
+
+# The numbers of runs, of pages that count all of their design.
+RUN_NUMBERS: Mapping[str, Callable[[Inputs], object]] = {
+    "profile": lambda page: page.profile,
+    "runs-stored": lambda page: len(page.plan.stored),
+    "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
+    "machine": machine_of_runs,
+}
+
+
+def decided(files: Iterable[str], known: Mapping[str, Any]) -> pd.DataFrame:
+    """What the design can decide of some files' claims; Absent if of none.
+
+    Args:
+        files: of claims.
+        known: quantities, by claim.
+    """
+    rows = pd.DataFrame([row for file in files for row in decides(file, known)])
+    if rows.empty:
+        raise Absent("No claim has two seeds of its settings that differ; they are too few yet.")
+    return rows
 
 
 def glue_all(page: Page) -> None:

@@ -7,11 +7,10 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import selfmade
-from nasrepro.claims import decides, judge
+from nasrepro.claims import judge
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.page import Table, verdict_numbers
-from nasrepro.pages.settings import machine
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
 from nasrepro.pages.text import (
     DECIDES,
     decides_table,
@@ -162,21 +161,11 @@ def stored(part: str) -> Callable[[Inputs], str]:
     return found
 
 
-def machine_of_runs(page: Inputs) -> str:
-    """On which machines the runs were computed; Absent without any."""
-    if not page.plan.stored:
-        raise page.absent()
-    return machine(page.plan.stored)
-
-
 NUMBERS = {
     **verdict_numbers(claims),
-    "profile": lambda page: page.profile,
-    "runs-stored": lambda page: len(page.plan.stored),
-    "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
+    **RUN_NUMBERS,
     "supernets-stored": stored(sotl.SUPERNETS),
     "tuning-stored": stored(sotl.TUNING),
-    "machine": machine_of_runs,
     "early": fact("early-selfmade"),
     "end": fact("end-selfmade"),
     "early-naap": fact("early-naap"),
@@ -490,13 +479,10 @@ def usage_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def decided(page: Inputs) -> pd.DataFrame:
+def decided_here(page: Inputs) -> pd.DataFrame:
     """What the design can decide, at least of one claim."""
     page.frame("evidence")  # or Absent
-    rows = pd.DataFrame(decides(FILE, sotl_claims.quantities(page.frames)))
-    if rows.empty:
-        raise Absent("No claim has two seeds of its settings yet.")
-    return rows
+    return decided([FILE], sotl_claims.quantities(page.frames))
 
 
 SUPERNET_TABLES = {
@@ -592,7 +578,7 @@ TABLES = {
     **SUPERNET_TABLES,
     "sotl-decides": Table(
         f"What the design can decide. {DECIDES}",
-        lambda page: decides_table(decided(page)),
+        lambda page: decides_table(decided_here(page)),
     ),
 }
 

@@ -7,11 +7,11 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, snapshots, zero_cost
-from nasrepro.claims import ALPHA, decides
+from nasrepro.claims import ALPHA
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.page import Table, verdict_numbers
-from nasrepro.pages.settings import describe_runs, machine
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
+from nasrepro.pages.settings import describe_runs
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
@@ -79,21 +79,11 @@ def settings_begun(page: Inputs) -> int:
     return len({design[config]["setting"] for config in stored if config in design})
 
 
-def machine_of_runs(page: Inputs) -> str:
-    """On which machines the supernets were computed; Absent without any."""
-    if not page.plan.stored:
-        raise page.absent()
-    return machine(page.plan.stored)
-
-
 NUMBERS = {
     **verdict_numbers(claims),
-    "profile": lambda page: page.profile,
-    "runs-stored": lambda page: len(page.plan.stored),
-    "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
+    **RUN_NUMBERS,
     "settings": settings_wanted,
     "settings-begun": settings_begun,
-    "machine": machine_of_runs,
     "spearman-fair": lambda page: of_baseline(page, FAIR, "spearman"),
     "spearman-uniform": lambda page: of_baseline(page, UNIFORM, "spearman"),
     "spearman-fair-loss": lambda page: of_baseline(page, FAIR, f"spearman{BY_LOSS}"),
@@ -367,19 +357,15 @@ TABLES = {
     ),
     "tricks-decides": Table(
         f"What the design can decide. {DECIDES}",
-        lambda page: decides_table(decided(page)),
+        lambda page: decides_table(decided_here(page)),
     ),
 }
 
 
-def decided(page: Inputs) -> pd.DataFrame:
+def decided_here(page: Inputs) -> pd.DataFrame:
     """What the design can decide of all three papers' claims, at least of one."""
     page.frame("runs")  # or Absent
-    known = tricks_claims.quantities(page.frames)
-    rows = pd.DataFrame([row for file in FILES for row in decides(file, known)])
-    if rows.empty:
-        raise Absent("No claim has two seeds of its settings yet.")
-    return rows
+    return decided(FILES, tricks_claims.quantities(page.frames))
 
 
 def parts_of(name: str, rows: pd.DataFrame) -> list[str]:

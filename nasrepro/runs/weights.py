@@ -36,7 +36,8 @@ DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.Unpi
 PACKAGE = Path(nasrepro.__file__).parent
 # What in it decides the weights.
 CODE = (
-    *("nets", "samplers", "spaces", "data/augment.py", "data/images.py"),
+    *("nets", "samplers", "spaces", "data/augment.py", "data/autoaugment.py"),
+    "data/images.py",
     *("train.py", "updates.py", "runs/setup.py", "runs/supernet.py"),
 )
 
