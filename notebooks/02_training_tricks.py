@@ -111,6 +111,16 @@ page.table("tricks-judges")
 page.table("tricks-published")
 
 # %% [markdown]
+# Their authors also split supernets, {numref}`tab-tricks-splits`. What Yu's figure 9 asks of its
+# settings is asked of all of these in {numref}`tab-tricks-published-judges`.
+
+# %%
+page.table("tricks-splits")
+
+# %%
+page.table("tricks-published-judges")
+
+# %% [markdown]
 # All of these are looked at once, after their last step. How much that step matters is in
 # {numref}`tab-tricks-states`, from another supernet {cite:p}`zhang2020deeper`.
 
