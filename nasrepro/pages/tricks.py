@@ -465,7 +465,10 @@ def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
 
 
 def effects(page: Inputs) -> pd.DataFrame:
-    """Differences in s-KdT that factors make: ours and, where it prints them, Yu's."""
+    """Differences in s-KdT that factors make: ours and, where it prints them, Yu's.
+
+    An asterisk stands behind the factors whose effect is beyond Holm's correction.
+    """
     rows = page.frame("factors", metric="s_kdt")
     order = [factor.name for factor in ALL_FACTORS]
     ours = rows[["factor", "difference", "ci_low", "ci_high", "n"]].assign(source="ours")
@@ -484,6 +487,8 @@ def effects(page: Inputs) -> pd.DataFrame:
     theirs = theirs[theirs["factor"].isin(ours["factor"])]
     both = pd.concat([ours, theirs.drop_duplicates("factor")], ignore_index=True)
     both = both.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
+    beyond = set(rows.loc[rows["p_holm"] <= ALPHA, "factor"])
+    both["factor"] += both["factor"].isin(beyond).map({True: " *", False: ""})
     return both.rename(columns={"difference": "mean"})
 
 
@@ -513,7 +518,8 @@ FIGURES = {
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
         "Each factor against its baseline, paired by seed; right of 0, it ranks better. A bar is a "
-        "95% interval over seeds, a point without one has a single seed. As printed: Yu's tables "
+        "95% interval over seeds, a point without one has a single seed; an asterisk, that the "
+        "effect remains by Holm's method over the factors. As printed: Yu's tables "
         "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
     ),
 }
