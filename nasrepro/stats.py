@@ -18,7 +18,6 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
-from statsmodels.stats.multitest import multipletests
 
 from nasrepro.errors import NoSolutionError
 from nasrepro.metrics import finite_vector, spearman
@@ -1001,7 +1000,8 @@ def holm(p: Sequence[float]) -> np.ndarray:
     [0.06, nan, 0.03, 0.06]
     """
     values = np.array(p, dtype=np.float64)
-    known = ~np.isnan(values)
-    if known.any():
-        values[known] = multipletests(values[known], method="holm")[1]
+    order = np.argsort(values)  # what is not known comes last
+    known = order[: np.count_nonzero(~np.isnan(values))]
+    adjusted = values[known] * np.arange(len(known), 0, -1)
+    values[known] = np.minimum(np.maximum.accumulate(adjusted), 1)
     return values

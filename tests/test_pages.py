@@ -5,8 +5,10 @@ The notebooks are read and not executed: what they name must be what their page'
 
 import ast
 import re
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -22,7 +24,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.pages import generated, of_study, registry, sotl
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
-from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
+from nasrepro.pages.page import MISSING, NOTHING, Page, Table, compose, rows_of
 from nasrepro.runs.kinds import kind_of, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import of_notebook, results, study
@@ -151,9 +153,17 @@ def test_a_part_names_claims_and_parts_of_the_design_that_there_are(notebook):
     assert set(shown) <= set(labels(notebook))
     design = study(notebook.study).design("cpu")
     parts = {its.get(PART, "") for its in design.values()}
-    page = compose(read_inputs(notebook.study, "cpu"), notebook.module)
-    for name, frame in page.inputs.frames.items():
+    for name, frame in as_stored(notebook.study).inputs.frames.items():
         assert set(notebook.module.parts_of(name, frame)) <= parts
+
+
+@cache  # several tests look at it
+def as_stored(study_name: str) -> Page:
+    """The page of a study on a machine with no file of others."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.delenv("NASREPRO_DATA", raising=False)
+        patch.setenv("NASREPRO_CACHE", folder)
+        return compose(read_inputs(study_name, "cpu"), of_study(study_name))
 
 
 def labels(notebook: Notebook) -> list[str]:
@@ -223,7 +233,7 @@ def rows_by_table(page) -> dict[str, pd.DataFrame]:
 def test_without_files_a_page_shows_what_is_stored(no_data, name):
     if not paths.exists(results.statistics_dir(name, "cpu")):
         pytest.skip("no run of it is stored yet")
-    page = compose(read_inputs(name, "cpu"), of_study(name))
+    page = as_stored(name)
     assert [number for number, text in page.numbers.items() if text in (NOTHING, "")] == []
     missing = {figure: text for figure, text in messages(page).items() if text}
     empty = {table for table, rows in rows_by_table(page).items() if list(rows) == [MISSING]}
@@ -352,7 +362,7 @@ def test_verdicts_are_counted():
 
 def test_the_registry_agrees_with_the_pages(no_data):
     for name in SHOWN:
-        numbers = compose(read_inputs(name, "cpu"), of_study(name)).numbers
+        numbers = as_stored(name).numbers
         keys = ["claims", *(verdict.replace(" ", "-") for verdict in VERDICTS)]
         counts = registry.count(registry.claims_of(name, "cpu"))
         assert [str(count) for count in counts] == [numbers[key] for key in keys]
@@ -368,7 +378,7 @@ def test_a_study_without_statistics_has_not_run_its_claims(no_data, results):
 
 def test_verdicts_of_all_studies_lead_to_their_claims(no_data, results):
     executions = {"03_regret": {"parameters": {"profile": "cpu"}}, "02_to_come": {}}
-    text = generated.verdicts(executions)
+    text = generated.verdicts(generated._claims(executions), executions)
     total = len(read_claims("pourchot_search"))
     assert f"* {{doc}}`/book/_executed/03_regret`: {total} claims<br>" in text
     badge = '"claims.html?study=regret&amp;verdict=not+run">○ '

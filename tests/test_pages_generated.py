@@ -1,6 +1,7 @@
 """The parts of the book's pages that code supplies."""
 
 import json
+import os
 
 from nasrepro.data.sources import SOURCES
 from nasrepro.pages import generated
@@ -55,7 +56,10 @@ def test_measured_ratios_become_a_table_for_each_machine(tmp_path):
 
 
 def test_generated_files_are_only_written_when_they_change(tmp_path):
-    generated.write_all(tmp_path, {})
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    generated.write_all(tmp_path, {})
-    assert before == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    texts = {"a.md": "a", "b.md": "b"}
+    generated.write_changed(tmp_path / "new", texts)
+    for name in texts:
+        os.utime(tmp_path / "new" / name, ns=(0, 0))
+    generated.write_changed(tmp_path / "new", texts | {"b.md": "other"})
+    assert (tmp_path / "new" / "a.md").stat().st_mtime_ns == 0
+    assert (tmp_path / "new" / "b.md").read_text() == "other"

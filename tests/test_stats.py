@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, special
 from scipy.stats import spearmanr
+from statsmodels.stats.multitest import multipletests
 
 from nasrepro import stats
 from nasrepro.claims import SUPPORTED, read_claims, verdict
@@ -588,3 +589,13 @@ def test_no_number_of_runs_makes_up_for_two(d):
 def test_an_effect_needs_two_runs_a_group(function):
     with pytest.raises(ValueError, match="at least two runs in each group, found 1 and 5"):
         function(0.5, 1, 5)
+
+
+@quick
+@given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=30))
+def test_holms_method_is_that_of_statsmodels_and_leaves_out_what_is_unknown(p):
+    found, values = stats.holm(p), np.array(p, dtype=float)
+    known = ~np.isnan(values)
+    assert np.isnan(found[~known]).all() and len(found) == len(p)
+    expected = multipletests(values[known], method="holm")[1] if known.any() else []
+    assert found[known] == pytest.approx(expected, abs=1e-12)

@@ -31,18 +31,23 @@ TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sph
 
 
 def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write every generated file; one whose text is unchanged is left alone.
+    """Write every generated file; arguments as in `texts` and `write_changed`."""
+    write_changed(folder, texts(executions))
+
+
+def texts(executions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The text of every generated file, by its name.
 
     Args:
-        folder: where to.
         executions: for the name of each notebook, what is known of its execution.
     """
-    texts = {
+    judged = _claims(executions)
+    return {
         "sources.md": sources(SOURCES.values()),
         "columns.md": columns(),
         "counts.md": counts(),
-        "verdicts.md": verdicts(executions),
-        "claims.md": all_claims(executions),
+        "verdicts.md": verdicts(judged, executions),
+        "claims.md": all_claims(judged),
         "notebooks.md": notebooks(executions),
         "machines.md": machines(executions),
         "records.md": records(executions),
@@ -50,6 +55,10 @@ def write_all(folder: Path, executions: Mapping[str, Mapping[str, Any]]) -> None
         "ratios.md": ratios(results_dir() / "bench.json"),
         "selfmade.md": own_benchmark(selfmade.NAME),
     }
+
+
+def write_changed(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files into a folder; one whose text is unchanged is left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         path = folder / name
@@ -244,14 +253,13 @@ def _with_ceilings(statistics: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([statistics[:first], ceilings, statistics[first:]])
 
 
-def verdicts(executions: Mapping[str, Mapping[str, Any]]) -> str:
+def verdicts(judged: pd.DataFrame, executions: Mapping[str, Mapping[str, Any]]) -> str:
     """How many claims of each study have which verdict, each with a link to those claims."""
     from nasrepro.pages.registry import count  # imports torch: slow
 
-    rows = _claims(executions)
     pages = {of[0]: name for name, of in _shown(executions).items()}
     lines = []
-    for name, its in rows.groupby("study", sort=False):
+    for name, its in judged.groupby("study", sort=False):
         total, *counts = count(its)
         found = zip(VERDICTS, counts, strict=True)
         badges = " ".join(_badge(name, *of) for of in found if of[1])
@@ -269,11 +277,11 @@ def _badge(name: str, verdict: str, count: int) -> str:
     return f'<a class="verdict {kind}" href="{where}">{SYMBOLS[verdict]} {count} {verdict}</a>'
 
 
-def all_claims(executions: Mapping[str, Mapping[str, Any]]) -> str:
+def all_claims(judged: pd.DataFrame) -> str:
     """Every claim of every study as a card, with a link to the page of its study."""
     from nasrepro.pages import cards  # imports torch: slow
 
-    return cards.cards(_claims(executions), {}, {}, home="../") + "\n"
+    return cards.cards(judged, {}, {}, home="../") + "\n"
 
 
 def _claims(executions: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

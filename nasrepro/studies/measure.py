@@ -3,7 +3,7 @@
 The same for every study: which runs they are, and what they are called, is in a `Design`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -245,21 +245,16 @@ def equivalence(
         of runs), p (the larger of the two: the difference lies within the margins), p_holm over
         the pairs of a metric; NaN with fewer than two pairs of runs.
     """
-    known = runs[runs["metric"].isin(margins)].dropna()
-    table = known.pivot(index=["metric", "seed"], columns="setting", values="value")
-    compared, rows = list(pairs), []
-    for metric, group in table.groupby(level="metric", sort=False):
-        margin = margins[str(metric)]
-        for setting, against in compared:
-            both = group.reindex(columns=[against, setting]).dropna()
-            if len(both):
-                gains = both[setting] - both[against]
-                p = np.nan
-                if gains.nunique() > 1:
-                    above = ttest_1samp(gains, -margin, alternative="greater")
-                    below = ttest_1samp(gains, margin, alternative="less")
-                    p = float(max(above.pvalue, below.pvalue))
-                rows.append((setting, against, metric, margin, gains.mean(), len(gains), p))
+    rows = []
+    known = runs[runs["metric"].isin(margins)]
+    for metric, setting, against, both in _pairs_of_runs(known, pairs):
+        gains, margin = both[:, 1] - both[:, 0], margins[metric]
+        p = np.nan
+        if np.ptp(gains) > 0:
+            above = ttest_1samp(gains, -margin, alternative="greater")
+            below = ttest_1samp(gains, margin, alternative="less")
+            p = float(max(above.pvalue, below.pvalue))
+        rows.append((setting, against, metric, margin, gains.mean(), len(gains), p))
     names = ["setting", "against", "metric", "margin", "difference", "n", "p"]
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
@@ -279,17 +274,12 @@ def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFram
         of the paired t-test, by Holm's method over the pairs of settings of a metric; NaN with
         fewer than two pairs of runs.
     """
-    table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
-    compared, rows = list(pairs), []
-    for metric, group in table.groupby(level="metric", sort=False):
-        for setting, against in compared:
-            both = group.reindex(columns=[against, setting]).dropna()
-            if len(both):
-                gains = both[setting] - both[against]
-                interval = mean_interval(gains)
-                p = float(ttest_1samp(gains, 0).pvalue) if interval.low < interval.high else np.nan
-                means = both.mean()[[against, setting]]
-                rows.append((setting, against, metric, *means, *interval, p))
+    rows = []
+    for metric, setting, against, both in _pairs_of_runs(runs, pairs):
+        gains = both[:, 1] - both[:, 0]
+        interval = mean_interval(gains)
+        p = float(ttest_1samp(gains, 0).pvalue) if interval.low < interval.high else np.nan
+        rows.append((setting, against, metric, *both.mean(axis=0), *interval, p))
     names = [
         "setting",
         "against",
@@ -305,6 +295,24 @@ def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFram
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
     return frame[[*names[:-2], "p_holm", "n"]]
+
+
+def _pairs_of_runs(
+    runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Metric, setting, against, and the values of both, [seeds, 2], of the seeds that both have.
+
+    The values of the setting come second. Pairs without a shared seed are left out.
+    """
+    table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
+    compared = [pair for pair in pairs if set(pair) <= set(table.columns)]
+    for metric, group in table.groupby(level="metric", sort=False):
+        of = dict(zip(group.columns, group.to_numpy().T, strict=True))
+        for setting, against in compared:
+            both = np.column_stack([of[against], of[setting]])
+            both = both[~np.isnan(both).any(axis=1)]
+            if len(both):
+                yield str(metric), setting, against, both
 
 
 def judges(runs: pd.DataFrame, judged: Sequence[str]) -> pd.DataFrame:
