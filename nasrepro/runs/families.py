@@ -10,19 +10,28 @@ from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
 from nasrepro.nets import macro as macro_nets
+from nasrepro.nets import nb1shot1 as nb1shot1_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
-from nasrepro.runs import macro, nb101, nb201
-from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells, ListedCells
+from nasrepro.runs import macro, nb1shot1, nb101, nb201
+from nasrepro.runs.parts import (
+    AnyCells,
+    AnyNet,
+    CellsConfig,
+    DrawnCells,
+    DrawnEncodings,
+    ListedCells,
+)
 from nasrepro.samplers import Sampler
 from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
 from nasrepro.samplers import nb201 as nb201_samplers
 from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
+from nasrepro.spaces.nb1shot1 import architectures
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,13 @@ class Family:
         draw: those of them that can be trained on their own, in the order in which they were drawn.
         trainable: codes of the cells that could have been drawn so, int64 [n], from the same.
         select: all cells that are evaluated, in ascending order of their code.
-        parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
+        parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes by
+            which tables know cells.
+        known_as: from codes of cells to those by which tables know them, int64 [n].
         per_position: from a sampler and a number of positions in the network to a sampler that
             draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
-        relaxed: for differentiable search, if it is there for this space.
+        relaxed: for differentiable search, from a subspace, if it is there for this space.
     """
 
     net: type
@@ -74,9 +85,16 @@ class Family:
     trainable: Callable[[Any, Any], np.ndarray]
     select: Callable[[Any, Any], list[Any]]
     parameters: Callable[[np.ndarray], np.ndarray]
+    known_as: Callable[[np.ndarray], np.ndarray] = lambda codes: codes
     per_position: Callable[[Sampler, int], Sampler] | None = None
     stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
-    relaxed: Relaxed | None = None
+    relaxed: Callable[[Any], Relaxed] | None = None
+
+
+def _relaxed_nb201(subspace: Any) -> Relaxed:
+    if subspace != type(subspace)():
+        raise ConfigError("differentiable search is there for all of NAS-Bench-201 only")
+    return Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise)
 
 
 FAMILIES = {
@@ -94,7 +112,7 @@ FAMILIES = {
         parameters=nb201_nets.count_parameters,
         per_position=nb201_samplers.PerPosition,
         stacked=forward_in_stacks,
-        relaxed=Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise),
+        relaxed=_relaxed_nb201,
     ),
     "nb101": Family(
         net=CellNetConfig,
@@ -122,6 +140,20 @@ FAMILIES = {
         select=macro.select_cells,
         parameters=macro_nets.count_parameters,
     ),
+    "nb1shot1": Family(
+        net=CellNetConfig,
+        cells=(DrawnEncodings, ListedCells),
+        supernet=lambda net, subspace, _: nb1shot1_nets.supernet(net, subspace),
+        stand_alone=nb1shot1_nets.stand_alone,
+        extract=nb1shot1_nets.extract,
+        samplers=nb101_samplers.SAMPLERS,
+        sample=nb1shot1.random_cells,
+        draw=nb1shot1.random_cells,
+        trainable=lambda subspace, _: subspace.codes(),
+        select=nb1shot1.select_cells,
+        parameters=nb101_nets.count_parameters,
+        known_as=architectures,
+    ),
 }
 
 
@@ -146,9 +178,7 @@ def relaxed_of(subspace: AnySubspace) -> Relaxed:
     if relaxed is None:
         known = [SPACES[name].TITLE for name, family in FAMILIES.items() if family.relaxed]
         raise ConfigError(f"differentiable search is there for {', '.join(known)}, not for {title}")
-    if subspace != type(subspace)():
-        raise ConfigError(f"differentiable search is there for all of {title} only")
-    return relaxed
+    return relaxed(subspace)
 
 
 def check_sampler(name: str, subspace: AnySubspace) -> None:

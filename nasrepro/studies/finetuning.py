@@ -301,14 +301,15 @@ class Observed:
 
 def observe(record: Record, table: Table) -> Observed:
     """What a record says of the cells that a table has."""
-    codes = record.arrays[finetune.CODES]
+    family = family_of(record.config.supernet.subspace)
+    codes = family.known_as(record.arrays[finetune.CODES])
     known = np.isin(codes, table.codes)
     of_cells = set(finetune.ARRAYS) - {
         *(finetune.CURVE, finetune.VALIDATED, finetune.SUPERNET_SECONDS)
     }
     arrays = {n: a[known] if n in of_cells else a for n, a in record.arrays.items()}
     truths = {name: table.accuracy(codes[known], column) for name, column in TRUTHS.items()}
-    counted = family_of(record.config.supernet.subspace).parameters(codes[known])
+    counted = family.parameters(codes[known])
     return Observed(record, arrays, truths | {PARAMETERS: counted.astype(float)})
 
 
