@@ -63,6 +63,6 @@ def test_an_unknown_sampler_lists_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         make_sampler("strictly-fair", A_4)
     assert str(caught.value) == (
-        "unknown sampler 'strictly-fair'; for NAS-Bench-101 there are uniform, uniform-3, uniform-4, "
-        "pro-rata"
+        "unknown sampler 'strictly-fair'; for NAS-Bench-101 there are uniform, uniform-3, "
+        "uniform-4, pro-rata"
     )
