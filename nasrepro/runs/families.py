@@ -9,16 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
+from nasrepro.nets import darts as darts_nets
 from nasrepro.nets import macro as macro_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
-from nasrepro.runs import macro, nb101, nb201
+from nasrepro.runs import darts, macro, nb101, nb201
 from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells, ListedCells
 from nasrepro.samplers import Sampler
+from nasrepro.samplers import darts as darts_samplers
 from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
 from nasrepro.samplers import nb201 as nb201_samplers
@@ -121,6 +123,19 @@ FAMILIES = {
         trainable=lambda subspace, _: np.array([cell.code for cell in subspace.cells()]),
         select=macro.select_cells,
         parameters=macro_nets.count_parameters,
+    ),
+    "darts": Family(
+        net=DartsNetConfig,
+        cells=(DrawnCells,),
+        supernet=lambda net, subspace, _: darts_nets.supernet(net, subspace),
+        stand_alone=darts_nets.stand_alone,
+        extract=darts_nets.extract,
+        samplers=darts_samplers.SAMPLERS,
+        sample=darts.drawn_cells,
+        draw=darts.drawn_cells,
+        trainable=darts.trainable,
+        select=darts.select_cells,
+        parameters=darts_nets.count_parameters,
     ),
 }
 
