@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nasrepro.nets import macro as macro_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
+from nasrepro.nets import relaxed_darts
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
@@ -62,7 +64,8 @@ class Family:
         per_position: from a sampler and a number of positions in the network to a sampler that
             draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
-        relaxed: for differentiable search, if it is there for this space.
+        relaxed: from a subspace to how it is relaxed for differentiable search, if that is there
+            for this space.
     """
 
     net: type
@@ -78,7 +81,24 @@ class Family:
     parameters: Callable[[np.ndarray], np.ndarray]
     per_position: Callable[[Sampler, int], Sampler] | None = None
     stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
-    relaxed: Relaxed | None = None
+    relaxed: Callable[[Any], Relaxed] | None = None
+
+
+def _relaxed_nb201(subspace: Any) -> Relaxed:
+    """ConfigError for a part of the space."""
+    if subspace != type(subspace)():
+        raise ConfigError("differentiable search is there for all of NAS-Bench-201 only")
+    return Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise)
+
+
+def _relaxed_darts(subspace: Any) -> Relaxed:
+    """Of all operations or some."""
+    operations = subspace.candidates
+    return Relaxed(
+        shape=(relaxed_darts.ROWS, len(operations)),
+        network=partial(relaxed_darts.RelaxedNetwork, candidates=operations),
+        discretise=partial(relaxed_darts.discretise, candidates=operations),
+    )
 
 
 FAMILIES = {
@@ -96,7 +116,7 @@ FAMILIES = {
         parameters=nb201_nets.count_parameters,
         per_position=nb201_samplers.PerPosition,
         stacked=forward_in_stacks,
-        relaxed=Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise),
+        relaxed=_relaxed_nb201,
     ),
     "nb101": Family(
         net=CellNetConfig,
@@ -136,6 +156,7 @@ FAMILIES = {
         trainable=darts.trainable,
         select=darts.select_cells,
         parameters=darts_nets.count_parameters,
+        relaxed=_relaxed_darts,
     ),
 }
 
@@ -156,14 +177,12 @@ def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> Non
 
 
 def relaxed_of(subspace: AnySubspace) -> Relaxed:
-    """How a space is relaxed; ConfigError if it is not, or not so a part of it."""
+    """How a subspace is relaxed; ConfigError if it is not."""
     relaxed, title = family_of(subspace).relaxed, SPACES[name_of(subspace)].TITLE
     if relaxed is None:
         known = [SPACES[name].TITLE for name, family in FAMILIES.items() if family.relaxed]
         raise ConfigError(f"differentiable search is there for {', '.join(known)}, not for {title}")
-    if subspace != type(subspace)():
-        raise ConfigError(f"differentiable search is there for all of {title} only")
-    return relaxed
+    return relaxed(subspace)
 
 
 def check_sampler(name: str, subspace: AnySubspace) -> None:
