@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import hypergeom
 
 from nasrepro.metrics import finite_vector
 from nasrepro.spaces import SPACES
@@ -261,6 +262,43 @@ def expected_best(score: ArrayLike, value: ArrayLike, evaluations: int) -> np.nd
         missed *= np.maximum(left - n, 0) / (len(scores) - n)
         means[n] = ((missed - 1) * steps).sum()
     return means
+
+
+def expected_top(score: ArrayLike, value: ArrayLike, drawn: int, picked: int) -> float:
+    """The mean value of the best few of architectures drawn without replacement, expected.
+
+    The j-th best of n is among them if it is drawn and fewer than `picked` better ones are, whose
+    number is hypergeometric. Equal ones share their values evenly.
+
+    Args:
+        score: to select by, shape (n,).
+        value: to report, shape (n,).
+        drawn: from 1 to n.
+        picked: how many of those drawn are selected, from 1.
+
+    Of the three pairs of three, two have the best, and both of a pair are picked:
+
+    >>> round(expected_top([1, 2, 3], [10, 20, 30], drawn=2, picked=1), 3)
+    26.667
+    >>> expected_top([1, 2, 3], [10, 20, 30], drawn=2, picked=2)
+    20.0
+    """
+    scores, values = finite_vector(score, "score", 1), finite_vector(value, "value", 1)
+    n = len(scores)
+    if not 1 <= picked <= drawn <= n:
+        raise ValueError(
+            f"expected 1 <= picked <= drawn <= {n}, found picked={picked}, drawn={drawn}"
+        )
+    order = np.argsort(-scores, kind="stable")
+    chances = _chances_of_top(n, drawn, picked)
+    return float(chances @ _shared(scores[order], values[order]) / picked)
+
+
+@cache  # slow, and the same for all scores
+def _chances_of_top(n: int, drawn: int, picked: int) -> np.ndarray:
+    """How probable the j-th best of n is among the best `picked` of those drawn, float64 [n]."""
+    better = np.arange(n)  # than the j-th best
+    return drawn / n * hypergeom.cdf(picked - 1, n - 1, better, drawn - 1)
 
 
 def _shared(scores: np.ndarray, numbers: np.ndarray) -> np.ndarray:

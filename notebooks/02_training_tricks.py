@@ -111,6 +111,25 @@ page.table("tricks-judges")
 page.table("tricks-published")
 
 # %% [markdown]
+# Narrow supernets rank worse in Yu's tables and not in these, {numref}`tab-tricks-narrow`. The question
+# is the same in both: only the supernet is narrower, and the networks that it ranks are as wide as
+# ever. Length of training, batch, split of the images and ranked cells differ; which of them decides
+# cannot be told from here.
+
+# %%
+page.table("tricks-narrow")
+
+# %% [markdown]
+# Their authors also split supernets, {numref}`tab-tricks-splits`. What Yu's figure 9 asks of its
+# settings is asked of all of these in {numref}`tab-tricks-published-judges`.
+
+# %%
+page.table("tricks-splits")
+
+# %%
+page.table("tricks-published-judges")
+
+# %% [markdown]
 # All of these are looked at once, after their last step. How much that step matters is in
 # {numref}`tab-tricks-states`, from another supernet {cite:p}`zhang2020deeper`.
 

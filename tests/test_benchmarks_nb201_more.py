@@ -44,15 +44,16 @@ def test_a_run_that_repeats_another_is_dropped_and_a_single_supernet_kept(tmp_pa
     assert runs["b"][[6, 7, 8]].tolist() == [0.06, 50, 0.08]
 
 
-def test_a_single_supernet_is_told_by_its_name_and_counted_in_images():
-    runs = pd.DataFrame({SINGLE: [9.999999995, 46.18999996], "decom5-16-64-250": 0.5})
-    found = few_shot_supernets.single_supernets(runs.set_axis([3, 1]))
+def test_a_supernet_is_told_by_its_name_and_counted_in_images():
+    runs = pd.DataFrame({SINGLE: [9.999999995, 46.18999996], "seed-5-last10064": 0.5})
+    found = few_shot_supernets.supernets(runs.set_axis([3, 1]))
     assert found.to_dict("list") == {
         "run": [SINGLE] * 2,
         "channels": [16] * 2,
         "batch": [64] * 2,
         "epochs": [250] * 2,
         "balanced": [True] * 2,
+        "split": [""] * 2,
         "seed": [5] * 2,
         "code": [3, 1],
         "proxy": [10, 46.19],
@@ -69,9 +70,22 @@ def test_supernets_that_are_not_as_expected_are_refused(tmp_path):
         few_shot_supernets.read_runs(path)
     for wrong in (12.345, -1.0, 101.0, np.nan):
         with pytest.raises(DataError, match="expected percentages of 10,000 images"):
-            few_shot_supernets.single_supernets(pd.DataFrame({SINGLE: [50, wrong]}))
+            few_shot_supernets.supernets(pd.DataFrame({SINGLE: [50, wrong]}))
     with pytest.raises(DataError, match="found none"):
-        few_shot_supernets.single_supernets(pd.DataFrame({"a": [50.0]}))
+        few_shot_supernets.supernets(pd.DataFrame({"a": [50.0]}))
+
+
+def test_a_split_supernet_has_limits_or_a_copy_at_random():
+    names = {
+        "seed-0-opt5-wotrash-decom5-4-10-20-30-64-500": (4, "10-20-30", 64, 500, False),
+        "seed-0-opt5-wotrash-decom5-8-15-64-750-balanced": (8, "15", 64, 750, True),
+        "seed-0-opt5-wotrash-decom5-5-15-20-128-1000rand": (5, "random", 128, 1000, False),
+        "seed-0-opt5-wotrash-baseline-16-128-1000": (16, "", 128, 1000, False),
+    }
+    found = few_shot_supernets.supernets(pd.DataFrame(dict.fromkeys(names, 50.0), index=[7]))
+    columns = ["channels", "split", "batch", "epochs", "balanced"]
+    rows = found.set_index("run")[columns].itertuples(name=None)
+    assert {run: tuple(row) for run, *row in rows} == names
 
 
 def test_the_published_supernets_are_thirty_one_single_ones():
@@ -79,7 +93,8 @@ def test_the_published_supernets_are_thirty_one_single_ones():
     runs = few_shot_supernets.read_runs(path)
     stored = set(pd.read_parquet(path))
     assert len(stored) in (191, 31) and len(stored) - runs.shape[1] == (len(stored) == 191)
-    singles = few_shot_supernets.single_supernets(runs)
+    found = few_shot_supernets.supernets(runs)
+    singles = found[found["split"] == ""]
     assert len(singles) == 31 * NUM_CELLS
     keys = ["channels", "batch", "epochs", "balanced"]
     counts = singles.drop_duplicates("run").groupby(keys).size()

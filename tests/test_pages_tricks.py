@@ -25,6 +25,42 @@ def factor_rows(*rows: tuple) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).assign(paper="Yu C.3", space=SPACE)
 
 
+def test_narrow_supernets_stand_side_by_side_as_narrow_less_wide():
+    """Of published ones the wider setting is the first: sign and bounds turn round."""
+    published = pd.DataFrame(
+        {
+            "what": ["channels 5 to 16", "epochs 250 to 500"],
+            "setting": "16-64-250",
+            "against": "5-64-250",
+            "cells": "connected",
+            "metric": "sparse_kendall_tau",
+            "value": 0.6,
+            "difference": -0.02,
+            "ci_low": -0.1,
+            "ci_high": 0.05,
+            "n": 3,
+        }
+    )
+    rows = factor_rows(("channels /4", "s_kdt", -0.3, NAN, NAN, NAN, 1))
+    ours = pd.concat([rows, factor_rows(("WSBN", "s_kdt", 0.1, NAN, NAN, NAN, 1))])
+    frames = {"factors": ours.assign(baseline=0.25), "published_factors": published}
+    found = page.narrow(inputs(**frames)).set_index(["whose", "channels"])
+    assert found.loc[("Yu, table 11", "channels /2")].tolist() == ["3, averaged", "0.74", "-0.07"]
+    others = found.loc[("published supernets", "16-64-250 to 5-64-250")]
+    assert others.tolist() == ["3", "0.60", "0.02 [-0.05, 0.10]"]
+    assert found.loc[("ours", "channels /4")].tolist() == ["1", "0.25", "-0.30 [no interval]"]
+    assert len(found) == 4, "Yu prints two"
+    del frames["published_factors"]
+    assert len(page.narrow(inputs(**frames))) == 3, "without the published supernets"
+
+
+def test_split_supernets_are_missing_where_all_at_hand_are_single():
+    empty = pd.DataFrame(columns=["cells", "metric"])
+    at_hand = inputs(published_all=pd.DataFrame({"setting": ["5-64-250"]}), published_splits=empty)
+    with pytest.raises(Absent, match="no split one is among them"):
+        page.split_supernets(at_hand)
+
+
 def test_a_factor_is_a_row_with_its_differences():
     rows = factor_rows(
         ("WSBN", "s_kdt", -0.1, -0.2, -0.004, 0.03, 3),

@@ -18,6 +18,7 @@ from nasrepro.search import (
     best_of_drawn,
     by_proxy,
     expected_best,
+    expected_top,
     greedy_search,
     incumbents,
     neighbourhood,
@@ -215,6 +216,27 @@ def test_what_random_search_finds_on_average():
     found = values[incumbents(random_search(60, 60, 20_000, generator), scores)]
     error = found.std(axis=0).max() / 20_000**0.5
     assert np.abs(found.mean(axis=0) - means).max() < 5 * error
+
+
+def test_the_best_few_of_those_drawn_are_as_all_draws_have_them():
+    generator = np.random.default_rng(2)
+    scores, values = generator.integers(0, 4, 8).astype(float), generator.random(8)
+    for picked in (1, 2, 3):
+        # Of equal scores, each is picked as often: the mean over all orders of them.
+        means = []
+        for drawn in combinations(range(8), 4):
+            ranked = sorted(drawn, key=lambda i: -scores[i])
+            last = scores[ranked[picked - 1]]
+            above = [i for i in drawn if scores[i] > last]
+            equal = [i for i in drawn if scores[i] == last]
+            share = (picked - len(above)) / len(equal)
+            means.append((values[above].sum() + share * values[equal].sum()) / picked)
+        found = expected_top(scores, values, drawn=4, picked=picked)
+        assert found == pytest.approx(np.mean(means), abs=1e-12)
+    best = expected_best(scores, values, 8)
+    assert [expected_top(scores, values, n + 1, 1) for n in range(8)] == pytest.approx(best)
+    with pytest.raises(ValueError, match="picked=3, drawn=2"):
+        expected_top(scores, values, drawn=2, picked=3)
 
 
 def test_equal_budget():

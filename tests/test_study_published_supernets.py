@@ -8,7 +8,15 @@ from nasrepro.benchmarks import Column, Table, available_tables, few_shot_supern
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.spaces.nb201 import Subspace, connected
 from nasrepro.studies import published_supernets
-from nasrepro.studies.published_supernets import COLUMN, TABLE, groups_of, measure, tables
+from nasrepro.studies.published_supernets import (
+    COLUMN,
+    TABLE,
+    groups_of,
+    measure,
+    measure_found,
+    of_all,
+    tables,
+)
 
 NO_ZERO, NO_POOL = Subspace.without("none"), Subspace.without("avg_pool_3x3")
 
@@ -24,6 +32,7 @@ def by_hand(proxies: dict[str, np.ndarray]) -> tuple[pd.DataFrame, Table]:
     evaluations = pd.concat(frames, ignore_index=True)
     evaluations["seed"] = evaluations["run"].str[-1].astype(int)
     evaluations["balanced"] = evaluations["run"].str.startswith("b")
+    evaluations["split"] = np.where(evaluations["run"].str.startswith("s"), "15-20", "")
     return evaluations.assign(channels=5, batch=64, epochs=250), table
 
 
@@ -66,17 +75,32 @@ def test_connected_cells_are_a_group_of_their_own_where_some_are_not():
     assert groups["connected"].sum() == (groups["all"] & connected(codes)).sum() < 4_096
 
 
+def test_a_split_supernet_is_compared_with_the_single_one_of_the_same_seed():
+    """64 cells, all drawn: the final accuracy is that of the best three by proxy."""
+    up = np.arange(64)
+    swapped = np.where(up == 63, 0, up)  # the best cell is among the worst
+    evaluations, table = by_hand({"a0": swapped, "s0": up, "a1": up, "s1": up, "s2": up})
+    found = of_all({"published_all": measure_found(evaluations, table)})
+    splits = found["published_splits"].query("cells == 'all'").set_index("metric")
+    assert set(splits["what"]) == {"split 15-20"} and set(splits["n"]) == {2}
+    assert splits.loc["final_accuracy", "baseline"] == pytest.approx((71 + 72) / 2)
+    assert splits.loc["final_accuracy", "value"] == pytest.approx((71 + 72 + 73) / 3)
+    assert splits.loc["mean_prediction", "difference"] == pytest.approx(63 / 64 / 2)
+    assert found["published_judges"].empty, "two settings have no correlation"
+
+
 def test_nothing_is_measured_without_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
     assert published_supernets.statistics([Subspace()]) == {}
-    assert tables({}) == {}
+    assert published_supernets.all_of_them() == {}
+    assert tables({}) == of_all({}) == {}
 
 
 def test_published_supernets_rank_the_whole_space_as_known():
     if TABLE not in available_tables() or not locate(SOURCES[few_shot_supernets.NAME]):
         pytest.skip("set NASREPRO_DATA to a folder with the supernets and the table")
-    evaluations = few_shot_supernets.load()
+    evaluations = few_shot_supernets.load().query("split == ''")
     found = measure(evaluations, load_table(TABLE), [Subspace()])
     published = tables(found)["published"].query("metric == 'spearman' and cells == 'all'")
     by_setting = published.set_index("setting")

@@ -497,7 +497,8 @@ def test_judges_are_correlated_over_settings_and_not_over_runs():
     for other in (channels.FIXED, tricks.NO_ZERO, "best 1/8"):  # of other cells
         values |= {(metric, other): [50.0] for metric in tricks.JUDGED}
     values["s_kdt", "FairNAS"] = [3.0]  # without the others
-    found = tricks.judges(runs_with(values)).set_index(["metric_a", "metric_b"])
+    judged = tricks.tables({"runs": runs_with(values)})["judges"]
+    found = judged.set_index(["metric_a", "metric_b"])
     assert found.loc[("mean_prediction", "final_accuracy"), "spearman"] == pytest.approx(1)
     assert found.loc[("s_kdt", "final_accuracy"), "spearman"] == pytest.approx(-1)
     assert set(found["n"]) == {4} and len(found) == 3

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 NAME = "nb201-supernets"
 IMAGES = 10_000  # all test images of CIFAR-10, of which an accuracy is a share
-# A single supernet; the order of the numbers is that of the authors' scripts.
-SINGLE = re.compile(
-    r"seed-(?P<seed>\d+)-.*baseline-"
-    r"(?P<channels>\d+)-(?P<batch>\d+)-(?P<epochs>\d+)(?P<balanced>-balanced)?"
+# The order of the numbers is that of the authors' scripts. `decom5` is a supernet whose later cells
+# are there two to four times: a path takes the copy that fits how many of its convolutions come
+# one after the other up to there, compared with the limits in the name, or one at random.
+SUPERNET = re.compile(
+    r"seed-(?P<seed>\d+)-.*(?:baseline|decom5)-(?P<channels>\d+)(?:-(?P<limits>\d+(?:-\d+)*))?"
+    r"-(?P<batch>\d+)-(?P<epochs>\d+)(?P<balanced>-balanced)?(?P<random>rand)?"
 )
 
 
@@ -44,7 +46,7 @@ def read_runs(path: Path) -> "pd.DataFrame":
         raise DataError(f"{path} is not a table of supernets' accuracies ({error})") from None
     if sorted(runs.index) != list(range(NUM_CELLS)):
         raise DataError(f"{path}: expected each of {NUM_CELLS:,} cells once under {CELLS}")
-    singles_first = sorted(runs, key=lambda name: SINGLE.fullmatch(name) is None)
+    singles_first = sorted(runs, key=lambda name: not is_single(name))
     return distinct(runs[singles_first])
 
 
@@ -58,8 +60,20 @@ def distinct(runs: "pd.DataFrame") -> "pd.DataFrame":
     return runs.loc[:, ~runs.T.duplicated().to_numpy()]
 
 
-def single_supernets(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """The single supernets among runs, with what their names say.
+def is_single(name: str) -> bool:
+    """Whether a run is one supernet of all cells, and its name says how it was trained.
+
+    >>> is_single("seed-0-opt5-wotrash-baseline-16-64-250")
+    True
+    >>> is_single("seed-0-opt5-wotrash-decom5-8-15-64-250"), is_single("seed-0-last10064")
+    (False, False)
+    """
+    found = SUPERNET.fullmatch(name)
+    return found is not None and found["limits"] is None
+
+
+def supernets(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """The supernets among runs whose names say how they were trained.
 
     The stored accuracies are averages of batches in floating point, which splits ties: they become
     whole images.
@@ -69,34 +83,37 @@ def single_supernets(runs: "pd.DataFrame") -> "pd.DataFrame":
 
     Returns:
         One row an evaluation: `run`, its name; `channels` of the stem; `batch` size; `epochs`;
-        `balanced`, whether training drew equally from three parts of the cells; `seed`; `code` of
+        `balanced`, whether training drew equally from three parts of the cells; `split`, the limits
+        between the copies of a cell, "random" or, of a single supernet, nothing; `seed`; `code` of
         the cell; `proxy` accuracy, percent.
 
     Raises:
-        DataError: if there is none, or an accuracy is no share of `IMAGES`.
+        DataError: if there is no single one, or an accuracy is no share of `IMAGES`.
     """
     import pandas as pd
 
     frames = []
     for name, accuracies in runs.items():
-        if found := SINGLE.fullmatch(str(name)):
+        if found := SUPERNET.fullmatch(str(name)):
             exact = accuracies.to_numpy() * (IMAGES / 100)
             counts = np.rint(exact)
             if not (np.abs(exact - counts) < 0.01).all() or not accuracies.between(0, 100.01).all():
                 raise DataError(f"{name}: expected percentages of {IMAGES:,} images")
             numbers = {key: int(found[key]) for key in ("channels", "batch", "epochs")}
             evaluations = {"code": runs.index, "proxy": counts * (100 / IMAGES)}
-            about = {"balanced": bool(found["balanced"]), "seed": int(found["seed"])}
+            split = "random" if found["random"] else found["limits"] or ""
+            about = {"balanced": bool(found["balanced"]), "split": split}
+            about["seed"] = int(found["seed"])
             frames.append(pd.DataFrame({"run": name, **numbers, **about, **evaluations}))
-    if not frames:
+    if not any(is_single(str(name)) for name in runs):
         raise DataError("expected single supernets among the runs, found none")
     return pd.concat(frames, ignore_index=True)
 
 
 def load() -> "pd.DataFrame":
-    """The single supernets, as `single_supernets` gives them.
+    """The supernets, as `supernets` gives them; of what `nasrepro data fetch` makes, single ones.
 
     Raises:
         DataError: if the file cannot be had or is not as expected.
     """
-    return single_supernets(read_runs(fetch(SOURCES[NAME])))
+    return supernets(read_runs(fetch(SOURCES[NAME])))

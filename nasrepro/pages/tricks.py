@@ -34,6 +34,12 @@ SHOWN = {  # metrics of the tables, in order, and their heads
     "top_10_accuracy": "top-10, %",
     "final_accuracy": "final accuracy, %",
 }
+SHOWN_OF_OTHERS = {  # metrics of published supernets, likewise
+    "spearman": "Spearman",
+    "sparse_kendall_tau": "s-KdT",
+    "tau_top_tenth": "tau-b in the true top tenth",
+    "final_accuracy": "final accuracy, %",
+}
 PERCENT = ("mean_prediction", "top_10_accuracy", "final_accuracy")
 
 
@@ -232,7 +238,7 @@ def equivalent(page: Inputs) -> pd.DataFrame:
 
 def judges_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row two metrics: their correlation over settings."""
-    names = SHOWN | {f"s_kdt{BY_LOSS}": "s-KdT by cross-entropy"}
+    names = SHOWN | SHOWN_OF_OTHERS | {f"s_kdt{BY_LOSS}": "s-KdT by cross-entropy"}
     return pd.DataFrame(
         {
             "of a supernet": rows["metric_a"].map(names),
@@ -259,19 +265,46 @@ def zero_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Effects between published supernets over connected cells, a row a pair of settings."""
-    heads = {
-        "spearman": "Spearman",
-        "sparse_kendall_tau": "s-KdT",
-        "tau_top_tenth": "tau-b in the true top tenth",
-    }
-    chosen = rows[(rows["cells"] == "connected") & rows["metric"].isin(heads)]
+    chosen = rows[(rows["cells"] == "connected") & rows["metric"].isin(SHOWN_OF_OTHERS)]
     found: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in chosen.itertuples():
-        text = f"{row.baseline:.2f}, {with_interval(row.difference, row.ci_low, row.ci_high)}"
+        digits = 1 if row.metric in PERCENT else 2
+        effect = with_interval(row.difference, row.ci_low, row.ci_high, digits)
         entry = found.setdefault((row.what, row.against, row.setting), {"n": str(row.n)})
-        entry[heads[row.metric]] = text
+        entry[SHOWN_OF_OTHERS[row.metric]] = f"{row.baseline:.{digits}f}, {effect}"
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["what", "from", "to"])
-    return table[["n", *heads.values()]].reset_index()
+    shown = [head for head in ("n", *SHOWN_OF_OTHERS.values()) if head in table]
+    return table[shown].reset_index()
+
+
+def narrow(page: Inputs) -> pd.DataFrame:
+    """What fewer channels change in s-KdT: as Yu prints it, in published supernets and in ours."""
+    ours = page.frame("factors", metric="s_kdt")
+    ours = ours[ours["factor"].isin(["channels /2", "channels /4"])]
+    printed = read("yu_factors").query("space == @SPACE and factor == 'channels'")
+    found = [
+        ("Yu, table 11", row.setting, "3, averaged", row.baseline, row.value - row.baseline)
+        for row in printed[printed["metric"] == "s-KdT"].itertuples()
+    ]
+    others = page.frames.get("published_factors", pd.DataFrame(columns=["what", "cells", "metric"]))
+    wider = others[others["what"].str.startswith("channels") & (others["cells"] == "connected")]
+    for row in wider[wider["metric"] == "sparse_kendall_tau"].itertuples():
+        gain = with_interval(-row.difference, -row.ci_high, -row.ci_low)
+        name = f"{row.setting} to {row.against}"
+        found.append(("published supernets", name, str(row.n), row.value, gain))
+    for row in ours.itertuples():
+        gain = with_interval(row.difference, row.ci_low, row.ci_high)
+        found.append(("ours", row.factor, str(row.n), row.baseline, gain))
+    table = pd.DataFrame(found, columns=["whose", "channels", "n", "wide", "narrow less wide"])
+    return table.map(lambda value: value if isinstance(value, str) else f"{value:.2f}")
+
+
+def split_supernets(page: Inputs) -> pd.DataFrame:
+    """What `published_table` makes of split supernets; Absent if all at hand are single ones."""
+    page.frame("published_all", (PUBLISHED,))  # or Absent
+    if page.frames["published_splits"].empty:
+        raise Absent("The published supernets at hand are single ones: no split one is among them.")
+    return published_table(page.frame("published_splits"))
 
 
 def states_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -314,6 +347,28 @@ TABLES = {
         "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
         "difference, paired by n seeds, with its 95% interval. Connected cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
+    ),
+    "tricks-narrow": Table(
+        "Narrow supernets. s-KdT of supernets and of narrower ones: as Yu prints it, of 200 cells "
+        "with the proxies of three supernets averaged; in published supernets, named "
+        "channels-batch-epochs, over all connected cells; in ours over 200 random ones. The last "
+        "two are paired by n seeds, with a 95% interval of the difference. The networks whose "
+        "truth is ranked are the benchmark's in each.",
+        narrow,
+    ),
+    "tricks-splits": Table(
+        "Split supernets. Published ones whose later cells are there two to four times, so that "
+        "paths with fewer convolutions in a row up to there, by the limits after split, have "
+        "another copy; beside single ones, and drawn evenly from three parts of the cells or not. "
+        "The value from which a setting differs, and the difference, paired by n seeds, with its "
+        "95% interval. Connected cells; the final accuracy is that of the best three of 200, "
+        "expected over all draws.",
+        split_supernets,
+    ),
+    "tricks-published-judges": Table(
+        "What judges a published supernet. As of our own supernets, over all n settings of single "
+        "and split ones; connected cells.",
+        lambda page: judges_table(page.frame("published_judges", (PUBLISHED,), cells="connected")),
     ),
     "tricks-states": Table(
         "What a single state is worth. One published supernet after each of its last steps: how it "

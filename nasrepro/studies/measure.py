@@ -17,7 +17,7 @@ from nasrepro.runs.families import family_of
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT, LOSS, SupernetConfig
 from nasrepro.spaces import SPACES, name_of
-from nasrepro.stats import Interval, holm, mean_correlation, mean_interval
+from nasrepro.stats import Interval, fisher_correlation, holm, mean_correlation, mean_interval
 from nasrepro.studies.design import Design, label_names
 
 TOP_NS = (10, 25, 50, 150, 250, 500)  # sizes of the true top N (Laube 3.2)
@@ -305,3 +305,27 @@ def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFram
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
     return frame[[*names[:-2], "p_holm", "n"]]
+
+
+def judges(runs: pd.DataFrame, judged: Sequence[str]) -> pd.DataFrame:
+    """How far what can be measured of a supernet tells what is found with it (Yu, figure 9).
+
+    Over settings, each with its means over seeds.
+
+    Args:
+        runs: columns setting, metric, value.
+        judged: metrics.
+
+    Returns:
+        Columns metric_a, metric_b, spearman, ci_low, ci_high (Fisher's), n (settings): of each two
+        of them, over at least four settings.
+    """
+    mine = runs[runs["metric"].isin(judged)]
+    means = mine.pivot_table(index="setting", columns="metric", values="value").dropna()
+    rows = [
+        (a, b, *fisher_correlation(means[a], means[b]).interval())
+        for a, b in combinations(judged, 2)
+        if len(means) > 3 and {a, b} <= set(means)
+    ]
+    names = ["metric_a", "metric_b", "spearman", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=names)

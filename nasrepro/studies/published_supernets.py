@@ -1,7 +1,8 @@
-"""Supernets that others trained at the scale of a GPU, measured as this study measures its own.
+"""Supernets that others trained at the scale of a GPU, measured as a study measures its own.
 
 They answer whether a result is only because our supernets are small. Each was trained on the whole
-of NAS-Bench-201, so that a subspace is a part of its ranking, not a supernet of its own.
+of NAS-Bench-201, so that a subspace is a part of its ranking, not a supernet of its own. Single
+supernets share all weights; split ones have copies of their later cells, for paths of a kind.
 """
 
 import re
@@ -24,11 +25,15 @@ from nasrepro.benchmarks import (
 )
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
+from nasrepro.search import expected_top
 from nasrepro.spaces.nb201 import Subspace, connected, uses_only
-from nasrepro.studies.measure import TOP, effects, rank_metrics, summarise
+from nasrepro.studies.measure import TOP, effects, judges, rank_metrics, summarise
+from nasrepro.studies.rankings import PICKED, SEARCHED
 
 TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 GROUP = ["subspace", "cells", "metric"]
+PROXY, FINAL = "mean_prediction", "final_accuracy"
+JUDGED = (PROXY, "sparse_kendall_tau", "spearman", "tau_top_tenth", FINAL)
 AVERAGED = (1, 4, 16, 64)  # consecutive states of a supernet
 
 
@@ -41,15 +46,64 @@ def statistics(subspaces: Iterable[Subspace]) -> dict[str, pd.DataFrame]:
         published_parameters: subspace, cells, metric, value, n (cells), of the parameter count.
         Nothing without the files.
     """
-    path = locate(SOURCES[few_shot_supernets.NAME])
-    known = path is not None and TABLE in available_tables()
-    return dict(_of_file(path, tuple(subspaces))) if known else {}
+    path = _file()
+    return dict(_of_singles(path, tuple(subspaces))) if path else {}
 
 
-@cache  # the same whatever the profile, and it takes seconds
-def _of_file(path: Path, subspaces: tuple[Subspace, ...]) -> dict[str, pd.DataFrame]:
-    """`statistics` of a file that is here; its path stands for it."""
-    return measure(few_shot_supernets.load(), load_table(TABLE), subspaces)
+def all_of_them() -> dict[str, pd.DataFrame]:
+    """What single and split supernets say of the whole space, if they are on this machine.
+
+    Returns:
+        published_all: setting, seed, cells, metric, value: those of `rank_metrics`, the mean proxy
+            accuracy, and the final accuracy: the mean truth of the best `PICKED` by proxy of
+            `SEARCHED` random cells, expected over all draws. Nothing without the files.
+    """
+    path = _file()
+    return {"published_all": _of_all(path)} if path else {}
+
+
+def _file() -> Path | None:
+    """The file of the supernets, if it and the truth are here."""
+    return locate(SOURCES[few_shot_supernets.NAME]) if TABLE in available_tables() else None
+
+
+@cache  # the same for both profiles and both questions; the path stands for the file
+def _evaluations(path: Path) -> pd.DataFrame:
+    return few_shot_supernets.load()
+
+
+@cache
+def _of_singles(path: Path, subspaces: tuple[Subspace, ...]) -> dict[str, pd.DataFrame]:
+    evaluations = _evaluations(path)
+    singles = evaluations[evaluations["split"] == ""]
+    return measure(singles, load_table(TABLE), subspaces)
+
+
+@cache
+def _of_all(path: Path) -> pd.DataFrame:
+    return measure_found(_evaluations(path), load_table(TABLE))
+
+
+def measure_found(evaluations: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """The frame of `all_of_them` of some evaluations.
+
+    Args:
+        evaluations: what `few_shot_supernets.supernets` gives.
+        table: the stand-alone accuracies; other cells are left out.
+    """
+    about, proxies = _by_run(evaluations, table)
+    codes = proxies.index.to_numpy()
+    truth, rows = table.accuracy(codes, COLUMN), []
+    for cells, chosen in groups_of(codes, Subspace()).items():
+        known = truth[chosen]
+        for run, evaluated in proxies.items():
+            proxy = evaluated.to_numpy()[chosen]
+            values = rank_metrics(proxy, known) | {
+                PROXY: float(proxy.mean()),
+                FINAL: expected_top(proxy, known, drawn=min(SEARCHED, len(known)), picked=PICKED),
+            }
+            rows += [(*about[run], cells, metric, value) for metric, value in values.items()]
+    return pd.DataFrame(rows, columns=["setting", "seed", "cells", "metric", "value"])
 
 
 def measure(
@@ -58,15 +112,13 @@ def measure(
     """`statistics` of some evaluations.
 
     Args:
-        evaluations: what `few_shot_supernets.single_supernets` gives.
+        evaluations: what `few_shot_supernets.supernets` gives, of single ones.
         table: the stand-alone accuracies; other cells are left out.
         subspaces: whose cells are ranked.
     """
-    known = evaluations[np.isin(evaluations["code"], table.codes)]
-    proxies = known.pivot(index="code", columns="run", values="proxy")
+    about, proxies = _by_run(evaluations, table)
     codes = proxies.index.to_numpy()
     truth, parameters = table.accuracy(codes, COLUMN), count_parameters(codes)
-    about = {row.run: (setting(row), row.seed) for row in known.drop_duplicates("run").itertuples()}
     runs, counted = [], []
     for subspace in subspaces:
         for cells, chosen in groups_of(codes, subspace).items():
@@ -82,14 +134,23 @@ def measure(
     }
 
 
+def _by_run(
+    evaluations: pd.DataFrame, table: Table
+) -> tuple[dict[str, tuple[str, int]], pd.DataFrame]:
+    """Setting and seed of each run, and its proxies of the cells of a table: one column a run."""
+    known = evaluations[np.isin(evaluations["code"], table.codes)]
+    about = {row.run: (setting(row), row.seed) for row in known.drop_duplicates("run").itertuples()}
+    return about, known.pivot(index="code", columns="run", values="proxy")
+
+
 def setting(row: Any) -> str:
     """What tells a supernet from those that differ in their seed alone.
 
     Args:
-        row: of `few_shot_supernets.single_supernets`.
+        row: of `few_shot_supernets.supernets`.
     """
-    numbers = f"{row.channels}-{row.batch}-{row.epochs}"
-    return f"{numbers}-balanced" if row.balanced else numbers
+    numbers = f"{row.channels}-{row.batch}-{row.epochs}{'-balanced' if row.balanced else ''}"
+    return f"{numbers} split {row.split}" if row.split else numbers
 
 
 def groups_of(codes: np.ndarray, subspace: Subspace) -> dict[str, np.ndarray]:
@@ -142,7 +203,12 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {"published": found.drop(columns="failed")}
 
 
-NUMBERS = re.compile(r"(?P<channels>\d+)-(?P<batch>\d+)-(?P<epochs>\d+)(?P<balanced>-balanced)?")
+TEXTS = ("balanced", "split")  # of a name; the rest are numbers
+BALANCED = "balanced sampling"
+NUMBERS = re.compile(
+    r"(?P<channels>\d+)-(?P<batch>\d+)-(?P<epochs>\d+)(?P<balanced>-balanced)?"
+    r"(?: split (?P<split>.+))?"
+)
 
 
 def compared(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -161,26 +227,65 @@ def compared(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     keys = ["setting", "cells", "metric"]
     settings = summarise(runs, keys, correlation=lambda key: key[-1] != TOP)
     pairs = differing_in_one(runs["setting"].unique())
+    return {"published_settings": settings, "published_factors": _effects(runs, pairs)}
+
+
+def of_all(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """What splitting a supernet changes, and what judges one.
+
+    Returns:
+        published_splits: as published_factors of `compared`: of split supernets and what they share
+            with a single one, and of balanced sampling in split ones;
+        published_judges: cells, and what `measure.judges` gives over all settings.
+        Nothing without the supernets.
+    """
+    if "published_all" not in statistics:
+        return {}
+    runs = statistics["published_all"]
+    pairs = differing_in_one(runs["setting"].unique())
+    of_splits = {
+        pair: what
+        for pair, what in pairs.items()
+        if what.startswith("split") or (what == BALANCED and " split " in pair[0])
+    }
+    judged = [
+        judges(group, JUDGED).assign(cells=cells)
+        for cells, group in runs.groupby("cells", sort=False)
+    ]
+    return {
+        "published_splits": _effects(runs, of_splits),
+        "published_judges": pd.concat(judged, ignore_index=True),
+    }
+
+
+def _effects(runs: pd.DataFrame, pairs: dict[tuple[str, str], str]) -> pd.DataFrame:
+    """`measure.effects` in each group of cells, with what differs in front."""
     frames = [
         effects(group[["setting", "seed", "metric", "value"]], pairs).assign(cells=cells)
         for cells, group in runs.groupby("cells", sort=False)
     ]
-    factors = pd.concat(frames, ignore_index=True)
-    what = [pairs[pair] for pair in zip(factors["setting"], factors["against"], strict=True)]
-    factors.insert(0, "what", what)
-    columns = ["what", "setting", "against", "cells", *factors.columns.drop("cells")[3:]]
-    return {"published_settings": settings, "published_factors": factors[columns]}
+    found = pd.concat(frames, ignore_index=True)
+    what = [pairs[pair] for pair in zip(found["setting"], found["against"], strict=True)]
+    found.insert(0, "what", what)
+    return found[["what", "setting", "against", "cells", *found.columns.drop("cells")[3:]]]
 
 
 def differing_in_one(settings: Iterable[str]) -> dict[tuple[str, str], str]:
     """Pairs of settings that differ in one thing, the larger first, and what that is.
 
+    Of splits, those that only one of them has.
+
     >>> differing_in_one(["5-64-250", "16-64-250", "16-128-250", "5-64-250-balanced"])
     {('16-64-250', '5-64-250'): 'channels 5 to 16', ('5-64-250-balanced', '5-64-250'): \
 'balanced sampling', ('16-128-250', '16-64-250'): 'batch 64 to 128'}
+    >>> differing_in_one(["5-64-250 split 15-30", "5-64-250", "5-64-250 split 15-20"])
+    {('5-64-250 split 15-30', '5-64-250'): 'split 15-30', \
+('5-64-250 split 15-20', '5-64-250'): 'split 15-20'}
     """
     numbers = {
-        setting: {k: int(v) if (v or "").isdigit() else bool(v) for k, v in found.items()}
+        setting: {
+            name: value or "" if name in TEXTS else int(value) for name, value in found.items()
+        }
         for setting in settings
         if (match := NUMBERS.fullmatch(setting)) and (found := match.groupdict())
     }
@@ -190,6 +295,11 @@ def differing_in_one(settings: Iterable[str]) -> dict[tuple[str, str], str]:
         if len(changed) == 1:
             (name,) = changed
             low, high = sorted((a, b), key=lambda setting: numbers[setting][name])
-            of = f"{name} {numbers[low][name]} to {numbers[high][name]}"
-            pairs[high, low] = "balanced sampling" if name == "balanced" else of
+            values = numbers[low][name], numbers[high][name]
+            if name == "balanced":
+                pairs[high, low] = BALANCED
+            elif name != "split":
+                pairs[high, low] = f"{name} {values[0]} to {values[1]}"
+            elif not values[0]:
+                pairs[high, low] = f"split {values[1]}"
     return pairs

@@ -23,7 +23,6 @@ from nasrepro.runs.parts import CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import PER_POSITION, SupernetConfig, part_of
 from nasrepro.spaces.nb201 import Cell, Subspace, canonical_string
-from nasrepro.stats import fisher_correlation
 from nasrepro.studies import channels, protocols, published_supernets, rankings
 from nasrepro.studies.design import (
     Design,
@@ -40,6 +39,7 @@ from nasrepro.studies.measure import (
     effects,
     equivalence,
     is_correlation,
+    judges,
     observe,
     summarise,
     whole_tops,
@@ -51,11 +51,13 @@ TABLE, COLUMN = "nb201-200epochs", "cifar10-test-200"
 TABLES = (
     *("runs", "pooled", "agreement", "exact", "published_runs", "published_parameters"),
     *("settings", "factors", "published_settings", "published_factors", "published_states"),
+    *("published_all", "published_splits", "published_judges"),
     *("protocols", "recipes", "zero_cost", "equivalent", "judges"),
 )
 TEXTS = (
     *("setting", "setting_a", "setting_b", "metric", "paper", "space", "name"),
     *("subspace", "cells", "what", "against", "training", "score", "half"),
+    *("metric_a", "metric_b"),
 )
 RUN = ["setting", "seed"]
 SPACE = "NAS-Bench-201"
@@ -397,6 +399,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         protocols: what `protocols.statistics` gives, if the profile has any;
         zero_cost: what `protocols.zero_cost` gives, if its file is here;
         published_runs, published_parameters: `published_supernets.statistics`, of all cells;
+        published_all: `published_supernets.all_of_them`;
         published_states: `published_supernets.single_states`.
     """
     wanted, records = factor_design(profile), list(records)
@@ -427,6 +430,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
         **of_protocols,
         **({"zero_cost": of_untrained} if len(of_untrained) else {}),
         **published_supernets.statistics([Subspace()]),
+        **published_supernets.all_of_them(),
         **published_supernets.single_states(),
     }
 
@@ -594,38 +598,18 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             with cells (all or connected), and `what` differs instead of factor to space;
         recipes: what `protocols.reported` gives;
         equivalent: factor, against, metric, margin, difference, n, p, p_holm: see `equivalence`;
-        judges: metric_a, metric_b, spearman, ci_low, ci_high, n (settings): see `judges`.
+        judges: see `measure.judges`: over the settings that rank the same cells as the baselines;
+        published_splits, published_judges: what `published_supernets.of_all` gives.
     """
     runs = statistics["runs"]
     settings = summarise(runs, ["setting", "metric"], correlation=lambda key: correlates(key[-1]))
     found = {**statistics, "settings": settings, "factors": factors(runs, ALL_FACTORS)}
     pairs = ((factor.name, factor.baseline) for factor in ALL_FACTORS)
     found["equivalent"] = equivalence(runs, pairs, MARGINS).rename(columns={"setting": "factor"})
-    found["judges"] = judges(runs)
+    found["judges"] = judges(runs[runs["setting"].isin(alike())], JUDGED)
     if "protocols" in statistics:
         found["recipes"] = protocols.reported(statistics["protocols"])
-    return found | published_supernets.compared(statistics)
-
-
-def judges(runs: pd.DataFrame) -> pd.DataFrame:
-    """How far what can be measured of a supernet tells what is found with it (Yu, figure 9).
-
-    Over the settings that rank the same cells as the baselines, each with its means over seeds.
-
-    Returns:
-        Columns metric_a, metric_b, spearman, ci_low, ci_high (Fisher's), n (settings): of each two
-        of `JUDGED`.
-    """
-    mine = runs[runs["setting"].isin(alike()) & runs["metric"].isin(JUDGED)]
-    means = mine.pivot_table(index="setting", columns="metric", values="value").dropna()
-    rows = [
-        (a, b, *fisher_correlation(means[a], means[b]).interval())
-        for a, b in combinations(JUDGED, 2)
-        if len(means) > 3 and {a, b} <= set(means)
-    ]
-    return pd.DataFrame(
-        rows, columns=["metric_a", "metric_b", "spearman", "ci_low", "ci_high", "n"]
-    )
+    return found | published_supernets.compared(statistics) | published_supernets.of_all(statistics)
 
 
 @cache
