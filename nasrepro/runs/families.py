@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
+from nasrepro.nets import darts as darts_nets
 from nasrepro.nets import macro as macro_nets
 from nasrepro.nets import nb1shot1 as nb1shot1_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets import relaxed_darts
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
-from nasrepro.runs import macro, nb1shot1, nb101, nb201
+from nasrepro.runs import darts, macro, nb1shot1, nb101, nb201
 from nasrepro.runs.parts import (
     AnyCells,
     AnyNet,
@@ -27,6 +30,7 @@ from nasrepro.runs.parts import (
     ListedCells,
 )
 from nasrepro.samplers import Sampler
+from nasrepro.samplers import darts as darts_samplers
 from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
 from nasrepro.samplers import nb201 as nb201_samplers
@@ -71,7 +75,8 @@ class Family:
         per_position: from a sampler and a number of positions in the network to a sampler that
             draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
-        relaxed: for differentiable search, from a subspace, if it is there for this space.
+        relaxed: from a subspace to how it is relaxed for differentiable search, if that is there
+            for this space.
     """
 
     net: type
@@ -92,9 +97,20 @@ class Family:
 
 
 def _relaxed_nb201(subspace: Any) -> Relaxed:
+    """ConfigError for a part of the space."""
     if subspace != type(subspace)():
         raise ConfigError("differentiable search is there for all of NAS-Bench-201 only")
     return Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise)
+
+
+def _relaxed_darts(subspace: Any) -> Relaxed:
+    """Of all operations or some."""
+    operations = subspace.candidates
+    return Relaxed(
+        shape=(relaxed_darts.ROWS, len(operations)),
+        network=partial(relaxed_darts.RelaxedNetwork, candidates=operations),
+        discretise=partial(relaxed_darts.discretise, candidates=operations),
+    )
 
 
 FAMILIES = {
@@ -154,6 +170,20 @@ FAMILIES = {
         parameters=nb101_nets.count_parameters,
         known_as=architectures,
     ),
+    "darts": Family(
+        net=DartsNetConfig,
+        cells=(DrawnCells,),
+        supernet=lambda net, subspace, _: darts_nets.supernet(net, subspace),
+        stand_alone=darts_nets.stand_alone,
+        extract=darts_nets.extract,
+        samplers=darts_samplers.SAMPLERS,
+        sample=darts.drawn_cells,
+        draw=darts.drawn_cells,
+        trainable=darts.trainable,
+        select=darts.select_cells,
+        parameters=darts_nets.count_parameters,
+        relaxed=_relaxed_darts,
+    ),
 }
 
 
@@ -173,7 +203,7 @@ def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> Non
 
 
 def relaxed_of(subspace: AnySubspace) -> Relaxed:
-    """How a space is relaxed; ConfigError if it is not, or not so a part of it."""
+    """How a subspace is relaxed; ConfigError if it is not."""
     relaxed, title = family_of(subspace).relaxed, SPACES[name_of(subspace)].TITLE
     if relaxed is None:
         known = [SPACES[name].TITLE for name, family in FAMILIES.items() if family.relaxed]

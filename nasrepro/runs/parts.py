@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nasrepro.canonical import later
 from nasrepro.data.cell_lists import LISTS
 from nasrepro.errors import ConfigError, meant
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.spaces import AnySubspace
 
 
@@ -58,7 +58,7 @@ class CellsConfig:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCells:
-    """Which cells of a NAS-Bench-101 or NAS-Bench-Macro subspace a run evaluates: a sample."""
+    """Which cells of a subspace a run evaluates, in the other spaces: a sample."""
 
     count: int = 1_000
     seed: int = 0  # of the sample; the same cells in every run
@@ -140,5 +140,5 @@ def _check_list(name: str) -> None:
         )
 
 
-AnyNet = NetConfig | CellNetConfig | ChainNetConfig
+AnyNet = NetConfig | CellNetConfig | ChainNetConfig | DartsNetConfig
 AnyCells = CellsConfig | DrawnCells | DrawnEncodings | ListedCells

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasrepro.canonical import later
 from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
@@ -44,10 +45,13 @@ ALPHAS, GRADIENTS, STEPS, SPECTRUM_EPOCHS, SPECTRA = ARRAYS = (
     "gradients",  # sum over each epoch, float32 [epochs, edges, operations]
     "steps",  # updates of the alphas in each epoch, or notes of their gradient, int64 [epochs]
     "spectrum_epochs",  # after which the Hessian of the alphas was taken, int64 [measured]
-    # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, alphas]
+    # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, all],
+    # or so many of the largest as `spectrum_largest` says
     "spectra",
 )
 TRAINING, VALIDATION = range(2)  # in `SPECTRA`
+SMALL = 2.0**-20  # a power of two: the order of sums stays what it is
+LANCZOS_STEPS = 30  # products of Hessian and vector that it takes, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class SearchConfig:
     spectrum_every: int = 10  # epochs between two looks at the Hessian, after the first; 0: none
     spectrum_images: int = 64
     seed: int = 0
+    spectrum_largest: int | None = later(None)  # so many eigenvalues by Lanczos; None: all, exactly
 
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net)
@@ -73,6 +78,12 @@ class SearchConfig:
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
                 f"{self.data.validation_images} validation images are there, not {self.evaluated}"
+            )
+        edges, operations = relaxed_of(self.subspace).shape
+        if self.spectrum_largest and not 0 < self.spectrum_largest < edges * operations:
+            raise ConfigError(
+                f"Lanczos finds fewer eigenvalues than the {edges * operations} alphas, not "
+                f"spectrum_largest={self.spectrum_largest}"
             )
 
     @property
@@ -96,7 +107,8 @@ class SearchConfig:
         """Images in the looks after each epoch, times operations of an edge, roughly."""
         edges, operations = relaxed_of(self.subspace).shape
         looks = self.train.epochs * self.evaluated * (operations + 1)
-        spectra = 2 * self.spectrum_images * edges * operations * operations
+        products = LANCZOS_STEPS if self.spectrum_largest else edges * operations
+        spectra = 2 * self.spectrum_images * products * operations
         return looks + len(self.spectrum_epochs) * spectra
 
     @property
@@ -104,8 +116,8 @@ class SearchConfig:
         """The epochs after which the Hessian is taken."""
         if not self.spectrum_every:
             return []
-        later = range(self.spectrum_every, self.train.epochs + 1, self.spectrum_every)
-        return sorted({1, *later})
+        others = range(self.spectrum_every, self.train.epochs + 1, self.spectrum_every)
+        return sorted({1, *others})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +174,10 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
             history.append(SearchEpoch(epoch.loss, *mixed, *path))
             if len(seen) in config.spectrum_epochs and math.isfinite(epoch.loss):
                 batches = _plain_batches(part, config.spectrum_images)
-                spectra.append([architecture_spectrum(net, alphas, mean, b) for b in batches])
+                largest = config.spectrum_largest
+                spectra.append(
+                    [architecture_spectrum(net, alphas, mean, b, largest) for b in batches]
+                )
             watch.lap("evaluate")
     share = len(history) / config.train.epochs
     whole = share == 1 and math.isfinite(history[-1].train_loss)
@@ -175,7 +190,9 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
             GRADIENTS: np.array([epoch.gradient for epoch in seen]),
             STEPS: np.array([epoch.steps for epoch in seen], np.int64),
             SPECTRUM_EPOCHS: np.array(config.spectrum_epochs[: len(spectra)], np.int64),
-            SPECTRA: np.array(spectra, np.float64).reshape(-1, 2, alphas.numel()),
+            SPECTRA: np.array(spectra, np.float64).reshape(
+                -1, 2, config.spectrum_largest or alphas.numel()
+            ),
         },
         measurement=watch.measurement(
             trained=round(config.trained_images * share),
@@ -195,11 +212,12 @@ def selected(record: Record) -> list[AnyCell]:
 def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:
     """What the cell is read from after each epoch, [epochs, edges, operations].
 
-    The alphas; where they stay as they are, all gradients so far, which they would have followed.
+    The alphas; where they stay as they are, one small step against all gradients so far. How small
+    matters only where edges compete, by their softmax, which is linear there.
     """
     if config.algorithm.learning_rate:
         return np.array([epoch.alphas for epoch in seen])
-    return -np.cumsum([epoch.gradient for epoch in seen], axis=0)
+    return -SMALL * np.cumsum([epoch.gradient for epoch in seen], axis=0)
 
 
 def _plain_batches(part: Split, images: int) -> list[tuple[Tensor, Tensor]]:
