@@ -56,6 +56,16 @@ def softmax(alphas: Tensor) -> Tensor:
     return alphas.softmax(dim=-1)
 
 
+def among(alphas: Tensor, offered: Tensor | None) -> Tensor:
+    """Alphas that stand for no alternative are minus infinity, of which a softmax makes zeros.
+
+    Args:
+        alphas: (choices, alternatives).
+        offered: whether a choice has so many alternatives, bool of the same shape; None: all have.
+    """
+    return alphas if offered is None else alphas.masked_fill(~offered, -math.inf)
+
+
 def concentrations(alphas: Tensor) -> Tensor:
     """Those of DrNAS' Dirichlet distributions, ELU + 1 (Chen et al. 2021)."""
     return F.elu(alphas) + 1
@@ -461,10 +471,15 @@ class Searched:
 
 
 def initial_alphas(
-    shape: tuple[int, int], algorithm: Algorithm, generator: torch.Generator
+    shape: tuple[int, int],
+    algorithm: Algorithm,
+    generator: torch.Generator,
+    offered: Tensor | None = None,
 ) -> Tensor:
-    """Small random numbers, or zeros, on the CPU."""
+    """Small random numbers, or zeros, on the CPU; zeros where `offered`, if given, says no."""
     noise = torch.randn(shape, generator=generator)
+    if offered is not None:
+        noise = noise * offered
     return (algorithm.initial_noise * noise).requires_grad_()
 
 
@@ -477,6 +492,7 @@ def search(
     training_images: torch.Generator,
     validation_images: torch.Generator,
     draws: torch.Generator,
+    offered: Tensor | None = None,
 ) -> Iterator[Searched]:
     """Search alphas and train a supernet's weights, both in place.
 
@@ -495,6 +511,7 @@ def search(
         training_images: draws order and augmentation of the training images; on the CPU.
         validation_images: of the validation images.
         draws: what relaxations draw.
+        offered: see `among`; alphas that stand for nothing stay as they are, zero.
 
     Yields:
         One entry after each epoch.
@@ -521,7 +538,8 @@ def search(
     judged = batches(swapped, train, validation_images)
 
     def relax(given: Tensor) -> Tensor:
-        return RELAXATIONS[algorithm.relaxation].weights(given, learner.progress, draws)
+        alternatives = among(given, offered)
+        return RELAXATIONS[algorithm.relaxation].weights(alternatives, learner.progress, draws)
 
     for epoch in range(train.epochs):
         net.train()

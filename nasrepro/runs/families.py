@@ -16,7 +16,7 @@ from nasrepro.nets import nb1shot1 as nb1shot1_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
-from nasrepro.nets import relaxed_darts
+from nasrepro.nets import relaxed_darts, relaxed_nb1shot1
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
@@ -43,14 +43,23 @@ class Relaxed:
     """How the networks of a space mix the operations of an edge.
 
     Attributes:
-        shape: of alphas: edges and operations.
+        shape: of alphas: choices and alternatives; mostly edges and operations.
         network: from a supernet to a module that is called with images and weights.
         discretise: from scores of that shape to the cell of the best operations.
+        alternatives: of each choice, where some have fewer than others.
     """
 
     shape: tuple[int, int]
     network: Callable[[Any], nn.Module]
     discretise: Callable[[Tensor], Any]
+    alternatives: tuple[int, ...] | None = None
+
+    @property
+    def offered(self) -> Tensor | None:
+        """Which alphas stand for an alternative, bool of their shape; None: all."""
+        if self.alternatives is None:
+            return None
+        return torch.arange(self.shape[1]) < torch.tensor(self.alternatives)[:, None]
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,17 @@ def _relaxed_darts(subspace: Any) -> Relaxed:
     )
 
 
+def _relaxed_nb1shot1(subspace: Any) -> Relaxed:
+    """Of one of its spaces."""
+    alternatives = relaxed_nb1shot1.alternatives(subspace)
+    return Relaxed(
+        shape=(len(alternatives), max(alternatives)),
+        network=partial(relaxed_nb1shot1.RelaxedNetwork, subspace=subspace),
+        discretise=partial(relaxed_nb1shot1.discretise, subspace=subspace),
+        alternatives=alternatives,
+    )
+
+
 FAMILIES = {
     "nb201": Family(
         net=NetConfig,
@@ -169,6 +189,7 @@ FAMILIES = {
         select=nb1shot1.select_cells,
         parameters=nb101_nets.count_parameters,
         known_as=architectures,
+        relaxed=_relaxed_nb1shot1,
     ),
     "darts": Family(
         net=DartsNetConfig,

@@ -13,6 +13,7 @@ from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
     Searched,
+    among,
     architecture_spectrum,
     check_search,
     initial_alphas,
@@ -41,8 +42,8 @@ from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
 ALPHAS, GRADIENTS, STEPS, SPECTRUM_EPOCHS, SPECTRA = ARRAYS = (
-    "alphas",  # after each epoch, float32 [epochs, edges, operations]
-    "gradients",  # sum over each epoch, float32 [epochs, edges, operations]
+    "alphas",  # after each epoch, float32 [epochs, choices, alternatives]
+    "gradients",  # sum over each epoch, float32 [epochs, choices, alternatives]
     "steps",  # updates of the alphas in each epoch, or notes of their gradient, int64 [epochs]
     "spectrum_epochs",  # after which the Hessian of the alphas was taken, int64 [measured]
     # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, all],
@@ -72,14 +73,19 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net)
-        relaxed_of(self.subspace)
+        relaxed = relaxed_of(self.subspace)
+        if relaxed.alternatives and self.algorithm.relaxation != "softmax":
+            raise ConfigError(
+                f"where choices have different numbers of alternatives, as in {self.subspace}, "
+                f"take relaxation='softmax', not {self.algorithm.relaxation!r}"
+            )
         check_search(self.algorithm, self.train)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
                 f"{self.data.validation_images} validation images are there, not {self.evaluated}"
             )
-        edges, operations = relaxed_of(self.subspace).shape
+        edges, operations = relaxed.shape
         if self.spectrum_largest and not 0 < self.spectrum_largest < edges * operations:
             raise ConfigError(
                 f"Lanczos finds fewer eigenvalues than the {edges * operations} alphas, not "
@@ -152,19 +158,23 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
     supernet = family_of(config.subspace).supernet(config.net, config.subspace, rng.network)
     initialise_on(supernet, rng.weights, device)
     net = relaxed.network(supernet)
-    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network)
+    offered = relaxed.offered
+    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network, offered)
     looked = (
         part.validation_images[: config.evaluated],
         part.validation_labels[: config.evaluated],
     )
-    mean = RELAXATIONS[config.algorithm.relaxation].mean
+
+    def mean(given: Tensor) -> Tensor:
+        return RELAXATIONS[config.algorithm.relaxation].mean(among(given, offered))
+
     seen: list[Searched] = []
     history: list[SearchEpoch] = []
     spectra: list[list[np.ndarray]] = []
     watch = Stopwatch(device)
     with deterministic_convolutions():
         streams = (rng.images, rng.validation, rng.network)
-        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams):
+        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams, offered):
             watch.lap("train")
             seen.append(epoch)
             cell = relaxed.discretise(torch.from_numpy(_scores(config, seen)[-1]))
@@ -210,7 +220,7 @@ def selected(record: Record) -> list[AnyCell]:
 
 
 def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:
-    """What the cell is read from after each epoch, [epochs, edges, operations].
+    """What the cell is read from after each epoch, [epochs, choices, alternatives].
 
     The alphas; where they stay as they are, one small step against all gradients so far. How small
     matters only where edges compete, by their softmax, which is linear there.
