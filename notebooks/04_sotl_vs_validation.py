@@ -163,7 +163,7 @@ page.table("sotl-table41")
 # %% [markdown]
 # ### NAS-Bench-1Shot1
 #
-# Three parts of NAS-Bench-101 that one network holds {cite:p}`zela2020`, here in its authors' own
+# Three parts of NAS-Bench-101 that one network holds {cite:p}`nasbench1shot1`, here in its authors' own
 # network. {numref}`tab-sotl-oneshot` has the thesis' cells and others drawn from the same spaces; each
 # row with a rate stands above or below the same paths with rate 0.
 

@@ -104,6 +104,18 @@ def architectures(codes: np.ndarray) -> np.ndarray:
     return canonical_codes(prune_codes(codes))
 
 
+def depth(cell: Cell) -> int:
+    """Edges of the longest path from the input to the output (SoTL thesis 4.3.4).
+
+    >>> depth(Cell(((0, 1), (1, 2), (0, 3), (1, 3)), ("maxpool3x3",) * 2))
+    2
+    """
+    longest = [0] * cell.vertices
+    for source, target in cell.edges:  # ascending by target: every source is final
+        longest[target] = max(longest[target], longest[source] + 1)
+    return longest[-1]
+
+
 def check_codes(codes: np.ndarray) -> None:
     """Raise a ConfigError if an integer is not the code of an encoding of any of the spaces."""
     known = np.zeros(codes.shape, dtype=bool)
