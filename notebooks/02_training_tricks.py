@@ -42,8 +42,11 @@ page = pages.prepare("training-tricks", profile, workers, device)
 # {glue:md}`training-tricks-spearman-uniform` with uniform sampling by Spearman's correlation; by
 # cross-entropy instead of accuracy at {glue:md}`training-tricks-spearman-fair-loss` and
 # {glue:md}`training-tricks-spearman-uniform-loss`; counting parameters at
-# {glue:md}`training-tricks-spearman-parameters`. What published supernets, trained on GPUs, say of
-# channels, batch, epochs and balanced sampling is in {numref}`tab-tricks-published`.
+# {glue:md}`training-tricks-spearman-parameters`. In published supernets, trained on GPUs, the clearest
+# effect is that of balanced sampling: in the {glue:md}`training-tricks-published-gains-settings`
+# settings of single and split supernets that have both, the best three of 200 cells are better by
+# {glue:md}`training-tricks-published-gains` points ({numref}`tab-tricks-splits`); what they say of
+# channels, batch and epochs is in {numref}`tab-tricks-published`.
 
 # %%
 page.primer()
@@ -121,7 +124,9 @@ page.table("tricks-narrow")
 
 # %% [markdown]
 # Their authors also split supernets, {numref}`tab-tricks-splits`. What Yu's figure 9 asks of its
-# settings is asked of all of these in {numref}`tab-tricks-published-judges`.
+# settings is asked of all of these in {numref}`tab-tricks-published-judges`: over settings, the final
+# accuracy goes with the proxy accuracy at {glue:md}`training-tricks-published-judge-accuracy`, with
+# s-KdT at {glue:md}`training-tricks-published-judge-s-kdt`.
 
 # %%
 page.table("tricks-splits")

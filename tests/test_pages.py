@@ -19,7 +19,7 @@ from records import arrays
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
-from nasrepro.pages import generated, of_study, registry, sotl
+from nasrepro.pages import darts_space, generated, of_study, registry, sotl
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Table, compose, rows_of
@@ -239,11 +239,13 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
                 *("tricks-recipes", "tricks-protocols"),
             },
             "sotl": set(sotl.SUPERNET_TABLES),
-            "sotl-darts": {"darts-decides"},  # of single seeds
+            "sotl-darts": {"darts-decides", *darts_space.TABLES},  # of single seeds
         }
         not_run = (
             {"sotl-supernets"} if "runs" not in page.inputs.frames and name == "sotl" else set()
         )
+        if name == "sotl-darts" and "space_epochs" not in page.inputs.frames:
+            not_run = set(darts_space.FIGURES)
         assert missing.keys() == not_run
         assert empty <= (
             unfinished[name] if page.inputs.plan.missing or name == "regret" else set()

@@ -153,6 +153,15 @@ def test_a_figure_of_single_seeds_says_that_noise_is_not_known():
     assert page.beyond_noise(rows) == "Of 2 factors, 1 change s-KdT by their whole interval."
 
 
+def test_an_asterisk_marks_what_remains_by_holms_method():
+    rows = factor_rows(
+        ("WSBN", "s_kdt", -0.1, -0.2, -0.05, 0.04, 3), ("OFA kernel", "s_kdt", 0.1, 0.0, 0.3, 1, 3)
+    )
+    found = page.effects(inputs(factors=rows))
+    assert set(found["factor"]) == {"WSBN *", "OFA kernel"}
+    assert found.set_index(["factor", "source"]).index.is_unique
+
+
 def test_published_supernets_are_compared_over_connected_cells():
     rows = pd.DataFrame(
         {

@@ -5,7 +5,7 @@ the image and double the channels; the mean over the image goes to the classifie
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -280,16 +280,22 @@ def count_parameters(codes: np.ndarray, config: DartsNetConfig = BENCHMARK) -> n
     Returns:
         int64 [n].
     """
+    edges, operations = chosen(np.asarray(codes))
+    always, sizes = _sizes(config)
+    kinds = np.arange(len(KINDS))[:, None, None]
+    return always + sizes[kinds, edges, operations].sum(axis=(1, 2, 3))
+
+
+@cache
+def _sizes(config: DartsNetConfig) -> tuple[int, np.ndarray]:
+    """Parameters that every network has, and those of operations, [kinds, edges, operations]."""
     with torch.device("meta"):  # shapes without values
         net = supernet(config)
-    edges, operations = chosen(np.asarray(codes))
-    always = _size(net) - sum(map(_size, [cell.edges for cell in net.cells]))
-    total = np.full(len(edges), always, dtype=np.int64)
+    sizes = np.zeros((len(KINDS), len(EDGES), len(CHOICES)), np.int64)
     for cell in net.cells:
-        sizes = np.array([[_size(edge[op]) for op in CHOICES] for edge in cell.edges])
-        kind = KINDS.index(cell.kind)
-        total += sizes[edges[:, kind], operations[:, kind]].sum(axis=(1, 2))
-    return total
+        found = [[_size(edge[op]) for op in CHOICES] for edge in cell.edges]
+        sizes[KINDS.index(str(cell.kind))] += np.array(found)
+    return _size(net) - int(sizes.sum()), sizes
 
 
 def _size(module: nn.Module) -> int:

@@ -16,7 +16,14 @@ from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.stats import detectable_effect
-from nasrepro.studies import CLAIMS, channels, protocols, tricks, tricks_claims
+from nasrepro.studies import (
+    CLAIMS,
+    channels,
+    protocols,
+    published_supernets,
+    tricks,
+    tricks_claims,
+)
 from nasrepro.studies.protocols import PARAMETERS, Protocol
 from nasrepro.studies.rankings import BY_LOSS
 from nasrepro.studies.tricks import ALL_FACTORS, BASELINES, FAIR, SPACE, UNIFORM
@@ -85,6 +92,28 @@ def settings_begun(page: Inputs) -> int:
     return len({design[config]["setting"] for config in stored if config in design})
 
 
+def balanced_gains(page: Inputs) -> pd.DataFrame:
+    """Final accuracy that balanced sampling adds to published supernets, connected cells."""
+    rows = page.frame("published_splits", (PUBLISHED,), cells="connected", metric="final_accuracy")
+    rows = rows[(rows["what"] == published_supernets.BALANCED) & (rows["n"] > 1)]
+    if rows.empty:
+        raise page.absent((PUBLISHED,))
+    return rows
+
+
+def range_of_gains(page: Inputs) -> str:
+    """The least and the largest of `balanced_gains`."""
+    gains = balanced_gains(page)["difference"]
+    return f"{gains.min():.1f} to {gains.max():.1f}"
+
+
+def judged_by(page: Inputs, metric: str) -> str:
+    """How a metric of published supernets is correlated with the final accuracy over settings."""
+    frame = page.frame("published_judges", (PUBLISHED,), cells="connected")
+    row = frame[(frame["metric_a"] == metric) & (frame["metric_b"] == "final_accuracy")].iloc[0]
+    return with_interval(row.spearman, row.ci_low, row.ci_high)
+
+
 NUMBERS = {
     **verdict_numbers(claims),
     **RUN_NUMBERS,
@@ -95,6 +124,10 @@ NUMBERS = {
     "spearman-fair-loss": lambda page: of_baseline(page, FAIR, f"spearman{BY_LOSS}"),
     "spearman-uniform-loss": lambda page: of_baseline(page, UNIFORM, f"spearman{BY_LOSS}"),
     "spearman-parameters": parameters_rank,
+    "published-gains": range_of_gains,
+    "published-gains-settings": lambda page: len(balanced_gains(page)),
+    "published-judge-accuracy": lambda page: judged_by(page, "mean_prediction"),
+    "published-judge-s-kdt": lambda page: judged_by(page, "sparse_kendall_tau"),
 }
 
 
@@ -357,12 +390,12 @@ TABLES = {
         narrow,
     ),
     "tricks-splits": Table(
-        "Split supernets. Published ones whose later cells are there two to four times, so that "
-        "paths with fewer convolutions in a row up to there, by the limits after split, have "
-        "another copy; beside single ones, and drawn evenly from three parts of the cells or not. "
-        "The value from which a setting differs, and the difference, paired by n seeds, with its "
-        "95% interval. Connected cells; the final accuracy is that of the best three of 200, "
-        "expected over all draws.",
+        "Split supernets and balanced sampling. Published supernets whose later cells are there "
+        "two to four times, so that paths with fewer convolutions in a row up to there, by limits "
+        "after split, have another copy, beside single ones; and balanced sampling, evenly from "
+        "three parts of the cells, in either. The value from which a setting differs, and the "
+        "difference, paired by n seeds, with its 95% interval. Connected cells; the final accuracy "
+        "is that of the best three of 200, expected over all draws.",
         split_supernets,
     ),
     "tricks-published-judges": Table(
@@ -432,7 +465,10 @@ def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
 
 
 def effects(page: Inputs) -> pd.DataFrame:
-    """Differences in s-KdT that factors make: ours and, where it prints them, Yu's."""
+    """Differences in s-KdT that factors make: ours and, where it prints them, Yu's.
+
+    An asterisk stands behind the factors whose effect is beyond Holm's correction.
+    """
     rows = page.frame("factors", metric="s_kdt")
     order = [factor.name for factor in ALL_FACTORS]
     ours = rows[["factor", "difference", "ci_low", "ci_high", "n"]].assign(source="ours")
@@ -451,6 +487,8 @@ def effects(page: Inputs) -> pd.DataFrame:
     theirs = theirs[theirs["factor"].isin(ours["factor"])]
     both = pd.concat([ours, theirs.drop_duplicates("factor")], ignore_index=True)
     both = both.sort_values("factor", key=lambda names: names.map(order.index), kind="stable")
+    beyond = set(rows.loc[rows["p_holm"] <= ALPHA, "factor"])
+    both["factor"] += both["factor"].isin(beyond).map({True: " *", False: ""})
     return both.rename(columns={"difference": "mean"})
 
 
@@ -480,7 +518,8 @@ FIGURES = {
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
         "Each factor against its baseline, paired by seed; right of 0, it ranks better. A bar is a "
-        "95% interval over seeds, a point without one has a single seed. As printed: Yu's tables "
+        "95% interval over seeds, a point without one has a single seed; an asterisk, that the "
+        "effect remains by Holm's method over the factors. As printed: Yu's tables "
         "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
     ),
 }

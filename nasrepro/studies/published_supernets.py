@@ -234,8 +234,8 @@ def of_all(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """What splitting a supernet changes, and what judges one.
 
     Returns:
-        published_splits: as published_factors of `compared`: of split supernets and what they share
-            with a single one, and of balanced sampling in split ones;
+        published_splits: as published_factors of `compared`: of split supernets and the single one
+            that differs in nothing else, and of balanced sampling in either;
         published_judges: cells, and what `measure.judges` gives over all settings.
         Nothing without the supernets.
     """
@@ -244,9 +244,7 @@ def of_all(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     runs = statistics["published_all"]
     pairs = differing_in_one(runs["setting"].unique())
     of_splits = {
-        pair: what
-        for pair, what in pairs.items()
-        if what.startswith("split") or (what == BALANCED and " split " in pair[0])
+        pair: what for pair, what in pairs.items() if what.startswith("split") or what == BALANCED
     }
     judged = [
         judges(group, JUDGED).assign(cells=cells)
