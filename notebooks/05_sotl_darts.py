@@ -136,6 +136,29 @@ page.figure("darts-eigenvalues")
 page.table("darts-cost")
 
 # %% [markdown]
+# ## NAS-Bench-1Shot1
+#
+# Alphas choose operations, inputs and what is joined to the output in three spaces that are parts of
+# NAS-Bench-101 {cite:p}`nasbench1shot1`; each vertex keeps as many of its strongest inputs as its space
+# says. {glue:md}`sotl-darts-searches-1shot1` searches are stored. The cells that they end with have an
+# accuracy here only where the sample of NAS-Bench-101 has them.
+
+# %%
+page.table("darts-oneshot-setting")
+
+# %%
+page.table("darts-oneshot-printed")
+
+# %%
+page.table("darts-oneshot-searches")
+
+# %%
+page.figure("darts-oneshot-depth")
+
+# %%
+page.figure("darts-oneshot-operations")
+
+# %% [markdown]
 # ## DARTS' space
 #
 # Eight operations, a normal and a reduction cell of four nodes with two inputs each

@@ -1,13 +1,14 @@
-"""Study 5 as a page: SoTL-DARTS and its family, on NAS-Bench-201 and on DARTS' space."""
+"""Study 5 as a page: SoTL-DARTS and its family, on three benchmarks' spaces and DARTS' own."""
 
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from nasrepro.pages import darts as of_nb201
+from nasrepro.pages import darts_oneshot as of_one_shot
 from nasrepro.pages import darts_space as of_space
 from nasrepro.pages.inputs import Inputs
-from nasrepro.studies import darts, sotl_darts
+from nasrepro.studies import darts, darts_oneshot, sotl_darts
 from nasrepro.studies.design import PART, in_order
 
 claims = of_nb201.claims
@@ -30,10 +31,11 @@ NUMBERS = {
     "searches-darts": count_of(sotl_darts.SPACE),
     "networks-alone": count_of(sotl_darts.ALONE),
     "supernets-ranked": count_of(sotl_darts.RANKED),
+    "searches-1shot1": count_of(sotl_darts.ONE_SHOT),
 }
-TABLES = of_nb201.TABLES | of_space.TABLES
-FIGURES = of_nb201.FIGURES | of_space.FIGURES
-SHOWS: dict[str, Sequence[str]] = {**of_nb201.SHOWS, **of_space.SHOWS}
+TABLES = of_nb201.TABLES | of_space.TABLES | of_one_shot.TABLES
+FIGURES = of_nb201.FIGURES | of_space.FIGURES | of_one_shot.FIGURES
+SHOWS: dict[str, Sequence[str]] = {**of_nb201.SHOWS, **of_space.SHOWS, **of_one_shot.SHOWS}
 
 
 def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
@@ -43,6 +45,13 @@ def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
         return others.get(name, [sotl_darts.RANKED])
     if name.startswith("space_"):
         return [sotl_darts.SPACE]
+    if name.startswith(darts_oneshot.PREFIX):
+        return [sotl_darts.ONE_SHOT]
     spaces = set(rows["space"]) if "space" in rows else {darts.SPACE}
-    of_nb201 = [sotl_darts.NB201] if darts.SPACE in spaces else []
-    return of_nb201 + [sotl_darts.SPACE] * bool(spaces - {darts.SPACE})
+    one_shot = set(darts_oneshot.SPACES.values())
+    parts = {
+        sotl_darts.NB201: spaces & {darts.SPACE},
+        sotl_darts.SPACE: spaces - {darts.SPACE} - one_shot,
+        sotl_darts.ONE_SHOT: spaces & one_shot,
+    }
+    return [part for part, mine in parts.items() if mine]

@@ -13,7 +13,7 @@ import pandas as pd
 from nasrepro.claims import Quantity, judge
 from nasrepro.metrics import spearman
 from nasrepro.stats import LOGARITHM, Share, Student
-from nasrepro.studies import darts_space
+from nasrepro.studies import darts_oneshot, darts_space
 from nasrepro.studies.darts import (
     DRNAS,
     EVOLUTION,
@@ -84,7 +84,8 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     Args:
         statistics: of `studies.sotl_darts`.
     """
-    return of_nb201(statistics) | of_darts_space(statistics)
+    parts = (of_nb201, of_darts_space, darts_oneshot.quantities)
+    return {claim: quantity for part in parts for claim, quantity in part(statistics).items()}
 
 
 def of_nb201(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
