@@ -9,6 +9,7 @@ from nasrepro.claims import interval_of
 from nasrepro.pages import sotl_darts as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.runs.config import changed
+from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.search import run_search
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.studies import darts, darts_claims, darts_oneshot, results, sotl_darts
@@ -64,6 +65,18 @@ def test_the_paper_profile_is_table_b1_and_has_exact_gradients_in_the_third_spac
     assert configs("paper")[SOTL].algorithm.steps == 100
     assert {SHORT, EXACT} <= set(configs("paper"))
     assert not {SHORT, EXACT} & set(configs("paper", SPACES[1]))
+
+
+@pytest.mark.parametrize("setting", [FIRST, SOTL, OTHER, EXACT])
+def test_a_search_of_the_paper_profile_builds_and_steps(setting):
+    small = {
+        "data": DataConfig("digits", train_images=4, validation_images=4, size=8),
+        "train.batch_size": 2,
+        "train.epochs": 1,
+        "evaluated": 4,
+        "spectrum_every": 0,
+    }
+    assert run_search(changed(configs("paper")[setting], small)).status == "ok"
 
 
 def test_what_a_cell_is_made_of():

@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from nasrepro.benchmarks import available_tables
 from nasrepro.claims import interval_of, read_claims
+from nasrepro.nets.nb1shot1 import supernet
 from nasrepro.pages import sotl as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.runs import finetune
 from nasrepro.runs.config import changed, from_dict, to_dict
+from nasrepro.runs.families import make_sampler
 from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces.nb1shot1 import Subspace, architectures
@@ -20,7 +23,7 @@ from nasrepro.spaces.nb101 import in_space
 from nasrepro.studies import finetuning, oneshot, results, sotl, sotl_supernets
 from nasrepro.studies.finetuning import SPOS, THESIS
 from nasrepro.studies.oneshot import COMBINED, DRAWN, design
-from nasrepro.train import TrainConfig
+from nasrepro.train import TrainConfig, initialise, updates
 
 tabled = pytest.mark.skipif(oneshot.TABLE not in available_tables(), reason="needs the table")
 
@@ -79,6 +82,21 @@ def test_the_papers_profile_is_table_b1_and_its_trainers():
         momentum=0.9,
     )
     assert {labels["space"] for labels in wanted.values()} == {str(Subspace(n)) for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("trainer", oneshot.OWN_TRAINERS)
+def test_every_trainer_of_the_paper_takes_a_step(trainer):
+    config = next(c for c, labels in design("paper", 1).items() if labels["trainer"] == trainer)
+    subspace, generator = config.supernet.subspace, torch.Generator().manual_seed(0)
+    net = supernet(config.net, subspace)
+    initialise(net, generator)
+    before = [weights.detach().clone() for weights in net.parameters()]
+    images = torch.randn(4, 3, 8, 8, generator=generator)
+    sampler = make_sampler(config.supernet.sampler, subspace)
+    stream = iter([(images, torch.tensor([0, 1, 2, 3]))] * sampler.group_size)
+    steps = updates(net, stream, sampler, config.supernet.train, np.random.default_rng(0), 10)
+    assert all(np.isfinite(float(shown.loss)) for shown in next(steps))
+    assert any((a != b).any() for a, b in zip(before, net.parameters(), strict=True))
 
 
 # ---- a whole run

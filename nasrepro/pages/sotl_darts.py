@@ -33,9 +33,9 @@ NUMBERS = {
     "supernets-ranked": count_of(sotl_darts.RANKED),
     "searches-1shot1": count_of(sotl_darts.ONE_SHOT),
 }
-TABLES = of_nb201.TABLES | of_space.TABLES | of_one_shot.TABLES
-FIGURES = of_nb201.FIGURES | of_space.FIGURES | of_one_shot.FIGURES
-SHOWS: dict[str, Sequence[str]] = {**of_nb201.SHOWS, **of_space.SHOWS, **of_one_shot.SHOWS}
+TABLES = of_nb201.TABLES | of_one_shot.TABLES | of_space.TABLES
+FIGURES = of_nb201.FIGURES | of_one_shot.FIGURES | of_space.FIGURES
+SHOWS: dict[str, Sequence[str]] = {**of_nb201.SHOWS, **of_one_shot.SHOWS, **of_space.SHOWS}
 
 
 def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
