@@ -22,7 +22,7 @@ from nasrepro.runs.darts import drawn_cells
 from nasrepro.runs.kinds import SEARCH, store_of
 from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Record
-from nasrepro.runs.search import SearchConfig, selected
+from nasrepro.runs.search import SearchConfig, ends_with
 from nasrepro.runs.standalone import StandaloneConfig
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.darts import S2, WITHOUT_PARAMETERS, Cell, Subspace, depth, width
@@ -235,7 +235,7 @@ def found_cells(profile: str) -> dict[tuple[str, str, int], Cell]:
     for config, labels in searches(profile).items():
         record = store.load(config.key)
         if record is not None and record.status == "ok":
-            cell = cast(Cell, selected(record)[-1])
+            cell = cast(Cell, ends_with(record))
             found[labels["space"], labels["setting"], config.seed] = cell
     return found
 
