@@ -31,6 +31,7 @@ from tests.test_finetune import CONFIG as FINETUNED
 from tests.test_finetune import FROZEN
 from tests.test_nets_tricks import ALL_TRICKS, BATCH, BOTH, WSBN
 from tests.test_runs import TINY
+from tests.test_runs_darts import TINY as DARTS
 from tests.test_runs_macro import TINY as MACRO
 from tests.test_runs_nb101 import TINY as NB101
 from tests.test_runs_nb101 import VARIANTS
@@ -49,6 +50,7 @@ NETS = {
     "nb201, projected": NetConfig(**BATCH, kernels="projected"),
     "nb101": NB101.net,
     "macro": MACRO.net,
+    "darts": DARTS.net,
 }
 FEW = changed(TINY, {"train.batch_size": 8})
 RUNS = {
@@ -66,6 +68,7 @@ RUNS = {
     "nb201, Reptile": changed(FEW, {"train.adaptation": Reptile(outer_rate=0.5)}),
     "nb201, Metaprox": changed(FEW, {"train.adaptation": MetaMinibatchProx(penalty="norm")}),
     "macro": MACRO,
+    "darts": DARTS,
     **{f"nb101, {name}": dataclasses.replace(NB101, **change) for name, change in VARIANTS.items()},
 }
 

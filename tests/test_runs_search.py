@@ -14,7 +14,7 @@ from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.kinds import KINDS, SEARCH, kind_of
 from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import Record, from_bytes, to_bytes
-from nasrepro.runs.search import ARRAYS, SearchConfig, run_search, selected
+from nasrepro.runs.search import ARRAYS, SearchConfig, ends_with, run_search, selected
 from nasrepro.spaces import darts, nb101
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.train import TrainConfig
@@ -119,6 +119,7 @@ def test_darts_space_is_searched_over_some_operations_or_all():
     assert from_bytes(to_bytes(record), SEARCH) == record
     assert from_dict(to_dict(looking), SearchConfig) == looking
     assert all(cell in darts.S2 for cell in selected(record))
+    assert ends_with(record) == selected(record)[-1]
     whole = run_search(changed(DARTS, {"subspace": darts.Subspace(), "train.epochs": 1}))
     assert whole.arrays["alphas"].shape == (1, 28, 8)
     assert all(isinstance(cell, darts.Cell) for cell in selected(whole))

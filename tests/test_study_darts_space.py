@@ -178,6 +178,16 @@ def test_searches_of_both_spaces_are_rows_of_one_table(monkeypatch):
     assert set(tables) - set(sotl_darts.TABLES) == set()
 
 
+def test_searches_that_never_looked_at_the_hessian_are_rows_of_an_empty_table():
+    record = search_record(settings("smoke")[S2_NAME, FIRST], 2)
+    unmeasured = {"spectrum_epochs": np.zeros(0, int), "spectra": np.zeros((0, 2, 1))}
+    record = replace(record, arrays=record.arrays | unmeasured)
+    found = darts_space.statistics([record], "smoke")
+    assert len(found["space_spectra"]) == 0
+    assert np.isnan(found["searches"]["eigenvalue_training"].item())
+    assert "s2-eigenvalue" not in darts_claims.quantities(found)
+
+
 def test_a_supernet_is_ranked_by_the_predictions_for_the_cells_that_it_evaluated(monkeypatch):
     codes = np.arange(30, dtype=np.int64) * 10**9
     predicted = np.linspace(91, 94, 30)

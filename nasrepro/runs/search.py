@@ -213,10 +213,20 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
 
 def selected(record: Record) -> list[AnyCell]:
     """The cell that a search selects after each of its epochs."""
+    discretise = relaxed_of(record.config.subspace).discretise
+    return [discretise(torch.from_numpy(scores)) for scores in _scores_of(record)]
+
+
+def ends_with(record: Record) -> AnyCell:
+    """The cell that a search selects after its last epoch."""
+    discretise = relaxed_of(record.config.subspace).discretise
+    return discretise(torch.from_numpy(_scores_of(record)[-1]))
+
+
+def _scores_of(record: Record) -> np.ndarray:
     arrays = zip(record.arrays[ALPHAS], record.arrays[GRADIENTS], strict=True)
     seen = [Searched(math.nan, alphas, gradient, 0) for alphas, gradient in arrays]
-    discretise = relaxed_of(record.config.subspace).discretise
-    return [discretise(torch.from_numpy(scores)) for scores in _scores(record.config, seen)]
+    return _scores(record.config, seen)
 
 
 def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:

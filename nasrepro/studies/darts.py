@@ -269,8 +269,7 @@ def of_searches(
 def _labelled(labels: Sequence[Mapping[str, Any]], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of all frames, each after the labels of its frame."""
     parts = [
-        pd.concat([pd.DataFrame([label] * len(frame)), frame], axis=1)
-        for label, frame in zip(labels, frames, strict=True)
+        frame.assign(**label)[[*label, *frame]] for label, frame in zip(labels, frames, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)
 
