@@ -168,6 +168,9 @@ page.table("sotl-table41")
 # row with a rate stands above or below the same paths with rate 0.
 
 # %%
+page.table("sotl-oneshot-cells")
+
+# %%
 page.table("sotl-oneshot")
 
 # %%

@@ -8,14 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from nasrepro.benchmarks import available_tables
+from nasrepro import metrics
+from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.claims import interval_of, read_claims
+from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb1shot1 import supernet
+from nasrepro.nets.nb101 import count_parameters
 from nasrepro.pages import sotl as page
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.runs import finetune
 from nasrepro.runs.config import changed, from_dict, to_dict
-from nasrepro.runs.families import make_sampler
+from nasrepro.runs.families import family_of, make_sampler
 from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces.nb1shot1 import Subspace, architectures
@@ -148,7 +151,7 @@ def test_statistics_of_runs_are_of_the_architectures_that_the_table_has(records)
     n = found["oneshot_parameters"]["n"].item()
     assert 3 <= n < 14
     made = sotl.tables(found)
-    assert set(made) >= {"estimators", *oneshot.TABLES} - {"oneshot_windows"}
+    assert set(made) | {"oneshot_cells"} >= {"estimators", *oneshot.TABLES}
     assert list(made["estimators"]) == finetuning.COLUMNS["estimators"]
     given = Inputs("sotl", "smoke", results.Plan([], []), made)
     table = page.TABLES["sotl-oneshot"].rows(given)
@@ -167,6 +170,29 @@ def test_without_runs_the_study_has_no_such_frames():
     for name in ("sotl-oneshot", "sotl-table42", "sotl-oneshot-learning"):
         with pytest.raises(Absent):
             page.TABLES[name].rows(given)
+
+
+@tabled
+@pytest.mark.skipif(locate(SOURCES["sotl-cells"]) is None, reason="needs the lists")
+def test_the_thesis_cells_are_counted_without_any_run():
+    """90, 82 and 78 of 200 are known; they are of 47, 58 and 44 architectures."""
+    rows = oneshot.counted()["oneshot_cells"]
+    assert rows["known"].tolist() == [90, 82, 78] and set(rows["listed"]) == {200}
+    assert rows["encodings"].tolist() == [197, 199, 200]
+    assert rows["architectures"].tolist() == [127, 165, 147]
+    assert rows["known_architectures"].tolist() == [47, 58, 44]
+    shown = page.listed_table(rows).set_index("space")
+    assert shown["as printed"].tolist() == ["0.79", "0.81", "0.78"]
+    codes = architectures(np.array([cell.code for cell in known_cells(1)]))
+    table = load_table(oneshot.TABLE)
+    expected = metrics.spearman(count_parameters(codes), table.accuracy(codes, "cifar10-test-108"))
+    assert rows["spearman"].iloc[0] == pytest.approx(expected)
+
+
+def known_cells(space: int) -> list:
+    """What a run on the thesis' cells evaluates."""
+    listed = ListedCells(f"sotl-1shot1-{space}", table=oneshot.TABLE)
+    return family_of(Subspace(space)).select(Subspace(space), listed)
 
 
 # ---- claims

@@ -8,6 +8,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import selfmade
 from nasrepro.claims import judge
+from nasrepro.data import cell_lists
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
@@ -368,6 +369,28 @@ def cells_of(page: Inputs) -> pd.Series:
     return rows.set_index(oneshot.SPACE_LABELS)["n"]
 
 
+def listed_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a list of the thesis: how many of its cells there are, and have a truth."""
+    printed = read("sotl_tables").query("where == 'table 4.5' and estimator == 'Params'")
+    values = printed.set_index("space")["value"]
+    heads = {
+        "listed": "listed",
+        "encodings": "encodings",
+        "architectures": "architectures",
+        "known": "listed, known",
+        "known_encodings": "encodings, known",
+        "known_architectures": "architectures, known",
+    }
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            **{head: rows[name].astype(str) for name, head in heads.items()},
+            "parameters, Spearman": rows["spearman"].map("{:.2f}".format),
+            "as printed": [f"{values[f'NB101-{space[-1]}']:.2f}" for space in rows["space"]],
+        }
+    )
+
+
 def one_shot_table(page: Inputs) -> pd.DataFrame:
     """One row a space, sample, trainer and rate: what the estimators of `COLUMNS` come to."""
     counted = cells_of(page)
@@ -571,6 +594,13 @@ SUPERNET_TABLES = {
         "thesis' own: 0.01 for SPOS, 0.001 for its variants.",
         lambda page: beside_printed(of_201(page)),
     ),
+    "sotl-oneshot-cells": Table(
+        "The thesis' own cells of NAS-Bench-1Shot1. How many its lists have, how many of them "
+        "differ as encodings and as architectures, and the same of those whose architecture the "
+        "sample of NAS-Bench-101 has. Spearman of the parameter count with the test accuracy over "
+        "the known encodings, and over all 200 as table 4.5 prints it.",
+        lambda page: listed_table(page.frame("oneshot_cells", [oneshot.TABLE, cell_lists.SOURCE])),
+    ),
     "sotl-oneshot": Table(
         "What ranks the cells of NAS-Bench-1Shot1. Spearman with the test accuracy of "
         "NAS-Bench-101 after 108 epochs, mean and 95% interval over n supernets; else as in the "
@@ -672,6 +702,8 @@ def parts_of(name: str, rows: pd.DataFrame) -> Sequence[str]:
     """The part of the design that is behind a table: none behind toys and others' curves."""
     if name in ("tuning", "rates"):
         return (sotl.TUNING,)
+    if name == oneshot.PREFIX + "cells":
+        return ()
     if name in oneshot.TABLES:
         return (sotl.ONE_SHOT,)
     if name == "estimators":

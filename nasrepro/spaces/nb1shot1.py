@@ -38,7 +38,7 @@ class Subspace:
     """One of the three spaces.
 
     Attributes:
-        space: 1, 2 or 3.
+        space: 1, 2 or 3, the largest.
 
     Raises:
         ConfigError: if there is none of that number.
@@ -48,7 +48,7 @@ class Subspace:
     1Shot1 space 3 (1, 1, 1, 2, 2, 2) 1312200
     """
 
-    space: int
+    space: int = 3
 
     def __post_init__(self) -> None:
         if self.space not in ONE_SHOT:

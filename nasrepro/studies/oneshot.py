@@ -8,15 +8,20 @@ beside them encodings of other architectures, drawn from the space.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from nasrepro.benchmarks import available_tables, load_table
+from nasrepro import metrics
+from nasrepro.benchmarks import Table, available_tables, load_table
+from nasrepro.data.cell_lists import SOURCE, read_list
+from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.config import CellNetConfig
+from nasrepro.nets.nb101 import count_parameters
 from nasrepro.runs.config import changed
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.parts import AnyCells, DrawnEncodings, ListedCells
 from nasrepro.runs.record import Record
-from nasrepro.spaces.nb1shot1 import Subspace
+from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import ONE_SHOT
 from nasrepro.studies import finetuning
 from nasrepro.studies.design import Design, Labels, labelled
@@ -36,7 +41,7 @@ RATE = OWN_RATE | {COMBINED: OWN_RATE["MultiPath"]}
 SPACE_LABELS = ["space", "sample"]
 PREFIX = "oneshot_"  # of the names of frames and tables
 FRAMES = ("runs", "beyond", "losses", "parameters", "resampled", "usage")  # of `finetuning`'s
-TABLES = tuple(PREFIX + name for name in (*FRAMES, "learning"))
+TABLES = tuple(PREFIX + name for name in (*FRAMES, "learning", "cells"))
 TEXTS = tuple(SPACE_LABELS)
 
 
@@ -154,6 +159,41 @@ def _of_space(cells: AnyCells, subspace: Subspace) -> AnyCells:
         return changed(cells, {"listed": name})
     named = isinstance(cells, DrawnEncodings) and cells.besides is not None
     return changed(cells, {"besides": name}) if named else cells
+
+
+def counted() -> dict[str, pd.DataFrame]:
+    """What is counted without any run, where the lists and the sample of NAS-Bench-101 are there.
+
+    Returns:
+        oneshot_cells: one row a list of the thesis: space, listed, encodings, architectures (that
+            differ), known (listed ones whose architecture the sample has), known_encodings,
+            known_architectures, spearman: of the parameter count with the test accuracy over the
+            known encodings that differ.
+    """
+    if TABLE not in available_tables() or locate(SOURCES[SOURCE]) is None:
+        return {}
+    table = load_table(TABLE)
+    rows = [(str(Subspace(n)), *_counts(f"sotl-1shot1-{n}", table)) for n in ONE_SHOT]
+    return {PREFIX + "cells": pd.DataFrame(rows, columns=["space", *COUNTS])}
+
+
+COUNTS = (
+    *("listed", "encodings", "architectures", "known", "known_encodings", "known_architectures"),
+    "spearman",
+)
+
+
+def _counts(name: str, table: Table) -> tuple[float, ...]:
+    """The numbers `COUNTS` of a list."""
+    codes = np.array([Cell.parse(text).code for text in read_list(name)])
+    known = codes[np.isin(architectures(codes), table.codes)]
+    distinct = architectures(np.unique(known))
+    accuracy = table.accuracy(distinct, TRUTHS[CIFAR10])
+    return (
+        *(len(codes), len(set(codes)), len(set(architectures(codes)))),
+        *(len(known), len(distinct), len(set(distinct))),
+        metrics.spearman(count_parameters(distinct), accuracy),
+    )
 
 
 def statistics(records: Iterable[Record], wanted: Design) -> dict[str, pd.DataFrame]:

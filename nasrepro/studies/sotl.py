@@ -39,10 +39,12 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         The frames of `finetuning.statistics`, where any of its runs is stored, and those of
-        `oneshot.statistics`, `sotl_synthetic.statistics` and `sotl_curves.statistics`.
+        `oneshot.statistics`, `oneshot.counted`, `sotl_synthetic.statistics` and
+        `sotl_curves.statistics`.
     """
     records, of_supernets = list(records), finetuning.design(profile)
     found = sotl_curves.statistics(table) | sotl_synthetic.statistics(records, profile)
+    found |= oneshot.counted()
     if any(record.config in of_supernets for record in records):
         found |= finetuning.statistics(records, of_supernets, table)
     return found | oneshot.statistics(records, oneshot.design(profile))
