@@ -164,8 +164,9 @@ page.table("sotl-table41")
 # ### NAS-Bench-1Shot1
 #
 # Three parts of NAS-Bench-101 that one network holds {cite:p}`nasbench1shot1`, here in its authors' own
-# network. {numref}`tab-sotl-oneshot` has the thesis' cells and others drawn from the same spaces; each
-# row with a rate stands above or below the same paths with rate 0.
+# network; {glue:md}`sotl-oneshot-stored` fine-tunings are stored. {numref}`tab-sotl-oneshot-cells` says
+# how many of the thesis' cells have an accuracy here; {numref}`tab-sotl-oneshot` has these, and others
+# drawn from the same spaces, beside the same paths without any learning (rate 0).
 
 # %%
 page.table("sotl-oneshot-cells")
@@ -220,6 +221,8 @@ page.table("sotl-usage")
 #   these change two things at once; {numref}`tab-sotl-estimators` has all trainers at both rates.
 # - All trainers are said to cost almost the same. FairNAS and MultiPath take several paths a step
 #   ({numref}`tab-sotl-usage`).
+# - The 200 architectures of a space of NAS-Bench-1Shot1 are 200 encodings; many are of the same
+#   architecture, and some are listed twice ({numref}`tab-sotl-oneshot-cells`).
 # - Table 4.3 calls error rates accuracies.
 # - Reptile with one task a step, an outer rate of 1 and the same batch, as the code runs it, is plain SGD
 #   on one path. It is said to use second-order information, and is of first order.

@@ -182,6 +182,7 @@ NUMBERS = {
     **verdict_numbers(claims),
     **RUN_NUMBERS,
     "supernets-stored": stored(sotl.SUPERNETS),
+    "oneshot-stored": stored(sotl.ONE_SHOT),
     "tuning-stored": stored(sotl.TUNING),
     "early": fact("early-selfmade"),
     "end": fact("end-selfmade"),
