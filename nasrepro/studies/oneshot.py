@@ -25,7 +25,7 @@ from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import ONE_SHOT
 from nasrepro.studies import finetuning
 from nasrepro.studies.design import Design, Labels, labelled
-from nasrepro.studies.finetuning import CIFAR10, OWN_RATE, RATES, SPOS, THESIS, TRAINERS
+from nasrepro.studies.finetuning import CIFAR10, FROZEN, OWN_RATE, RATES, SPOS, THESIS, TRAINERS
 from nasrepro.updates import MetaMinibatchProx
 
 TABLE = "nb101-sample"  # the truth
@@ -113,9 +113,10 @@ def design(profile: str, seeds: int | None = None) -> Design:
 def _wanted(profile: Profile) -> Iterator[tuple[str, str, float, int]]:
     """Sample, trainer, rate and space of each run: what the thesis shows, then what it does not."""
     for sample in profile.cells:
-        yield from ((sample, SPOS, rate, space) for rate in RATES for space in ONE_SHOT)
+        rates = RATES if sample == THESIS else (FROZEN, OWN_RATE[SPOS])
+        yield from ((sample, SPOS, rate, space) for rate in rates for space in ONE_SHOT)
     for trainer, spaces in profile.trainers.items():
-        for rate in (0.0, RATE[trainer]):
+        for rate in (FROZEN, RATE[trainer]):
             yield from ((THESIS, trainer, rate, space) for space in spaces)
 
 
