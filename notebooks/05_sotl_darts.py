@@ -157,6 +157,9 @@ page.table("darts-space-searches")
 page.table("darts-space-settings")
 
 # %%
+page.figure("darts-space-cells")
+
+# %%
 page.figure("darts-s2-skips")
 
 # %%

@@ -9,6 +9,7 @@ from records import arrays
 from test_space_darts import DARTS
 from test_study_darts import record_of as nb201_record
 
+from nasrepro import plots
 from nasrepro.benchmarks import nb201, nb301
 from nasrepro.benchmarks.table import Table
 from nasrepro.claims import read_claims
@@ -288,6 +289,15 @@ def test_tables_of_the_page_have_a_row_a_search_and_a_column_a_space():
     assert list(setting) == [WHOLE, S2_NAME]
     assert setting.loc["operations", S2_NAME] == "Skip, 3x3 sep"
     assert setting.loc["steps that SoTL-DARTS sums over", WHOLE] == "7"
+
+
+def test_the_cells_of_the_first_seed_are_drawn_with_an_arrow_for_each_operation():
+    rows = frames()["searches"].assign(cell=str(DARTS))
+    drawn = page.cells_of(inputs(searches=rows))
+    assert drawn["cell"].nunique() == 2 * 2 * 2  # spaces, settings, kinds of cell
+    assert "S2: SoTL-DARTS, reduction 8" in page.cells_finding(drawn)
+    axes = plots.cell_graphs(drawn, plots.DARTS_MARKS).axes
+    assert len(axes[0].texts) == 8 and axes[0].get_title() == "S2: DARTS, normal"
 
 
 def test_cells_alone_are_means_of_their_trainings():

@@ -6,16 +6,20 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import nb301
+from nasrepro.nets.darts import KINDS
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import Table
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
 from nasrepro.pages.text import with_interval
-from nasrepro.spaces.darts import LABELS, Subspace
+from nasrepro.spaces.darts import INPUTS, LABELS, WITHOUT_PARAMETERS, Cell, Subspace
 from nasrepro.studies import darts_claims, darts_space
+from nasrepro.studies.darts import FIRST, SOTL
 from nasrepro.studies.measure import summarise
 
+SHORT = {FIRST: "DARTS", SOTL: "SoTL-DARTS"}  # settings whose cells are drawn
+SHORT_SPACES = {darts_space.WHOLE: "All", darts_space.S2_NAME: "S2"}
 EIGENVALUES = ("eigenvalue_training", "eigenvalue_validation")
 HEADS = {  # columns and metrics of DARTS' space: their heads
     "skips": "skips of 16",
@@ -170,7 +174,45 @@ def course(space: str, column: str, axis: str, what: str, caption: str) -> Drawi
     )
 
 
-FIGURES = {name: course(*of) for name, of in COURSES.items()}
+def cells_of(page: Inputs) -> pd.DataFrame:
+    """The edges of both cells that the first search of DARTS and of SoTL-DARTS ends with."""
+    rows = searches_of(page)
+    first = rows[rows["setting"].isin(SHORT)].groupby(["space", "setting"], sort=False).head(1)
+    if first.empty:
+        raise page.absent()
+    return pd.DataFrame(
+        [
+            (f"{space}: {SHORT[setting]}, {kind}", source, INPUTS + place // 2, operation)
+            for space, setting, cell in zip(
+                first["space"].map(SHORT_SPACES), first["setting"], first["cell"], strict=True
+            )
+            for kind in KINDS
+            for place, (operation, source) in enumerate(getattr(Cell.parse(cell), kind))
+        ],
+        columns=["cell", "source", "target", "operation"],
+    )
+
+
+def cells_finding(rows: pd.DataFrame) -> str:
+    """How many operations of each drawn cell have no parameters."""
+    idle = rows["operation"].isin(WITHOUT_PARAMETERS).groupby(rows["cell"], sort=False).sum()
+    return (
+        f"Of eight operations without parameters: {'; '.join(f'{c} {n}' for c, n in idle.items())}."
+    )
+
+
+FIGURES = {
+    "darts-space-cells": Drawing(
+        cells_of,
+        lambda rows: plots.cell_graphs(rows, plots.DARTS_MARKS),
+        cells_finding,
+        "The cells that the first seed of a search ends with, of all operations and of S2. The two "
+        "nodes on the left are the outputs of the cells before, the other four are the cell's "
+        "output; dashed are 5x5 convolutions and average pooling.",
+        shown=False,
+    ),
+    **{name: course(*of) for name, of in COURSES.items()},
+}
 SHOWS = {
     "tab-darts-space-searches": (*darts_claims.IN_DARTS_SPACE, "s2-eigenvalue"),
     "tab-darts-retrained": ("darts-eight-layers",),
