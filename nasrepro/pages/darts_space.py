@@ -196,9 +196,8 @@ def cells_of(page: Inputs) -> pd.DataFrame:
 def cells_finding(rows: pd.DataFrame) -> str:
     """How many operations of each drawn cell have no parameters."""
     idle = rows["operation"].isin(WITHOUT_PARAMETERS).groupby(rows["cell"], sort=False).sum()
-    return (
-        f"Of eight operations without parameters: {'; '.join(f'{c} {n}' for c, n in idle.items())}."
-    )
+    counts = "; ".join(f"{cell} {count}" for cell, count in idle.items())
+    return f"Operations without parameters, of eight: {counts}."
 
 
 FIGURES = {
