@@ -41,13 +41,13 @@ class Relaxation:
         weights: from alphas (edges, operations), the share of the search that is over and a
             generator to the weights of one forward pass, of the same shape.
         mean: the weights that stand for all draws.
-        paths: operations that are computed on each edge, of five.
+        paths: operations that are computed on each edge; None: all.
         drawn: whether two calls give different weights.
     """
 
     weights: Callable[[Tensor, float, torch.Generator], Tensor]
     mean: Callable[[Tensor], Tensor]
-    paths: int = 5
+    paths: int | None = None
     drawn: bool = True
 
 

@@ -166,9 +166,9 @@ page.figure("darts-oneshot-operations")
 # {cite:p}`zela2020`. Depth and width of a cell are those of {cite:t}`shu2020`. No benchmark holds the
 # cells that are found, so they are trained alone, beside random ones:
 # {glue:md}`sotl-darts-networks-alone` such networks are stored. The paper looks its cells up in
-# NAS-Bench-301 {cite:p}`siems2020`, a surrogate, whose predictions are here for other cells: they
-# judge how well a supernet of paths ranks ({glue:md}`sotl-darts-supernets-ranked` are stored), and are not measured
-# accuracies.
+# NAS-Bench-301 {cite:p}`siems2020`, a surrogate, whose predictions are here for other cells. These,
+# which are no measured accuracies, and the random cells' own accuracies judge how well a supernet
+# of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored.
 
 # %%
 page.table("darts-space-setting")
@@ -178,6 +178,9 @@ page.table("darts-space-searches")
 
 # %%
 page.table("darts-space-settings")
+
+# %%
+page.figure("darts-space-cells")
 
 # %%
 page.figure("darts-s2-skips")

@@ -150,4 +150,6 @@ def test_forecasts_count_passes_and_operations():
     assert TINY.trained_images == 3 * 48 * 2 * 5  # first-order DARTS: two passes of five
     single = changed(TINY, {"algorithm.relaxation": "gumbel"})
     assert single.trained_images == 3 * 48 * 2
+    assert DARTS.trained_images == 3 * 48 * 2 * 2  # S2 has two operations, the whole space eight
+    assert replace(DARTS, subspace=darts.Subspace()).trained_images == 3 * 48 * 2 * 8
     assert SearchConfig().spectrum_epochs == [1, *range(10, 251, 10)]

@@ -6,16 +6,20 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import nb301
+from nasrepro.nets.darts import KINDS
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import Table
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
 from nasrepro.pages.text import with_interval
-from nasrepro.spaces.darts import LABELS, Subspace
+from nasrepro.spaces.darts import INPUTS, LABELS, WITHOUT_PARAMETERS, Cell, Subspace
 from nasrepro.studies import darts_claims, darts_space
+from nasrepro.studies.darts import FIRST, SOTL
 from nasrepro.studies.measure import summarise
 
+SHORT = {FIRST: "DARTS", SOTL: "SoTL-DARTS"}  # settings whose cells are drawn
+SHORT_SPACES = {darts_space.WHOLE: "All", darts_space.S2_NAME: "S2"}
 EIGENVALUES = ("eigenvalue_training", "eigenvalue_validation")
 HEADS = {  # columns and metrics of DARTS' space: their heads
     "skips": "skips of 16",
@@ -101,10 +105,13 @@ def retrained_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def rankings_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a ranker: its rank correlations with the surrogate's predictions."""
-    return settings_table(rows.rename(columns={"ranker": "setting"}), RANKS).rename(
-        columns={"setting": "ranked by"}
-    )
+    """One row a truth and ranker: its rank correlations."""
+    parts = [
+        settings_table(mine.rename(columns={"ranker": "setting"}), RANKS).assign(truth=truth)
+        for truth, mine in rows.groupby("truth", sort=False)
+    ]
+    table = pd.concat(parts, ignore_index=True).rename(columns={"setting": "ranked by"})
+    return table[["truth", *table.columns.drop("truth")]]
 
 
 TABLES = {
@@ -131,10 +138,10 @@ TABLES = {
         lambda page: retrained_table(page.frame("retrained", status="ok")),
     ),
     "darts-surrogate": Table(
-        "Against a surrogate's predictions. Rank correlations of what ranks cells of DARTS' space "
-        "with the accuracies that NAS-Bench-301's surrogate predicts for them, which nobody "
-        "measured: of supernets of paths, mean and 95% interval over n seeds; of zero-cost scores "
-        "(nwot, parameters, synflow), as NASLib's authors computed them, one number.",
+        "Rankings of cells of DARTS' space. By the accuracies that NAS-Bench-301's surrogate "
+        "predicts for 725 cells, which nobody measured, and by the accuracies alone of the random "
+        "cells. Of supernets of paths, mean and 95% interval over n seeds; of parameters and other "
+        "zero-cost scores (nwot, synflow: as NASLib's authors computed them), one number.",
         lambda page: rankings_table(page.frame("rankings", [nb301.NAME])),
     ),
 }
@@ -170,7 +177,44 @@ def course(space: str, column: str, axis: str, what: str, caption: str) -> Drawi
     )
 
 
-FIGURES = {name: course(*of) for name, of in COURSES.items()}
+def cells_of(page: Inputs) -> pd.DataFrame:
+    """The edges of both cells that the first search of DARTS and of SoTL-DARTS ends with."""
+    rows = searches_of(page)
+    first = rows[rows["setting"].isin(SHORT)].groupby(["space", "setting"], sort=False).head(1)
+    if first.empty:
+        raise page.absent()
+    return pd.DataFrame(
+        [
+            (f"{space}: {SHORT[setting]}, {kind}", source, INPUTS + place // 2, operation)
+            for space, setting, cell in zip(
+                first["space"].map(SHORT_SPACES), first["setting"], first["cell"], strict=True
+            )
+            for kind in KINDS
+            for place, (operation, source) in enumerate(getattr(Cell.parse(cell), kind))
+        ],
+        columns=["cell", "source", "target", "operation"],
+    )
+
+
+def cells_finding(rows: pd.DataFrame) -> str:
+    """How many operations of each drawn cell have no parameters."""
+    idle = rows["operation"].isin(WITHOUT_PARAMETERS).groupby(rows["cell"], sort=False).sum()
+    counts = "; ".join(f"{cell} {count}" for cell, count in idle.items())
+    return f"Operations without parameters, of eight: {counts}."
+
+
+FIGURES = {
+    "darts-space-cells": Drawing(
+        cells_of,
+        lambda rows: plots.cell_graphs(rows, plots.DARTS_MARKS),
+        cells_finding,
+        "The cells that the first seed of a search ends with, of all operations and of S2. The two "
+        "nodes on the left are the outputs of the cells before, the other four are the cell's "
+        "output; dashed are 5x5 convolutions and average pooling.",
+        shown=False,
+    ),
+    **{name: course(*of) for name, of in COURSES.items()},
+}
 SHOWS = {
     "tab-darts-space-searches": (*darts_claims.IN_DARTS_SPACE, "s2-eigenvalue"),
     "tab-darts-retrained": ("darts-eight-layers",),

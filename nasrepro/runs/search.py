@@ -105,7 +105,8 @@ class SearchConfig:
     @property
     def trained_images(self) -> int:
         """Images in the search, times passes through the network and operations of an edge."""
-        paths = RELAXATIONS[self.algorithm.relaxation].paths
+        _, operations = relaxed_of(self.subspace).shape
+        paths = RELAXATIONS[self.algorithm.relaxation].paths or operations
         return round(self.train.epochs * self.data.train_images * self.algorithm.passes * paths)
 
     @property

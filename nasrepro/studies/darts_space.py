@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nasrepro.benchmarks import available_tables, load_table, nb301
 from nasrepro.data.sources import SOURCES, locate
@@ -30,18 +31,19 @@ from nasrepro.stats import fisher_correlation
 from nasrepro.studies import darts
 from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SOTL
 from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
-from nasrepro.studies.measure import is_correlation, observe_run, rank_metrics, summarise
+from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
 from nasrepro.train import TrainConfig
 
 WHOLE, S2_NAME = SPACES = "DARTS' space", "S2"
 DEEP = "SoTL-DARTS, cells x2.5"  # as 20 are to 8
 RANDOM = "random cells"
 SEARCHED = (FIRST, SOTL, FROZEN_TRAINING, FROZEN_VALIDATION)
-RANKED = "supernet of paths"
+RANKED, ON_RANDOM = "supernet of paths", "supernet of paths, random cells"
+SURROGATE, MEASURED = "surrogate's prediction", "accuracy alone"  # what is ranked
 FEWEST = 20  # cells of a ranking
 SCORES = ("nwot", "params", "synflow")  # of the file of predictions: what a supernet must beat
 TABLES = ("space_epochs", "space_spectra", "space_settings", "retrained", "ranks", "rankings")
-TEXTS = ("setting", "space", "status", "cell", "metric", "ranker")
+TEXTS = ("setting", "space", "status", "cell", "metric", "ranker", "truth")
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ PROFILES = {
         periods={WHOLE: 7, S2_NAME: 25},
         deep=10,
         seeds=2,
-        alone=changed(_PAPER_ALONE, {**_CPU_NETWORK, "train.epochs": 20, "train.batch_size": 64}),
-        random=8,
+        alone=changed(_PAPER_ALONE, {**_CPU_NETWORK, "train.epochs": 20, "train.batch_size": 128}),
+        random=20,
         alone_seeds=2,
         supernet=changed(_PAPER_SUPERNET, {**_CPU_NETWORK, "train.epochs": 30}),
         supernet_seeds=3,
@@ -170,7 +172,7 @@ PROFILES = {
         deep=20,
         seeds=3,
         alone=_PAPER_ALONE,
-        random=12,
+        random=20,
         alone_seeds=3,
         supernet=_PAPER_SUPERNET,
         supernet_seeds=3,
@@ -206,12 +208,22 @@ def searches(profile: str, seeds: int | None = None) -> Design:
 
 
 def supernets(profile: str, seeds: int | None = None) -> Design:
-    """The supernets of paths that are ranked."""
+    """The supernets of paths that rank cells: those of the surrogate, and those trained alone."""
     chosen = PROFILES[profile]
+    cells = {RANKED: chosen.supernet.cells, ON_RANDOM: random_cells(profile)}
     return labelled(
-        (changed(chosen.supernet, {"seed": seed}), {"space": WHOLE, "setting": RANKED})
+        (
+            replace(chosen.supernet, cells=which, seed=seed),
+            {"space": WHOLE, "setting": setting},
+        )
         for seed in range(min(chosen.supernet_seeds, seeds or chosen.supernet_seeds))
+        for setting, which in cells.items()
     )
+
+
+def random_cells(profile: str) -> DrawnCells:
+    """The cells that are trained alone beside those that are found."""
+    return DrawnCells(PROFILES[profile].random, table=None)
 
 
 def networks(profile: str, seeds: int | None = None) -> Design:
@@ -220,7 +232,7 @@ def networks(profile: str, seeds: int | None = None) -> Design:
     The latter join the design when their search is stored, each cell once.
     """
     chosen = PROFILES[profile]
-    random = drawn_cells(Subspace(), DrawnCells(chosen.random, table=None))
+    random = drawn_cells(Subspace(), random_cells(profile))
     cells = dict.fromkeys([*random, *found_cells(profile).values()])
     return labelled(
         (replace(chosen.alone, cell=cell, seed=seed), {"space": WHOLE, "cell": str(cell)})
@@ -275,8 +287,10 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
         retrained: one row a network alone: space, setting, search (the seed of the search that
             found its cell, NaN of random cells), cell, seed, status, accuracy (test, percent),
             parameters;
-        ranks: how well supernets and zero-cost scores rank the cells of NAS-Bench-301's surrogate:
-            ranker, seed, cells, and `measure.rank_metrics`; with the table alone.
+        ranks: how well supernets and scores of untrained networks rank cells by the predictions of
+            NAS-Bench-301's surrogate, if its table is here, and the random cells by their accuracy
+            alone: truth, ranker, seed, cells, `measure.rank_metrics`, and the interval over cells
+            of Spearman's correlation.
     """
     found: dict[str, pd.DataFrame] = {}
     wanted = searches(profile)
@@ -291,14 +305,16 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
         found |= {f"space_{name}": frames[name] for name in ("epochs", "spectra")}
     if mine := in_order(records, networks(profile)):
         found["retrained"] = pd.DataFrame(_retrained(mine, profile))
-    if ranks := list(_ranks(in_order(records, supernets(profile)))):
-        found["ranks"] = pd.DataFrame([*ranks, *_zero_cost_ranks()])
+    ranked = in_order(records, supernets(profile))
+    ranks = [*_by_surrogate(ranked), *_by_accuracy(ranked, found.get("retrained"))]
+    if ranks:
+        found["ranks"] = pd.DataFrame(ranks)
     return found
 
 
 def _retrained(records: Iterable[Record], profile: str) -> Iterator[dict[str, object]]:
     """The rows of networks alone; a cell that several searches found has a row for each."""
-    random = drawn_cells(Subspace(), DrawnCells(PROFILES[profile].random, table=None))
+    random = drawn_cells(Subspace(), random_cells(profile))
     sources = [(cell, WHOLE, RANDOM, np.nan) for cell in random]
     sources += [(cell, *where) for where, cell in found_cells(profile).items()]
     for record in records:
@@ -320,36 +336,54 @@ def _retrained(records: Iterable[Record], profile: str) -> Iterator[dict[str, ob
             }
 
 
-def _ranks(records: Iterable[Record]) -> Iterator[dict[str, object]]:
-    """The rows of supernets, of those cells that they evaluated and the surrogate predicts."""
-    for record in records if nb301.NAME in available_tables() else ():
-        if record.status == "ok":
-            run = observe_run(record, load_table(nb301.NAME), nb301.COLUMNS[0].name)
-            yield from _ranked(RANKED, record.config.seed, run["proxy"], run["truth"])
+Row = dict[str, object]
 
 
-def _zero_cost_ranks() -> Iterator[dict[str, object]]:
-    """The rows of scores of untrained networks; none without the file itself."""
-    if (path := locate(SOURCES[nb301.NAME])) is None:
+def _by_surrogate(records: Iterable[Record]) -> Iterator[Row]:
+    """Rankings of the cells that supernets evaluated and the surrogate predicts, and by scores."""
+    mine = [r for r in records if r.status == "ok" and r.config.needed_table]
+    if not mine or nb301.NAME not in available_tables():
         return
-    entries = nb301.read_entries(path)
-    truth = [entry["val_accuracy"] for entry in entries.values()]
-    for score in SCORES:
-        values = [entry[score]["score"] for entry in entries.values()]
-        yield from _ranked(score, None, values, truth)
+    table = load_table(nb301.NAME)
+    for record in mine:
+        run = observe_run(record, table, nb301.COLUMNS[0].name)
+        yield from _ranked(SURROGATE, RANKED, record.config.seed, run["proxy"], run["truth"])
+    if path := locate(SOURCES[nb301.NAME]):
+        entries = nb301.read_entries(path)
+        truth = [entry["val_accuracy"] for entry in entries.values()]
+        for score in SCORES:
+            values = [entry[score]["score"] for entry in entries.values()]
+            yield from _ranked(SURROGATE, score, None, values, truth)
+
+
+def _by_accuracy(records: Iterable[Record], retrained: pd.DataFrame | None) -> Iterator[Row]:
+    """Rankings of random cells that were trained alone, by supernets and by parameters."""
+    mine = [r for r in records if r.status == "ok" and not r.config.needed_table]
+    if not mine or retrained is None:
+        return
+    random = retrained[(retrained["setting"] == RANDOM) & (retrained["status"] == "ok")]
+    truth = random.groupby("cell")["accuracy"].mean()
+    truth.index = pd.Index([Cell.parse(cell).code for cell in truth.index], dtype=np.int64)
+    for record in mine:
+        proxy = proxies(record).set_index("code")["proxy"].reindex(truth.index)
+        yield from _ranked(MEASURED, RANKED, record.config.seed, proxy, truth)
+    parameters = count_parameters(truth.index.to_numpy())
+    yield from _ranked(MEASURED, "params", None, parameters, truth)
 
 
 def _ranked(
-    ranker: str, seed: int | None, proxy: Sequence[float], truth: Sequence[float]
-) -> Iterator[dict[str, object]]:
+    of: str, ranker: str, seed: int | None, proxy: ArrayLike, truth: ArrayLike
+) -> Iterator[Row]:
     """One row, unless there are too few cells for a ranking."""
-    if len(truth) >= FEWEST:
-        over_cells = fisher_correlation(proxy, truth).interval()
+    predicted, true = np.asarray(proxy, float), np.asarray(truth, float)
+    if len(true) >= FEWEST:
+        over_cells = fisher_correlation(predicted, true).interval()
         yield {
+            "truth": of,
             "ranker": ranker,
             "seed": seed,
-            "cells": len(truth),
-            **rank_metrics(np.asarray(proxy), np.asarray(truth)),
+            "cells": len(true),
+            **rank_metrics(predicted, true),
             "cells_low": over_cells.low,
             "cells_high": over_cells.high,
         }
@@ -368,7 +402,7 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     Returns:
         space_settings: space, setting, metric, mean, ci_low, ci_high, n, failed: of the cell after
             the last epoch and of the search, over its seeds;
-        rankings: ranker, metric and the same: of each supernet's and score's ranking.
+        rankings: truth, ranker, metric and the same: of each supernet's and score's ranking.
     """
     found: dict[str, pd.DataFrame] = {}
     searches = of_space(statistics)
@@ -379,9 +413,9 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
     if "ranks" in statistics:
         runs = statistics["ranks"].drop(columns=["cells", "cells_low", "cells_high"])
-        long = runs.melt(["ranker", "seed"], var_name="metric")
+        long = runs.melt(["truth", "ranker", "seed"], var_name="metric")
         found["rankings"] = summarise(
-            long, ["ranker", "metric"], correlation=lambda key: is_correlation(key[1])
+            long, ["truth", "ranker", "metric"], correlation=lambda key: is_correlation(key[2])
         )
     return found
 
