@@ -153,10 +153,16 @@ page.table("darts-oneshot-printed")
 page.table("darts-oneshot-searches")
 
 # %%
+page.figure("darts-oneshot-accuracy")
+
+# %%
 page.figure("darts-oneshot-depth")
 
 # %%
 page.figure("darts-oneshot-operations")
+
+# %%
+page.figure("darts-oneshot-eigenvalues")
 
 # %% [markdown]
 # ## DARTS' space

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.claims import interval_of
@@ -149,6 +150,30 @@ def test_without_searches_everything_says_so():
             page.TABLES[name].rows(given)
     said = page.TABLES["darts-oneshot-setting"].rows(given).set_index("setting")["value"]
     assert said["steps that SoTL-DARTS sums over"] == "13" and "3,200" in said["images"]
+
+
+def test_courses_are_drawn_and_put_into_words():
+    epochs = pd.DataFrame(
+        {"space": THIRD, "setting": SOTL, "seed": 0, "epoch": epoch, "depth": 3.0, "cifar10": value}
+        for epoch, value in ((1, 90.0), (2, np.nan), (3, 92.0))
+    )
+    spectra = pd.DataFrame(
+        {"space": THIRD, "setting": setting, "seed": 0, "epoch": 3, "training": 5, "validation": 7}
+        for setting in (SOTL, FIRST, FROZEN_VALIDATION, FROZEN_TRAINING)
+    )
+    made = {"oneshot_epochs": epochs, "oneshot_spectra": spectra}
+    given = Inputs("sotl-darts", "cpu", results.Plan([], []), made)
+    rows = page.FIGURES["darts-oneshot-accuracy"].data(given)
+    assert rows["epoch"].tolist() == [1, 3]
+    drawing = page.FIGURES["darts-oneshot-eigenvalues"]
+    assert drawing.data(given)["eigenvalue"].tolist() == [5, 7, 7, 5]
+    assert isinstance(drawing.draw(drawing.data(given)), Figure)
+    assert "SoTL-DARTS 5.000" in drawing.finding(drawing.data(given))
+    unknown = {"oneshot_epochs": epochs.assign(cifar10=np.nan)}
+    with pytest.raises(Absent):
+        page.FIGURES["darts-oneshot-accuracy"].data(
+            Inputs("sotl-darts", "cpu", results.Plan([], []), unknown)
+        )
 
 
 # ---- claims

@@ -12,6 +12,7 @@ from nasrepro.pages.text import plus_minus_text, with_interval
 from nasrepro.published import read
 from nasrepro.stats import mean_interval
 from nasrepro.studies import darts_oneshot
+from nasrepro.studies.darts import FIRST, FROZEN_VALIDATION
 from nasrepro.studies.darts_oneshot import ACCURACY, PREFIX, PRINTED, TABLE, THIRD, short
 
 WHOLE = {"convolutions3": "3x3 convolutions", "loose_ends": "loose ends", "depth": "depth"}
@@ -21,6 +22,7 @@ REAL = {
     "eigenvalue_validation": "eigenvalue, validation",
 }
 UNKNOWN = "not in the sample"
+ON_VALIDATION = (FIRST, FROZEN_VALIDATION)  # the others' gradients come from training images
 
 
 def setting(page: Inputs) -> pd.DataFrame:
@@ -109,7 +111,31 @@ def course(column: str, axis: str, what: str, digits: int, caption: str) -> Draw
     )
 
 
+def accuracies(page: Inputs) -> pd.DataFrame:
+    """The epochs of searches of the third space after which the cell is one of the sample's."""
+    rows = page.frame(PREFIX + "epochs", [TABLE], space=THIRD).dropna(subset=ACCURACY)
+    if rows.empty:
+        raise page.absent([TABLE])
+    return rows
+
+
+def eigenvalues(page: Inputs) -> pd.DataFrame:
+    """Those on the images that the gradient of a setting comes from, in the third space."""
+    rows = page.frame(PREFIX + "spectra", [TABLE], space=THIRD)
+    own = rows["validation"].where(rows["setting"].isin(ON_VALIDATION), rows["training"])
+    return rows.assign(eigenvalue=own)
+
+
 FIGURES = {
+    "darts-oneshot-accuracy": Drawing(
+        accuracies,
+        lambda rows: plots.search_courses(rows, ACCURACY, "test accuracy, percent", None),
+        at_the_end(ACCURACY, "Accuracy in percent", 1),
+        "Figures 4.14a and 4.16f: the test accuracy of the cell that a search of "
+        "NAS-Bench-1Shot1's third space would select after each epoch; a line a seed. Epochs whose "
+        "cell the sample of NAS-Bench-101 lacks are left out.",
+        shown=False,
+    ),
     "darts-oneshot-depth": course(
         "depth",
         "depth of the cell",
@@ -125,6 +151,15 @@ FIGURES = {
         1,
         "Figure 4.14c: the 3x3 convolutions of the cell that a search of NAS-Bench-1Shot1's third "
         "space would select after each epoch; a line a seed.",
+    ),
+    "darts-oneshot-eigenvalues": Drawing(
+        eigenvalues,
+        lambda rows: plots.search_courses(rows, "eigenvalue", "largest eigenvalue", 0.0),
+        at_the_end("eigenvalue", "The largest eigenvalue", 3),
+        "Figure 4.16e: the largest eigenvalue of the Hessian of the alphas in searches of "
+        "NAS-Bench-1Shot1's third space, on images of the kind that the gradient of a setting "
+        "comes from; a line a seed.",
+        shown=False,
     ),
 }
 SHOWS = {
