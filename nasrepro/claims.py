@@ -114,6 +114,30 @@ class Smallest:
         return Interval(mean, low, high, int(n))
 
 
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The largest of several estimates: surely below a bound if each of them is."""
+
+    parts: tuple[Estimate, ...]
+
+    @property
+    def finest(self) -> float:
+        """That of the part that tells least."""
+        return max(part.finest for part in self.parts)
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """As `Smallest.interval`, with the largest mean and bounds; n is still the smallest.
+
+        >>> two = Student(2.0, 0.5, math.inf, 5), Student(1.5, 1.0, math.inf, 8)
+        >>> mean, low, high, n = Largest(two).interval()
+        >>> mean, round(low, 2), round(high, 2), n
+        (2.0, 1.02, 3.46, 5)
+        """
+        intervals = [part.interval(confidence) for part in self.parts]
+        mean, low, high, _ = np.max(intervals, axis=0).tolist()
+        return Interval(mean, low, high, min(interval.n for interval in intervals))
+
+
 def read_claims(paper: str) -> dict[str, Claim]:
     """The claims of a paper by their id, from `published/<paper>.toml`."""
     text = (resources.files("nasrepro.published") / f"{paper}.toml").read_text(encoding="utf-8")

@@ -173,7 +173,7 @@ def data_verify() -> None:
 def space_counts(
     name: Annotated[str | None, typer.Argument(help="Name of the space; none lists them.")] = None,
 ) -> None:
-    """Sizes of a search space and its subspaces, counted by enumeration: CSV of name,count."""
+    """Sizes of a search space and its subspaces, counted where that can be done: name,count."""
     from nasrepro.spaces import SPACES, counts
 
     if name is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.distributions import Dirichlet
 from torch.func import functional_call
@@ -40,19 +41,29 @@ class Relaxation:
         weights: from alphas (edges, operations), the share of the search that is over and a
             generator to the weights of one forward pass, of the same shape.
         mean: the weights that stand for all draws.
-        paths: operations that are computed on each edge, of five.
+        paths: operations that are computed on each edge; None: all.
         drawn: whether two calls give different weights.
     """
 
     weights: Callable[[Tensor, float, torch.Generator], Tensor]
     mean: Callable[[Tensor], Tensor]
-    paths: int = 5
+    paths: int | None = None
     drawn: bool = True
 
 
 def softmax(alphas: Tensor) -> Tensor:
     """DARTS (SoTL thesis, equation 3.8)."""
     return alphas.softmax(dim=-1)
+
+
+def among(alphas: Tensor, offered: Tensor | None) -> Tensor:
+    """Alphas that stand for no alternative are minus infinity, of which a softmax makes zeros.
+
+    Args:
+        alphas: (choices, alternatives).
+        offered: whether a choice has so many alternatives, bool of the same shape; None: all have.
+    """
+    return alphas if offered is None else alphas.masked_fill(~offered, -math.inf)
 
 
 def concentrations(alphas: Tensor) -> Tensor:
@@ -460,10 +471,15 @@ class Searched:
 
 
 def initial_alphas(
-    shape: tuple[int, int], algorithm: Algorithm, generator: torch.Generator
+    shape: tuple[int, int],
+    algorithm: Algorithm,
+    generator: torch.Generator,
+    offered: Tensor | None = None,
 ) -> Tensor:
-    """Small random numbers, or zeros, on the CPU."""
+    """Small random numbers, or zeros, on the CPU; zeros where `offered`, if given, says no."""
     noise = torch.randn(shape, generator=generator)
+    if offered is not None:
+        noise = noise * offered
     return (algorithm.initial_noise * noise).requires_grad_()
 
 
@@ -476,6 +492,7 @@ def search(
     training_images: torch.Generator,
     validation_images: torch.Generator,
     draws: torch.Generator,
+    offered: Tensor | None = None,
 ) -> Iterator[Searched]:
     """Search alphas and train a supernet's weights, both in place.
 
@@ -494,6 +511,7 @@ def search(
         training_images: draws order and augmentation of the training images; on the CPU.
         validation_images: of the validation images.
         draws: what relaxations draw.
+        offered: see `among`; alphas that stand for nothing stay as they are, zero.
 
     Yields:
         One entry after each epoch.
@@ -520,7 +538,8 @@ def search(
     judged = batches(swapped, train, validation_images)
 
     def relax(given: Tensor) -> Tensor:
-        return RELAXATIONS[algorithm.relaxation].weights(given, learner.progress, draws)
+        alternatives = among(given, offered)
+        return RELAXATIONS[algorithm.relaxation].weights(alternatives, learner.progress, draws)
 
     for epoch in range(train.epochs):
         net.train()
@@ -569,12 +588,16 @@ def _update(
 
 
 def architecture_spectrum(
-    net: nn.Module, alphas: Tensor, mean: Callable[[Tensor], Tensor], batch: Batch
+    net: nn.Module,
+    alphas: Tensor,
+    mean: Callable[[Tensor], Tensor],
+    batch: Batch,
+    largest: int | None = None,
 ) -> np.ndarray:
     """Eigenvalues of the Hessian of a loss by the alphas, ascending, float64 (alphas,).
 
-    Exact by automatic differentiation, one product of Hessian and vector for each alpha, as Zela et
-    al. 2019 have it: it does not see the kinks of ReLU, which a difference over a finite distance
+    By automatic differentiation, one product of Hessian and vector for each alpha, as Zela et al.
+    2019 have it: it does not see the kinks of ReLU, which a difference over a finite distance
     would. A softmax leaves one direction of each edge without effect, so that as many are zero.
 
     Args:
@@ -582,6 +605,8 @@ def architecture_spectrum(
         alphas: (edges, operations).
         mean: from alphas to the weights that are differentiated, as `Relaxation.mean`.
         batch: normalised images and labels.
+        largest: so many of the eigenvalues, the largest, to a thousandth, by Lanczos' method, which
+            takes fewer products; None: all.
     """
     images, labels = batch
 
@@ -589,5 +614,24 @@ def architecture_spectrum(
         weights = mean(flat.view_as(alphas))
         return F.cross_entropy(net(images, weights).float(), labels).cpu()
 
-    hessian = torch.autograd.functional.hessian(loss, alphas.detach().flatten())
+    flat = alphas.detach().flatten()
+    if largest is not None:
+        return _largest_eigenvalues(loss, flat, largest)
+    hessian = torch.autograd.functional.hessian(loss, flat)
     return np.linalg.eigvalsh(((hessian + hessian.T) / 2).double().numpy())
+
+
+def _largest_eigenvalues(loss: Callable[[Tensor], Tensor], at: Tensor, count: int) -> np.ndarray:
+    """Of the Hessian of a function, ascending; from a fixed first vector."""
+    at = at.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(at), at, create_graph=True)
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        given = torch.from_numpy(vector.ravel()).to(gradient)
+        return torch.autograd.grad(gradient, at, given, retain_graph=True)[0].double().numpy()
+
+    size = len(at)
+    hessian = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    first = np.random.default_rng(0).standard_normal(size)
+    found = eigsh(hessian, count, which="LA", v0=first, tol=1e-3, return_eigenvectors=False)
+    return np.sort(found)

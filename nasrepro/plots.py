@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike
 
+from nasrepro.spaces import darts
 from nasrepro.spaces.nb201 import LABELS, OPERATIONS
 
 WIDTH = 4.9  # inches of 72 units: on a phone of 390 pixels, a unit is a pixel
@@ -535,41 +536,61 @@ def levels(points: pd.DataFrame, marks: Mapping[str, float], what: str) -> Figur
     return figure
 
 
-OPERATION_COLOURS = {
-    "nor_conv_3x3": BLUE,
-    "nor_conv_1x1": GREEN,
-    "avg_pool_3x3": PINK,
-    "skip_connect": ORANGE,
+# Of operations: their names, and how they are drawn.
+Operations = Mapping[str, tuple[str, Mapping[str, Any]]]
+NB201_MARKS: Operations = {
+    operation: (LABELS[operation], {"color": colour})
+    for operation, colour in {
+        "nor_conv_3x3": BLUE,
+        "nor_conv_1x1": GREEN,
+        "avg_pool_3x3": PINK,
+        "skip_connect": ORANGE,
+    }.items()
+}
+DARTS_MARKS: Operations = {
+    operation: (darts.LABELS[operation], {"color": colour, "linestyle": style})
+    for operation, colour, style in (
+        ("sep_conv_3x3", BLUE, "-"),
+        ("sep_conv_5x5", BLUE, "--"),
+        ("dil_conv_3x3", GREEN, "-"),
+        ("dil_conv_5x5", GREEN, "--"),
+        ("max_pool_3x3", PINK, "-"),
+        ("avg_pool_3x3", PINK, "--"),
+        ("skip_connect", ORANGE, "-"),
+    )
 }
 
 
-def cell_graphs(edges: pd.DataFrame) -> Figure:
-    """Cells of NAS-Bench-201 as graphs, a panel each: nodes in a row, edges as arcs above it.
+def cell_graphs(edges: pd.DataFrame, marks: Operations = NB201_MARKS) -> Figure:
+    """Cells as graphs, a panel each: nodes in a row, edges as arcs above it.
 
     Args:
-        edges: cell (its title), source, target, operation; those with Zero are not drawn.
+        edges: cell (its title), source, target, operation; those without a mark are not drawn.
+        marks: of the operations.
     """
+    nodes = int(edges["target"].max()) + 1
     titles = list(dict.fromkeys(edges["cell"]))
     figure, axes = _grid(len(titles), 2, 1.3)
     for axis, title in zip(axes, titles, strict=True):
         for edge in edges[edges["cell"] == title].itertuples():
-            if colour := OPERATION_COLOURS.get(edge.operation):
+            if edge.operation in marks:
+                height = 0.5 * (edge.target - edge.source - 1) / (nodes - 2)
                 axis.annotate(
                     "",
                     (edge.target, 0),
                     (edge.source, 0),
                     arrowprops={
                         "arrowstyle": "->",
-                        "color": colour,
-                        "connectionstyle": f"arc3,rad={-0.25 * (edge.target - edge.source - 1)}",
+                        "connectionstyle": f"arc3,rad={-height}",
                         "shrinkA": 4,
                         "shrinkB": 4,
+                        **marks[edge.operation][1],
                     },
                 )
-        axis.plot(range(4), [0] * 4, "o", color=GREY, ms=5)
+        axis.plot(range(nodes), [0] * nodes, "o", color=GREY, ms=5)
         axis.set_title(title)
-        axis.set_xlim(-0.3, 3.3)
+        axis.set_xlim(-0.3, nodes - 0.7)
         axis.set_ylim(-0.3, 1.2)
         axis.axis("off")
-    _key(figure, [(LABELS[op], {"color": c}) for op, c in OPERATION_COLOURS.items()], 4)
+    _key(figure, marks.values(), 4)
     return figure

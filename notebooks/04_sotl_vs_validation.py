@@ -161,6 +161,26 @@ page.table("sotl-top10")
 page.table("sotl-table41")
 
 # %% [markdown]
+# ### NAS-Bench-1Shot1
+#
+# Three parts of NAS-Bench-101 that one network holds {cite:p}`nasbench1shot1`, here in its authors' own
+# network; {glue:md}`sotl-oneshot-stored` fine-tunings are stored. {numref}`tab-sotl-oneshot-cells` says
+# how many of the thesis' cells have an accuracy here; {numref}`tab-sotl-oneshot` has these, and others
+# drawn from the same spaces, beside the same paths without any learning (rate 0).
+
+# %%
+page.table("sotl-oneshot-cells")
+
+# %%
+page.table("sotl-oneshot")
+
+# %%
+page.table("sotl-table42")
+
+# %%
+page.table("sotl-oneshot-learning")
+
+# %% [markdown]
 # ### Does learning add anything?
 #
 # "Training losses rank better than validation accuracy" mixes learning, cross-entropy instead of
@@ -201,6 +221,8 @@ page.table("sotl-usage")
 #   these change two things at once; {numref}`tab-sotl-estimators` has all trainers at both rates.
 # - All trainers are said to cost almost the same. FairNAS and MultiPath take several paths a step
 #   ({numref}`tab-sotl-usage`).
+# - The 200 architectures of a space of NAS-Bench-1Shot1 are 200 encodings; many are of the same
+#   architecture, and some are listed twice ({numref}`tab-sotl-oneshot-cells`).
 # - Table 4.3 calls error rates accuracies.
 # - Reptile with one task a step, an outer rate of 1 and the same batch, as the code runs it, is plain SGD
 #   on one path. It is said to use second-order information, and is of first order.

@@ -34,10 +34,10 @@ from nasrepro import pages
 page = pages.prepare("sotl-darts", profile, workers, device)
 
 # %% [markdown]
-# **In short.** {glue:md}`sotl-darts-runs-stored` of {glue:md}`sotl-darts-runs-total` searches of
-# NAS-Bench-201 are stored, of {glue:md}`sotl-darts-settings-begun` of {glue:md}`sotl-darts-settings`
-# settings. By CIFAR-10 test accuracy in percent, first-order DARTS selects
-# {glue:md}`sotl-darts-darts`, second-order DARTS {glue:md}`sotl-darts-second`, SoTL-DARTS
+# **In short.** {glue:md}`sotl-darts-searches-nb201` searches of NAS-Bench-201 are stored, of
+# {glue:md}`sotl-darts-settings-begun` of {glue:md}`sotl-darts-settings` settings, and
+# {glue:md}`sotl-darts-searches-darts` of DARTS' space. By CIFAR-10 test accuracy in percent, on
+# NAS-Bench-201 first-order DARTS selects {glue:md}`sotl-darts-darts`, second-order DARTS {glue:md}`sotl-darts-second`, SoTL-DARTS
 # {glue:md}`sotl-darts-sotl`. The controls that the paper lacks: first-order DARTS on training data,
 # without a sum, {glue:md}`sotl-darts-on-training`; alphas that never move, the cell read from the
 # summed gradients alone, {glue:md}`sotl-darts-frozen-training` on training data and
@@ -64,7 +64,8 @@ page.claims()
 # ## How we ran it
 #
 # Profile {glue:md}`sotl-darts-profile` ({glue:md}`sotl-darts-machine`;
-# {doc}`all records <../records>`): {numref}`tab-darts-setting` has what all searches share,
+# {doc}`all records <../records>`), {glue:md}`sotl-darts-runs-stored` of
+# {glue:md}`sotl-darts-runs-total` runs: {numref}`tab-darts-setting` has what all searches share,
 # {numref}`tab-darts-algorithms` what a setting changes. SoTL-DARTS sums over
 # {glue:md}`sotl-darts-steps` steps.
 
@@ -133,6 +134,71 @@ page.figure("darts-eigenvalues")
 
 # %%
 page.table("darts-cost")
+
+# %% [markdown]
+# ## NAS-Bench-1Shot1
+#
+# Alphas choose operations, inputs and what is joined to the output in three spaces that are parts of
+# NAS-Bench-101 {cite:p}`nasbench1shot1`; each vertex keeps as many of its strongest inputs as its space
+# says. {glue:md}`sotl-darts-searches-1shot1` searches are stored. The cells that they end with have an
+# accuracy here only where the sample of NAS-Bench-101 has them.
+
+# %%
+page.table("darts-oneshot-setting")
+
+# %%
+page.table("darts-oneshot-printed")
+
+# %%
+page.table("darts-oneshot-searches")
+
+# %%
+page.figure("darts-oneshot-accuracy")
+
+# %%
+page.figure("darts-oneshot-depth")
+
+# %%
+page.figure("darts-oneshot-operations")
+
+# %%
+page.figure("darts-oneshot-eigenvalues")
+
+# %% [markdown]
+# ## DARTS' space
+#
+# Eight operations, a normal and a reduction cell of four nodes with two inputs each
+# {cite:p}`liu2019`; S2 is the part with skips and 3x3 separable convolutions alone
+# {cite:p}`zela2020`. Depth and width of a cell are those of {cite:t}`shu2020`. No benchmark holds the
+# cells that are found, so they are trained alone, beside random ones:
+# {glue:md}`sotl-darts-networks-alone` such networks are stored. The paper looks its cells up in
+# NAS-Bench-301 {cite:p}`siems2020`, a surrogate, whose predictions are here for other cells. These,
+# which are no measured accuracies, and the random cells' own accuracies judge how well a supernet
+# of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored.
+
+# %%
+page.table("darts-space-setting")
+
+# %%
+page.table("darts-space-searches")
+
+# %%
+page.table("darts-space-settings")
+
+# %%
+page.figure("darts-space-cells")
+
+# %%
+page.figure("darts-s2-skips")
+
+# %%
+page.figure("darts-space-depth")
+
+# %%
+page.table("darts-retrained")
+
+# %%
+page.table("darts-surrogate")
 
 # %% [markdown]
 # ## What this design can decide

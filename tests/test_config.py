@@ -8,7 +8,7 @@ import pytest
 
 from nasrepro.canonical import later
 from nasrepro.errors import ConfigError
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.runs.config import changed, from_dict, key_of, to_dict
 from nasrepro.runs.families import FAMILIES
 from nasrepro.runs.kinds import SUPERNET
@@ -84,7 +84,9 @@ def with_new_field(kind: type) -> type:
     )
 
 
-@pytest.mark.parametrize("kind", [NetConfig, CellNetConfig, ChainNetConfig, TrainConfig])
+@pytest.mark.parametrize(
+    "kind", [NetConfig, CellNetConfig, ChainNetConfig, DartsNetConfig, TrainConfig]
+)
 def test_one_more_field_leaves_every_text_as_it_is(kind):
     """It once made 92 stored records unreadable, or all of them."""
     younger, values = with_new_field(kind), to_dict(kind())

@@ -21,7 +21,8 @@ from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
 from nasrepro.runs.families import FAMILIES
 from nasrepro.runs.finetune import run_finetune
-from nasrepro.runs.search import run_search
+from nasrepro.runs.parts import DrawnEncodings
+from nasrepro.runs.search import SearchConfig, run_search
 from nasrepro.runs.standalone import run_standalone
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import SPACES
@@ -29,8 +30,10 @@ from nasrepro.train import initialise, multiplies_bfloat16
 from nasrepro.updates import MetaMinibatchProx, Reptile
 from tests.test_finetune import CONFIG as FINETUNED
 from tests.test_finetune import FROZEN
+from tests.test_nets_relaxed_nb1shot1 import TINY as ONE_SHOT
 from tests.test_nets_tricks import ALL_TRICKS, BATCH, BOTH, WSBN
 from tests.test_runs import TINY
+from tests.test_runs_darts import TINY as DARTS
 from tests.test_runs_macro import TINY as MACRO
 from tests.test_runs_nb101 import TINY as NB101
 from tests.test_runs_nb101 import VARIANTS
@@ -49,6 +52,8 @@ NETS = {
     "nb201, projected": NetConfig(**BATCH, kernels="projected"),
     "nb101": NB101.net,
     "macro": MACRO.net,
+    "darts": DARTS.net,
+    "nb1shot1": ONE_SHOT.net,
 }
 FEW = changed(TINY, {"train.batch_size": 8})
 RUNS = {
@@ -66,6 +71,10 @@ RUNS = {
     "nb201, Reptile": changed(FEW, {"train.adaptation": Reptile(outer_rate=0.5)}),
     "nb201, Metaprox": changed(FEW, {"train.adaptation": MetaMinibatchProx(penalty="norm")}),
     "macro": MACRO,
+    "darts": DARTS,
+    "nb1shot1": dataclasses.replace(
+        NB101, subspace=ONE_SHOT.subspace, net=ONE_SHOT.net, cells=DrawnEncodings(9, table=None)
+    ),
     **{f"nb101, {name}": dataclasses.replace(NB101, **change) for name, change in VARIANTS.items()},
 }
 
@@ -169,6 +178,15 @@ def test_a_search_is_that_of_the_cpu_up_to_rounding(gradient):
             "algorithm.learning_rate": 0.0,
         },
     )
+    check_search(config)
+
+
+def test_a_search_whose_choices_differ_in_length_is_that_of_the_cpu_up_to_rounding():
+    slow = {"train.learning_rate": 0.01, "algorithm.learning_rate": 0.0, "spectrum_every": 1}
+    check_search(changed(ONE_SHOT, slow))
+
+
+def check_search(config: SearchConfig) -> None:
     here, there = run_search(config, "cpu"), run_search(config, DEVICE)
     assert there.status == here.status == "ok"
     assert there.history[0].train_loss == pytest.approx(here.history[0].train_loss, rel=1e-3)

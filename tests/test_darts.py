@@ -402,6 +402,17 @@ def test_the_spectrum_of_a_supernet_is_that_of_finite_differences():
     assert (np.abs(found) < 1e-6 * np.abs(found).max()).sum() == 6  # one for each edge
 
 
+def test_the_largest_eigenvalues_are_those_of_the_whole_spectrum():
+    net, alphas, _ = start(Algorithm(initial_noise=0.5))
+    part = split(4)
+    batch = part.train_images.float() / 255, part.train_labels
+    whole = architecture_spectrum(net, alphas, softmax, batch)
+    largest = architecture_spectrum(net, alphas, softmax, batch, largest=3)
+    np.testing.assert_allclose(largest, whole[-3:], rtol=2e-3)
+    again = architecture_spectrum(net, alphas, softmax, batch, largest=3)
+    np.testing.assert_array_equal(largest, again)
+
+
 # ---- what is refused
 
 

@@ -21,7 +21,7 @@ from records import arrays
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
-from nasrepro.pages import generated, of_study, registry, sotl
+from nasrepro.pages import darts_oneshot, darts_space, generated, of_study, registry, sotl
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Page, Table, compose, rows_of
@@ -249,11 +249,16 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
                 *("tricks-recipes", "tricks-protocols"),
             },
             "sotl": set(sotl.SUPERNET_TABLES),
-            "sotl-darts": {"darts-decides"},  # of single seeds
+            # Decisions need more than single seeds.
+            "sotl-darts": {"darts-decides", *darts_space.TABLES, *darts_oneshot.TABLES},
         }
         not_run = (
             {"sotl-supernets"} if "runs" not in page.inputs.frames and name == "sotl" else set()
         )
+        if name == "sotl-darts":
+            parts = {"space_epochs": darts_space.FIGURES, "oneshot_epochs": darts_oneshot.FIGURES}
+            lacking = [of for frame, of in parts.items() if frame not in page.inputs.frames]
+            not_run = {figure for figures in lacking for figure in figures}
         assert missing.keys() == not_run
         assert empty <= (
             unfinished[name] if page.inputs.plan.missing or name == "regret" else set()

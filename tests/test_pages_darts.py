@@ -115,7 +115,14 @@ def test_every_setting_says_how_its_alphas_are_found():
 def test_the_cell_that_most_seeds_end_with_is_drawn():
     skips, convolutions = Cell(("skip_connect",) * 6), Cell(("nor_conv_3x3",) * 5 + ("none",))
     cells = [convolutions, skips, skips]
-    rows = pd.DataFrame({"setting": FIRST, "status": "ok", "cell": [str(cell) for cell in cells]})
+    rows = pd.DataFrame(
+        {
+            "setting": FIRST,
+            "space": darts.SPACE,
+            "status": "ok",
+            "cell": [str(cell) for cell in cells],
+        }
+    )
     found = page.last_cells(inputs(searches=rows))
     assert found["cell"].unique().tolist() == [f"{FIRST}: 2 of 3"]
     assert set(found["operation"]) == {"skip_connect"} and len(found) == 6

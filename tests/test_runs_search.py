@@ -9,13 +9,13 @@ import torch
 from nasrepro.darts import GRADIENTS, RELAXATIONS, Algorithm
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
-from nasrepro.nets.config import CellNetConfig, NetConfig
+from nasrepro.nets.config import CellNetConfig, DartsNetConfig, NetConfig
 from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.kinds import KINDS, SEARCH, kind_of
 from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import Record, from_bytes, to_bytes
-from nasrepro.runs.search import ARRAYS, SearchConfig, run_search, selected
-from nasrepro.spaces import nb101
+from nasrepro.runs.search import ARRAYS, SearchConfig, ends_with, run_search, selected
+from nasrepro.spaces import darts, nb101
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.train import TrainConfig
 
@@ -32,6 +32,10 @@ TINY = SearchConfig(
     spectrum_images=16,
 )
 LOOKING = replace(TINY, spectrum_every=2)
+CELLS = DartsNetConfig(
+    channels=2, cells=3, affine=False, tracked_statistics=False, affine_around=True
+)
+DARTS = replace(TINY, subspace=darts.S2, net=CELLS)
 FROZEN = changed(TINY, {"algorithm.learning_rate": 0.0, "algorithm.gradient": "training"})
 
 
@@ -107,11 +111,35 @@ def test_every_algorithm_that_there_is_makes_a_record(gradient, relaxation):
     assert found.status == "ok" and torch.tensor(found.arrays["alphas"]).isfinite().all()
 
 
+def test_darts_space_is_searched_over_some_operations_or_all():
+    looking = changed(DARTS, {"train.epochs": 2, "spectrum_every": 2, "spectrum_largest": 2})
+    record = run_search(looking)
+    assert record.status == "ok" and record.arrays["alphas"].shape == (2, 28, 2)
+    assert record.arrays["spectra"].shape == (2, 2, 2)
+    assert from_bytes(to_bytes(record), SEARCH) == record
+    assert from_dict(to_dict(looking), SearchConfig) == looking
+    assert all(cell in darts.S2 for cell in selected(record))
+    assert ends_with(record) == selected(record)[-1]
+    whole = run_search(changed(DARTS, {"subspace": darts.Subspace(), "train.epochs": 1}))
+    assert whole.arrays["alphas"].shape == (1, 28, 8)
+    assert all(isinstance(cell, darts.Cell) for cell in selected(whole))
+
+
+def test_the_cell_of_frozen_alphas_does_not_depend_on_the_size_of_gradients():
+    """Edges compete by their softmax, which would be 1 for all if sums were taken as alphas."""
+    record = run_search(changed(DARTS, {"algorithm.learning_rate": 0.0, "train.epochs": 1}))
+    arrays = dict(record.arrays)
+    larger = replace(record, arrays=arrays | {"gradients": 1024 * arrays["gradients"]})
+    assert selected(larger) == selected(record)
+
+
 def test_what_a_space_cannot_have_is_refused_in_a_sentence():
-    with pytest.raises(ConfigError, match="is there for NAS-Bench-201, not for NAS-Bench-101"):
+    with pytest.raises(ConfigError, match=r"is there for NAS-Bench-201, .*, not for NAS-Bench-101"):
         SearchConfig(subspace=nb101.Subspace(), net=CellNetConfig())
     with pytest.raises(ConfigError, match="all of NAS-Bench-201 only"):
         replace(TINY, subspace=Subspace(("none", "skip_connect")))
+    with pytest.raises(ConfigError, match="fewer eigenvalues than the 30 alphas"):
+        replace(TINY, spectrum_largest=30)
     with pytest.raises(ConfigError, match="40 validation images are there, not 50"):
         replace(TINY, evaluated=50)
     with pytest.raises(ConfigError, match="gradient_clip=None"):
@@ -122,4 +150,6 @@ def test_forecasts_count_passes_and_operations():
     assert TINY.trained_images == 3 * 48 * 2 * 5  # first-order DARTS: two passes of five
     single = changed(TINY, {"algorithm.relaxation": "gumbel"})
     assert single.trained_images == 3 * 48 * 2
+    assert DARTS.trained_images == 3 * 48 * 2 * 2  # S2 has two operations, the whole space eight
+    assert replace(DARTS, subspace=darts.Subspace()).trained_images == 3 * 48 * 2 * 8
     assert SearchConfig().spectrum_epochs == [1, *range(10, 251, 10)]

@@ -30,7 +30,7 @@ def chi_square(observed: np.ndarray, expected: np.ndarray) -> float:
 def test_a_group_is_as_many_cells_of_the_subspace_as_it_says(name, space, seed):
     sampler = make_sampler(name, SUBSPACES[space])
     group = sampler.draw(np.random.default_rng(seed))
-    assert len(group) == sampler.group_size == (3 if name == "uniform-3" else 1)
+    assert len(group) == sampler.group_size == {"uniform-3": 3, "uniform-4": 4}.get(name, 1)
     assert all(cell in SUBSPACES[space] for cell in group)
     assert group == sampler.draw(np.random.default_rng(seed))
 
@@ -63,5 +63,6 @@ def test_an_unknown_sampler_lists_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         make_sampler("strictly-fair", A_4)
     assert str(caught.value) == (
-        "unknown sampler 'strictly-fair'; for NAS-Bench-101 there are uniform, uniform-3, pro-rata"
+        "unknown sampler 'strictly-fair'; for NAS-Bench-101 there are uniform, uniform-3, "
+        "uniform-4, pro-rata"
     )

@@ -246,6 +246,7 @@ def frames(**accuracy: list[float]) -> dict[str, pd.DataFrame]:
     rows = [
         {
             "setting": setting,
+            "space": darts.SPACE,
             "seed": seed,
             "status": "ok",
             "cifar10": value,

@@ -6,7 +6,16 @@ table = load_table("nb201-200epochs")
 table.accuracy([cell.code], "cifar10-test-200")
 """
 
-from nasrepro.benchmarks import compact, macro, nb101, nb101_official, nb201, official, selfmade
+from nasrepro.benchmarks import (
+    compact,
+    macro,
+    nb101,
+    nb101_official,
+    nb201,
+    nb301,
+    official,
+    selfmade,
+)
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.data.sources import SOURCES, fetch, locate
 from nasrepro.errors import ConfigError, meant
@@ -28,6 +37,7 @@ _READERS = {  # by the name of the source: how to read it, its columns, its spac
     "nb201-12epochs": (nb201.read_frame, tuple(nb201.FRAME.values()), "nb201"),
     nb101.NAME: (nb101.read_table, nb101.COLUMNS, "nb101"),
     macro.NAME: (macro.read_json, macro.COLUMNS, "macro"),
+    nb301.NAME: (nb301.read_json, nb301.COLUMNS, "darts"),
 }
 _OFFICIAL = {official.NAME: official, nb101_official.NAME: nb101_official}
 # The files that each of these is read from, one of which only a user can get.
@@ -44,10 +54,10 @@ def load_table(name: str) -> Table:
     """Load a table from the cache, else from its source.
 
     Args:
-        name: "nb201-200epochs", "nb201-12epochs", "nb101-sample" and "nb-macro" are fetched if need
-            be; "nb201-official" and "nb101-official" are converted, once, from a file that the user
-            has; "nb201-selfmade" and what else was built by `nasrepro bench build` comes from its
-            packed file.
+        name: "nb201-200epochs", "nb201-12epochs", "nb101-sample", "nb-macro" and "nb301-surrogate"
+            are fetched if need be; "nb201-official" and "nb101-official" are converted, once, from
+            a file that the user has; "nb201-selfmade" and what else was built by `nasrepro bench
+            build` comes from its packed file.
 
     Raises:
         ConfigError: if the name is neither in `TABLES` nor that of a packed benchmark.

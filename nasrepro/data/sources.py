@@ -258,6 +258,18 @@ SOURCES: dict[str, Source] = {
             ),
         ),
         Source(
+            name="nb301-surrogate",
+            filename="zc_nasbench301.json",
+            urls=(f"{_GITHUB}/automl/NASLib/1bdbd960/naslib/data/zc_nasbench301.json",),
+            sha256="537e9abd6f0b14fdffdfcb3c07b18a037647b5c80808b3b2cf9a51b1b491aba1",
+            licence="Apache-2.0",
+            bytes=820_765,
+            description=(
+                "725 cells of DARTS' space with the accuracies that the surrogate of NAS-Bench-301 "
+                "predicts, parameters and scores of untrained networks. A JSON file."
+            ),
+        ),
+        Source(
             name="snapshots",
             filename="deeper_insights_share_all_acc_last128.csv",
             urls=(f"{_SNAPSHOTS}/clustering/share_all_acc_last128.csv",),

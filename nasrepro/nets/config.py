@@ -110,6 +110,30 @@ class ChainNetConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DartsNetConfig:
+    """A network of DARTS' normal and reduction cells; the defaults are its search's."""
+
+    channels: int = 16  # of the first cells; doubled by each reduction cell
+    cells: int = 8  # of which two are reduction cells, after a third and two thirds of the others
+    stem_multiplier: int = 3  # times the channels, of the stem
+    num_classes: int = 10
+    affine: bool = True  # batch normalisation learns a scale and a shift
+    tracked_statistics: bool = True  # it keeps running statistics
+    # Of stem and of what prepares a cell's inputs it learns both in any case: see `affine`.
+    affine_around: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cells < 3:
+            raise ConfigError(
+                f"two reduction cells follow a normal cell: at least 3 cells, found {self.cells}"
+            )
+
+    def __str__(self) -> str:
+        """Its width and depth, for tables."""
+        return f"{self.channels} channels, {self.cells} cells"
+
+
 # Laube 3.3 and appendix D; M of the paper also doubles the channels.
 SMALL = NetConfig(channels=32, cells_per_stage=2)
 MEDIUM = NetConfig(channels=64, cells_per_stage=4)

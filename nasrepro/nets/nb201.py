@@ -289,20 +289,21 @@ def num_parameters(
     return int(count_parameters(np.array([cell.code]), channels, cells_per_stage, classes)[0])
 
 
-def average_pool(x: Tensor) -> Tensor:
-    """3x3 average pooling with stride 1 that leaves out the padding.
+def average_pool(x: Tensor, stride: int = 1) -> Tensor:
+    """3x3 average pooling that leaves out the padding.
 
     A depthwise convolution with ones, whose sum is divided by how many pixels each window holds. On
     a CPU it is several times faster than PyTorch's pooling of channels-last tensors; on a GPU that
     pooling has wrong gradients where it pads (PyTorch 2.11.0, issue 188344).
     """
     if x.is_meta:  # not computed, but counted: as what it is
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
     channels = x.shape[1]
     ones = x.new_ones(channels, 1, 3, 3)
-    total = F.conv2d(x, ones, padding=1, groups=channels)
+    total = F.conv2d(x, ones, stride=stride, padding=1, groups=channels)
     # As wide as the images: dividing by one channel's map would be slow for channels-last.
-    return total / F.conv2d(torch.ones_like(x[:1]), ones, padding=1, groups=channels)
+    pixels = F.conv2d(torch.ones_like(x[:1]), ones, stride=stride, padding=1, groups=channels)
+    return total / pixels
 
 
 def drop(x: Tensor, rate: float, shape: Sequence[int], generator: torch.Generator | None) -> Tensor:

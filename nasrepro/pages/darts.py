@@ -1,7 +1,7 @@
-"""Study 5 as a page: SoTL-DARTS and its family."""
+"""Study 5's page on NAS-Bench-201: SoTL-DARTS and its family."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,6 +10,7 @@ from nasrepro import plots
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
+from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
@@ -31,6 +32,7 @@ from nasrepro.studies.darts import (
     SOTL,
     SOVL,
 )
+from nasrepro.studies.design import in_order
 
 PROTAGONISTS = (FIRST, SOTL, SOVL, ON_TRAINING, FROZEN_TRAINING, FROZEN_VALIDATION)
 SHOWN = {  # metrics of the tables, in order: their heads and digits
@@ -82,7 +84,8 @@ def accuracy_alone(page: Inputs, name: str) -> str:
 def settings_begun(page: Inputs) -> int:
     """How many settings have a stored search."""
     design = darts.design(page.profile)
-    return len({design[record.config]["setting"] for record in page.plan.stored})
+    mine = in_order(page.plan.stored, design)
+    return len({design[record.config]["setting"] for record in mine})
 
 
 NUMBERS = {
@@ -145,19 +148,6 @@ def algorithms(page: Inputs) -> pd.DataFrame:
         for name, config in base_configs(page.profile).items()
     ]
     return pd.DataFrame(rows, columns=["setting", "alphas", "epochs", "from"])
-
-
-def settings_table(rows: pd.DataFrame, shown: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
-    """One row a setting: n and the means of some metrics."""
-    cells: dict[str, dict[str, str]] = {}
-    for row in rows[rows["metric"].isin(shown)].to_dict("records"):
-        head, digits = shown[row["metric"]]
-        entry = cells.setdefault(row["setting"], {"n": "0"})
-        entry["n"] = str(max(int(entry["n"]), row["n"]))
-        entry[head] = with_interval(row["mean"], row["ci_low"], row["ci_high"], digits)
-    table = pd.DataFrame.from_dict(cells, "index").rename_axis("setting").reset_index()
-    heads = [head for head, _ in shown.values() if head in table]
-    return table[["setting", "n", *heads]].fillna("–")
 
 
 def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -238,7 +228,7 @@ def printed() -> pd.DataFrame:
 
 def decided_here(page: Inputs) -> pd.DataFrame:
     """What the design can decide, at least of one claim."""
-    page.frame("searches")  # or Absent
+    page.frame("searches")  # or Absent; of whichever space
     return decided([darts_claims.FILE], darts_claims.quantities(page.frames))
 
 
@@ -293,18 +283,13 @@ TABLES = {
     "darts-searches": Table(
         "Every search. The operations of edges 0-1, 0-2, 1-2, 0-3, 1-3, 2-3 of the cell selected "
         "after the last epoch, its true accuracies, and the time of the search.",
-        lambda page: searches_table(page.frame("searches", status="ok")),
+        lambda page: searches_table(page.frame("searches", status="ok", space=darts.SPACE)),
     ),
     "darts-decides": Table(
         f"What the design can decide. {DECIDES}",
         lambda page: decides_table(decided_here(page)),
     ),
 }
-
-
-def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
-    """The design has one part, whose runs are behind all but what needs the table alone."""
-    return [] if name == "alone" else [""]
 
 
 # ---- figures
@@ -321,7 +306,7 @@ def courses(page: Inputs, name: str = "epochs") -> pd.DataFrame:
 
 def last_cells(page: Inputs) -> pd.DataFrame:
     """The edges of the cell that most searches of a setting end with, the first of equal ones."""
-    searches = page.frame("searches", status="ok")
+    searches = page.frame("searches", status="ok", space=darts.SPACE)
     rows = []
     for setting in PROTAGONISTS:
         cells = searches.loc[searches["setting"] == setting, "cell"]
@@ -340,24 +325,6 @@ def cells_finding(rows: pd.DataFrame) -> str:
     skips = rows["operation"].eq("skip_connect").groupby(rows["cell"], sort=False).sum()
     counts = "; ".join(f"{name.partition(':')[0]} {count}" for name, count in skips.items())
     return f"Skips of six edges in the cell that most seeds end with: {counts}."
-
-
-def at_the_end(value: str, what: str, digits: int) -> Callable[[pd.DataFrame], str]:
-    """A sentence with the mean over seeds of a number after the last epoch, by setting.
-
-    Args:
-        value: the column with the number.
-        what: it is.
-        digits: after the point.
-    """
-
-    def finding(rows: pd.DataFrame) -> str:
-        last = rows[rows["epoch"] == rows.groupby(["setting", "seed"])["epoch"].transform("max")]
-        means = last.groupby("setting", sort=False)[value].mean()
-        ends = "; ".join(f"{setting} {mean:.{digits}f}" for setting, mean in means.items())
-        return f"{what} at the end, mean over seeds: {ends}."
-
-    return finding
 
 
 def spectra(page: Inputs) -> pd.DataFrame:

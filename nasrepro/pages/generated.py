@@ -20,7 +20,16 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import benchmarks, spaces, studies
-from nasrepro.benchmarks import Column, macro, nb101, nb101_official, nb201, official, selfmade
+from nasrepro.benchmarks import (
+    Column,
+    macro,
+    nb101,
+    nb101_official,
+    nb201,
+    nb301,
+    official,
+    selfmade,
+)
 from nasrepro.claims import VERDICTS
 from nasrepro.data.sources import SOURCES, Source
 from nasrepro.pages.text import with_interval
@@ -119,6 +128,7 @@ def columns() -> str:
         nb101.NAME: nb101.COLUMNS,
         nb101_official.NAME: nb101_official.columns_of(nb101_official.FILES[0]),
         macro.NAME: macro.COLUMNS,
+        nb301.NAME: nb301.COLUMNS,
     }
     if selfmade.NAME in selfmade.available():
         tables[selfmade.NAME] = selfmade.load(selfmade.NAME).columns

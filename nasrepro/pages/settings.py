@@ -5,7 +5,7 @@ import pandas as pd
 from nasrepro.data.cell_lists import LISTS
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.runs.bench import Bench
-from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells, ListedCells
+from nasrepro.runs.parts import AnyCells, DataConfig, DrawnCells, DrawnEncodings, ListedCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces import SPACES
@@ -34,8 +34,12 @@ def describe_cells(cells: AnyCells) -> str:
     """Which cells of its subspace a run evaluates."""
     if isinstance(cells, DrawnCells):
         return f"{cells.count:,} random of those in {cells.table or 'the space'}"
+    if isinstance(cells, DrawnEncodings):
+        besides = f", none of the list {cells.besides}" if cells.besides else ""
+        return f"{cells.count:,} random of those in {cells.table or 'the space'}{besides}"
     if isinstance(cells, ListedCells):
-        return f"the {LISTS[cells.listed].count:,} of the list {cells.listed}"
+        known = f" that {cells.table} has" if cells.table else ""
+        return f"the {LISTS[cells.listed].count:,} of the list {cells.listed}{known}"
     top = f" and the true top {cells.top}" if cells.top else ""
     return f"{cells.random:,} random (all, if fewer){top}"
 

@@ -8,6 +8,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import selfmade
 from nasrepro.claims import judge
+from nasrepro.data import cell_lists
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
@@ -21,8 +22,20 @@ from nasrepro.pages.text import (
 )
 from nasrepro.published import read
 from nasrepro.runs.tuning import TuneConfig
+from nasrepro.spaces.nb1shot1 import Subspace
+from nasrepro.spaces.nb101 import ONE_SHOT
 from nasrepro.stats import Interval, mean_correlation, mean_interval
-from nasrepro.studies import CLAIMS, audit, sotl, sotl_claims, sotl_curves, sotl_synthetic
+from nasrepro.studies import (
+    CLAIMS,
+    audit,
+    finetuning,
+    oneshot,
+    sotl,
+    sotl_claims,
+    sotl_curves,
+    sotl_supernets,
+    sotl_synthetic,
+)
 from nasrepro.studies.design import PART
 from nasrepro.studies.sotl_curves import KNOWN, LAST_EPOCH
 from nasrepro.studies.sotl_synthetic import DECAY, TWICE, VALIDATION, unrolled
@@ -41,6 +54,10 @@ PRINTED_TRUTHS = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "imagenet16": "ImageNet16-120",
+}
+PRINTED_SPACES = {
+    finetuning.SPACE: finetuning.SPACE,
+    **{f"NB101-{number}": str(Subspace(number)) for number in ONE_SHOT},
 }
 # What a supernet's cells are ranked by, and after how many steps: columns of tables. A path that
 # does not learn has the supernet's own weights.
@@ -165,6 +182,7 @@ NUMBERS = {
     **verdict_numbers(claims),
     **RUN_NUMBERS,
     "supernets-stored": stored(sotl.SUPERNETS),
+    "oneshot-stored": stored(sotl.ONE_SHOT),
     "tuning-stored": stored(sotl.TUNING),
     "early": fact("early-selfmade"),
     "end": fact("end-selfmade"),
@@ -332,24 +350,95 @@ def up_to(rows: pd.DataFrame, estimator: str, step: int) -> pd.Series | None:
     return None if known.empty else known.loc[known["step"].idxmax()]
 
 
-def beside_printed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 4.1 as printed, and ours: Spearman of each trainer, truth and estimator."""
-    ours = rows[(rows["start"] == "trained") & (rows["batch"] == rows["batch"].mode()[0])]
-    by_trainer = dict(list(ours.groupby(["truth", "trainer", "rate"])))
+def of_201(page: Inputs) -> pd.DataFrame:
+    """The rows of the table `estimators` that are of NAS-Bench-201."""
+    return page.frame("estimators", space=finetuning.SPACE)
+
+
+def of_one_shot(page: Inputs) -> pd.DataFrame:
+    """The rows of the table `estimators` that are of NAS-Bench-1Shot1."""
+    rows = page.frame("estimators", [oneshot.TABLE])
+    mine = rows[rows["space"] != finetuning.SPACE]
+    if mine.empty:
+        raise page.absent([oneshot.TABLE])
+    return mine
+
+
+def cells_of(page: Inputs) -> pd.Series:
+    """How many cells of each space and sample of NAS-Bench-1Shot1 have a truth."""
+    rows = page.frame("oneshot_parameters", [oneshot.TABLE], truth="cifar10")
+    return rows.set_index(oneshot.SPACE_LABELS)["n"]
+
+
+def listed_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a list of the thesis: how many of its cells there are, and have a truth."""
+    printed = read("sotl_tables").query("where == 'table 4.5' and estimator == 'Params'")
+    values = printed.set_index("space")["value"]
+    heads = {
+        "listed": "listed",
+        "encodings": "encodings",
+        "architectures": "architectures",
+        "known": "listed, known",
+        "known_encodings": "encodings, known",
+        "known_architectures": "architectures, known",
+    }
+    return pd.DataFrame(
+        {
+            "space": rows["space"],
+            **{head: rows[name].astype(str) for name, head in heads.items()},
+            "parameters, Spearman": rows["spearman"].map("{:.2f}".format),
+            "as printed": [f"{values[f'NB101-{space[-1]}']:.2f}" for space in rows["space"]],
+        }
+    )
+
+
+def one_shot_table(page: Inputs) -> pd.DataFrame:
+    """One row a space, sample, trainer and rate: what the estimators of `COLUMNS` come to."""
+    counted = cells_of(page)
+
+    def table(rows: pd.DataFrame) -> pd.DataFrame:
+        shown = of_trainers(rows, "spearman", "cifar10", 2)
+        about = tuple(rows[oneshot.SPACE_LABELS].iloc[0])
+        shown.insert(0, "cells", str(counted[about]))
+        return shown
+
+    return by_sample(of_one_shot(page), table)
+
+
+def one_shot_learning(page: Inputs) -> pd.DataFrame:
+    """What learning adds in each space, on each sample of its cells."""
+    rows = page.frame("oneshot_learning", [oneshot.TABLE])
+    return by_sample(rows, learning_table)
+
+
+def by_sample(rows: pd.DataFrame, table: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """A table of each space and sample of its cells, one below the other."""
     found = []
-    printed = read("sotl_tables").query("where == 'table 4.1' and metric == 'spearman'")
+    for about, part in rows.groupby(oneshot.SPACE_LABELS, sort=False):
+        of_part = table(part)
+        names = dict(zip(("space", "sample of cells"), about, strict=True))
+        found.append(pd.DataFrame(names, index=of_part.index).join(of_part))
+    return pd.concat(found, ignore_index=True).fillna("–")
+
+
+def beside_printed(rows: pd.DataFrame, where: str = "table 4.1") -> pd.DataFrame:
+    """A table as printed, and ours: Spearman of each space, truth, trainer and estimator."""
+    usual = (rows["start"] == "trained") & (rows["batch"] == rows["batch"].mode()[0])
+    ours = rows[usual & (rows["sample"] == finetuning.THESIS)]
+    known = dict(list(ours.groupby(["space", "truth", "trainer", "rate"])))
+    printed = read("sotl_tables").query(f"where == {where!r} and metric == 'spearman'")
     names = {printed: name for name, printed in PRINTED_TRUTHS.items()}
-    for row in printed.itertuples():
+    found = []
+    for row in printed[printed["space"].isin(PRINTED_SPACES)].itertuples():
         estimator, step = COLUMNS[row.estimator]
         rate = "0" if row.estimator == "ValAcc" else f"{row.learning_rate:g}"
-        mine = up_to(
-            by_trainer.get((names[row.truth], row.trainer, rate), ours[:0]), estimator, step
-        )
-        text = "–"
+        key = (PRINTED_SPACES[row.space], names[row.truth], row.trainer, rate)
+        mine, text = up_to(known.get(key, ours[:0]), estimator, step), "–"
         if mine is not None:
             text = with_interval(mine["spearman"], mine["ci_low"], mine["ci_high"])
         found.append(
             {
+                "space": key[0],
                 "truth": row.truth,
                 "trainer": row.trainer,
                 "estimator": row.estimator,
@@ -357,7 +446,9 @@ def beside_printed(rows: pd.DataFrame) -> pd.DataFrame:
                 "ours": text,
             }
         )
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found)
+    alike = [name for name in ("space", "truth") if table[name].nunique() == 1]
+    return table.drop(columns=alike)
 
 
 def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -491,18 +582,43 @@ SUPERNET_TABLES = {
         "supernets. SoTL, SoG and SoGN after 100 minibatches; TLMini is the first minibatch; "
         "ValAcc, ValLoss and ValAccMini are with the supernet's own weights, so of paths with "
         "rate 0. The rows with rate 0 are the same batches without any learning.",
-        lambda page: of_trainers(page.frame("estimators"), "spearman", "cifar10", 2),
+        lambda page: of_trainers(of_201(page), "spearman", "cifar10", 2),
     ),
     "sotl-top10": Table(
         "The ten cells on top. Mean official test accuracy on CIFAR-10 of the ten cells that an "
         "estimator puts first, percent; else as in the table before.",
-        lambda page: of_trainers(page.frame("estimators"), "top10", "cifar10", 2),
+        lambda page: of_trainers(of_201(page), "top10", "cifar10", 2),
     ),
     "sotl-table41": Table(
         "Table 4.1 as printed, with its deviation over three supernets, and ours. Ours were "
         "trained on CIFAR-10 for all three truths; the thesis trained on each. Rates are the "
         "thesis' own: 0.01 for SPOS, 0.001 for its variants.",
-        lambda page: beside_printed(page.frame("estimators")),
+        lambda page: beside_printed(of_201(page)),
+    ),
+    "sotl-oneshot-cells": Table(
+        "The thesis' own cells of NAS-Bench-1Shot1. How many its lists have, how many of them "
+        "differ as encodings and as architectures, and the same of those whose architecture the "
+        "sample of NAS-Bench-101 has. Spearman of the parameter count with the test accuracy over "
+        "the known encodings, and over all 200 as table 4.5 prints it.",
+        lambda page: listed_table(page.frame("oneshot_cells", [oneshot.TABLE, cell_lists.SOURCE])),
+    ),
+    "sotl-oneshot": Table(
+        "What ranks the cells of NAS-Bench-1Shot1. Spearman with the test accuracy of "
+        "NAS-Bench-101 after 108 epochs, mean and 95% interval over n supernets; else as in the "
+        "first table. Cells: encodings of an architecture that the sample of NAS-Bench-101 has. Of "
+        "the thesis' own 200 encodings a space that is less than a half, and several are of the "
+        "same architecture; drawn are encodings of other architectures, one of each.",
+        one_shot_table,
+    ),
+    "sotl-table42": Table(
+        "Table 4.2 as printed, with its deviation over three supernets, and ours on those of the "
+        "thesis' cells that the sample has, with its 95% interval. Of the DARTS space it prints "
+        "predictions.",
+        lambda page: beside_printed(of_one_shot(page), "table 4.2"),
+    ),
+    "sotl-oneshot-learning": Table(
+        "What learning adds in NAS-Bench-1Shot1, else as in the table of NAS-Bench-201.",
+        one_shot_learning,
     ),
     "sotl-learning": Table(
         "What learning adds. The estimator after 100 minibatches of fine-tuning, less the same "
@@ -587,6 +703,14 @@ def parts_of(name: str, rows: pd.DataFrame) -> Sequence[str]:
     """The part of the design that is behind a table: none behind toys and others' curves."""
     if name in ("tuning", "rates"):
         return (sotl.TUNING,)
+    if name == oneshot.PREFIX + "cells":
+        return ()
+    if name in oneshot.TABLES:
+        return (sotl.ONE_SHOT,)
+    if name == "estimators":
+        with_201 = (rows["space"] == finetuning.SPACE).any()
+        one_shot = (rows["space"] != finetuning.SPACE).any()
+        return (*((sotl.SUPERNETS,) if with_201 else ()), *((sotl.ONE_SHOT,) if one_shot else ()))
     computed = (*sotl_synthetic.TABLES, *sotl_curves.TABLES)
     return () if name in computed else (sotl.SUPERNETS,)
 
@@ -781,5 +905,6 @@ SHOWS: dict[str, Sequence[str]] = {
     "fig-sotl-maxdeg": ("sotl-maxdeg-ordered", *sotl_claims.MAXDEG),
     "fig-sotl-rates": (*sotl_claims.TUNING, "sotl-rate-scaling", "sotl-rate-halvings"),
     "tab-sotl-table41": ("sotl-usually-best", "sotl-spos-valacc", "sotl-multipath-best"),
+    "tab-sotl-oneshot": (*sotl_supernets.ONE_SHOT, *sotl_supernets.LEVELS),
     "tab-sotl-usage": ("sotl-cost-finetuning", "sotl-cost-trainers"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from nasrepro.errors import ConfigError
+from nasrepro.nets import darts as darts_nets
 from nasrepro.nets import macro as macro_nets
+from nasrepro.nets import nb1shot1 as nb1shot1_nets
 from nasrepro.nets import nb101 as nb101_nets
 from nasrepro.nets import nb201 as nb201_nets
 from nasrepro.nets import relaxed as relaxed_nets
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets import relaxed_darts, relaxed_nb1shot1
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.nets.stacked import forward_in_stacks
-from nasrepro.runs import macro, nb101, nb201
-from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DrawnCells, ListedCells
+from nasrepro.runs import darts, macro, nb1shot1, nb101, nb201
+from nasrepro.runs.parts import (
+    AnyCells,
+    AnyNet,
+    CellsConfig,
+    DrawnCells,
+    DrawnEncodings,
+    ListedCells,
+)
 from nasrepro.samplers import Sampler
+from nasrepro.samplers import darts as darts_samplers
 from nasrepro.samplers import macro as macro_samplers
 from nasrepro.samplers import nb101 as nb101_samplers
 from nasrepro.samplers import nb201 as nb201_samplers
 from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
+from nasrepro.spaces.nb1shot1 import architectures
 
 
 @dataclass(frozen=True)
@@ -30,14 +43,23 @@ class Relaxed:
     """How the networks of a space mix the operations of an edge.
 
     Attributes:
-        shape: of alphas: edges and operations.
+        shape: of alphas: choices and alternatives; mostly edges and operations.
         network: from a supernet to a module that is called with images and weights.
         discretise: from scores of that shape to the cell of the best operations.
+        alternatives: of each choice, where some have fewer than others.
     """
 
     shape: tuple[int, int]
     network: Callable[[Any], nn.Module]
     discretise: Callable[[Tensor], Any]
+    alternatives: tuple[int, ...] | None = None
+
+    @property
+    def offered(self) -> Tensor | None:
+        """Which alphas stand for an alternative, bool of their shape; None: all."""
+        if self.alternatives is None:
+            return None
+        return torch.arange(self.shape[1]) < torch.tensor(self.alternatives)[:, None]
 
 
 @dataclass(frozen=True)
@@ -56,11 +78,14 @@ class Family:
         draw: those of them that can be trained on their own, in the order in which they were drawn.
         trainable: codes of the cells that could have been drawn so, int64 [n], from the same.
         select: all cells that are evaluated, in ascending order of their code.
-        parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes.
+        parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes by
+            which tables know cells.
+        known_as: from codes of cells to those by which tables know them, int64 [n].
         per_position: from a sampler and a number of positions in the network to a sampler that
             draws for each of them, if the space has networks of that kind.
         stacked: many paths in one batch, as suits a GPU; see `evaluate.evaluate_paths`.
-        relaxed: for differentiable search, if it is there for this space.
+        relaxed: from a subspace to how it is relaxed for differentiable search, if that is there
+            for this space.
     """
 
     net: type
@@ -74,9 +99,38 @@ class Family:
     trainable: Callable[[Any, Any], np.ndarray]
     select: Callable[[Any, Any], list[Any]]
     parameters: Callable[[np.ndarray], np.ndarray]
+    known_as: Callable[[np.ndarray], np.ndarray] = lambda codes: codes
     per_position: Callable[[Sampler, int], Sampler] | None = None
     stacked: Callable[[Any, Tensor, Sequence[Any]], Iterator[Tensor]] | None = None
-    relaxed: Relaxed | None = None
+    relaxed: Callable[[Any], Relaxed] | None = None
+
+
+def _relaxed_nb201(subspace: Any) -> Relaxed:
+    """ConfigError for a part of the space."""
+    if subspace != type(subspace)():
+        raise ConfigError("differentiable search is there for all of NAS-Bench-201 only")
+    return Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise)
+
+
+def _relaxed_darts(subspace: Any) -> Relaxed:
+    """Of all operations or some."""
+    operations = subspace.candidates
+    return Relaxed(
+        shape=(relaxed_darts.ROWS, len(operations)),
+        network=partial(relaxed_darts.RelaxedNetwork, candidates=operations),
+        discretise=partial(relaxed_darts.discretise, candidates=operations),
+    )
+
+
+def _relaxed_nb1shot1(subspace: Any) -> Relaxed:
+    """Of one of its spaces."""
+    alternatives = relaxed_nb1shot1.alternatives(subspace)
+    return Relaxed(
+        shape=(len(alternatives), max(alternatives)),
+        network=partial(relaxed_nb1shot1.RelaxedNetwork, subspace=subspace),
+        discretise=partial(relaxed_nb1shot1.discretise, subspace=subspace),
+        alternatives=alternatives,
+    )
 
 
 FAMILIES = {
@@ -94,7 +148,7 @@ FAMILIES = {
         parameters=nb201_nets.count_parameters,
         per_position=nb201_samplers.PerPosition,
         stacked=forward_in_stacks,
-        relaxed=Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise),
+        relaxed=_relaxed_nb201,
     ),
     "nb101": Family(
         net=CellNetConfig,
@@ -122,6 +176,35 @@ FAMILIES = {
         select=macro.select_cells,
         parameters=macro_nets.count_parameters,
     ),
+    "nb1shot1": Family(
+        net=CellNetConfig,
+        cells=(DrawnEncodings, ListedCells),
+        supernet=lambda net, subspace, _: nb1shot1_nets.supernet(net, subspace),
+        stand_alone=nb1shot1_nets.stand_alone,
+        extract=nb1shot1_nets.extract,
+        samplers=nb101_samplers.SAMPLERS,
+        sample=nb1shot1.random_cells,
+        draw=nb1shot1.random_cells,
+        trainable=lambda subspace, _: subspace.codes(),
+        select=nb1shot1.select_cells,
+        parameters=nb101_nets.count_parameters,
+        known_as=architectures,
+        relaxed=_relaxed_nb1shot1,
+    ),
+    "darts": Family(
+        net=DartsNetConfig,
+        cells=(DrawnCells,),
+        supernet=lambda net, subspace, _: darts_nets.supernet(net, subspace),
+        stand_alone=darts_nets.stand_alone,
+        extract=darts_nets.extract,
+        samplers=darts_samplers.SAMPLERS,
+        sample=darts.drawn_cells,
+        draw=darts.drawn_cells,
+        trainable=darts.trainable,
+        select=darts.select_cells,
+        parameters=darts_nets.count_parameters,
+        relaxed=_relaxed_darts,
+    ),
 }
 
 
@@ -141,14 +224,12 @@ def check_parts(part: AnyCell | AnySubspace, *configs: AnyNet | AnyCells) -> Non
 
 
 def relaxed_of(subspace: AnySubspace) -> Relaxed:
-    """How a space is relaxed; ConfigError if it is not, or not so a part of it."""
+    """How a subspace is relaxed; ConfigError if it is not."""
     relaxed, title = family_of(subspace).relaxed, SPACES[name_of(subspace)].TITLE
     if relaxed is None:
         known = [SPACES[name].TITLE for name, family in FAMILIES.items() if family.relaxed]
         raise ConfigError(f"differentiable search is there for {', '.join(known)}, not for {title}")
-    if subspace != type(subspace)():
-        raise ConfigError(f"differentiable search is there for all of {title} only")
-    return relaxed
+    return relaxed(subspace)
 
 
 def check_sampler(name: str, subspace: AnySubspace) -> None:

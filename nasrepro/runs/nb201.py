@@ -31,18 +31,21 @@ def random_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[
         ConfigError: if a list has cells that are not of the subspace.
     """
     if isinstance(config, ListedCells):
-        return _listed_cells(subspace, config.listed)
+        return _listed_cells(subspace, config)
     return list(_random_cells(subspace, replace(config, top=0)))
 
 
-def _listed_cells(subspace: Subspace, name: str) -> list[Cell]:
-    cells = [Cell.parse(text) for text in read_list(name)]
+def _listed_cells(subspace: Subspace, config: ListedCells) -> list[Cell]:
+    cells = [Cell.parse(text) for text in read_list(config.listed)]
     if outside := [cell for cell in cells if cell not in subspace]:
         raise ConfigError(
-            f"{len(outside)} of the {len(cells)} cells of {name} are not in the subspace "
+            f"{len(outside)} of the {len(cells)} cells of {config.listed} are not in the subspace "
             f"{subspace}, e.g. {outside[0]}"
         )
-    return cells
+    if config.table is None:
+        return cells
+    known = set(load_table(config.table).codes.tolist())
+    return [cell for cell in cells if cell.code in known]
 
 
 @cache  # the same few samples are asked for with every record that is read

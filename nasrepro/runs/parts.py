@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nasrepro.canonical import later
 from nasrepro.data.cell_lists import LISTS
 from nasrepro.errors import ConfigError, meant
-from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
+from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.spaces import AnySubspace
 
 
@@ -45,6 +45,11 @@ class CellsConfig:
         """The table without which the cells are not known."""
         return self.table if self.top or self.best is not None else None
 
+    @property
+    def needed_list(self) -> None:
+        """The list without which the cells are not known: none."""
+        return None
+
     def at_most(self, subspace: AnySubspace) -> int:
         """How many cells of a subspace these can be."""
         sample = self.random if self.best is None else min(self.random, self.best)
@@ -53,7 +58,7 @@ class CellsConfig:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCells:
-    """Which cells of a NAS-Bench-101 or NAS-Bench-Macro subspace a run evaluates: a sample."""
+    """Which cells of a subspace a run evaluates, in the other spaces: a sample."""
 
     count: int = 1_000
     seed: int = 0  # of the sample; the same cells in every run
@@ -64,6 +69,39 @@ class DrawnCells:
         """The table without which the cells are not known."""
         return self.table
 
+    @property
+    def needed_list(self) -> None:
+        """The list without which the cells are not known: none."""
+        return None
+
+    def at_most(self, subspace: AnySubspace) -> int:
+        """How many cells of a subspace these are."""
+        return self.count
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnEncodings:
+    """Which encodings of a space of NAS-Bench-1Shot1 a run evaluates: a sample."""
+
+    count: int = 200  # architectures, each in one encoding
+    seed: int = 0  # of the sample; the same cells in every run
+    table: str | None = "nb101-sample"  # only architectures that it has; None: any
+    besides: str | None = None  # a list whose architectures are left out
+
+    def __post_init__(self) -> None:
+        if self.besides is not None:
+            _check_list(self.besides)
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which the cells are not known."""
+        return self.table
+
+    @property
+    def needed_list(self) -> str | None:
+        """The list without which the cells are not known."""
+        return self.besides
+
     def at_most(self, subspace: AnySubspace) -> int:
         """How many cells of a subspace these are."""
         return self.count
@@ -71,26 +109,36 @@ class DrawnCells:
 
 @dataclass(frozen=True, slots=True)
 class ListedCells:
-    """Which cells of NAS-Bench-201 a run looks at: those of a published list."""
+    """Which cells of its subspace a run looks at: those of a published list."""
 
     listed: str  # a key of `cell_lists.LISTS`
+    table: str | None = later(None)  # only cells that it has; None: all
 
     def __post_init__(self) -> None:
-        if self.listed not in LISTS:
-            raise ConfigError(
-                f"unknown list {self.listed!r}{meant(self.listed, LISTS)}; "
-                f"choose from {', '.join(LISTS)}"
-            )
+        _check_list(self.listed)
 
     @property
     def needed_table(self) -> str | None:
-        """None: they are no table's."""
-        return None
+        """The table without which the cells are not known."""
+        return self.table
+
+    @property
+    def needed_list(self) -> str | None:
+        """The list without which the cells are not known."""
+        return self.listed
 
     def at_most(self, subspace: AnySubspace) -> int:
         """How many cells of a subspace these are, at most."""
         return LISTS[self.listed].count
 
 
-AnyNet = NetConfig | CellNetConfig | ChainNetConfig
-AnyCells = CellsConfig | DrawnCells | ListedCells
+def _check_list(name: str) -> None:
+    """Raise a ConfigError that names the lists if there is none of a name."""
+    if name not in LISTS:
+        raise ConfigError(
+            f"unknown list {name!r}{meant(name, LISTS)}; choose from {', '.join(LISTS)}"
+        )
+
+
+AnyNet = NetConfig | CellNetConfig | ChainNetConfig | DartsNetConfig
+AnyCells = CellsConfig | DrawnCells | DrawnEncodings | ListedCells

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasrepro.canonical import later
 from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
     Searched,
+    among,
     architecture_spectrum,
     check_search,
     initial_alphas,
@@ -40,14 +42,17 @@ from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
 ALPHAS, GRADIENTS, STEPS, SPECTRUM_EPOCHS, SPECTRA = ARRAYS = (
-    "alphas",  # after each epoch, float32 [epochs, edges, operations]
-    "gradients",  # sum over each epoch, float32 [epochs, edges, operations]
+    "alphas",  # after each epoch, float32 [epochs, choices, alternatives]
+    "gradients",  # sum over each epoch, float32 [epochs, choices, alternatives]
     "steps",  # updates of the alphas in each epoch, or notes of their gradient, int64 [epochs]
     "spectrum_epochs",  # after which the Hessian of the alphas was taken, int64 [measured]
-    # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, alphas]
+    # Its eigenvalues on training and on validation images, ascending, float64 [measured, 2, all],
+    # or so many of the largest as `spectrum_largest` says
     "spectra",
 )
 TRAINING, VALIDATION = range(2)  # in `SPECTRA`
+SMALL = 2.0**-20  # a power of two: the order of sums stays what it is
+LANCZOS_STEPS = 30  # products of Hessian and vector that it takes, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +69,27 @@ class SearchConfig:
     spectrum_every: int = 10  # epochs between two looks at the Hessian, after the first; 0: none
     spectrum_images: int = 64
     seed: int = 0
+    spectrum_largest: int | None = later(None)  # so many eigenvalues by Lanczos; None: all, exactly
 
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net)
-        relaxed_of(self.subspace)
+        relaxed = relaxed_of(self.subspace)
+        if relaxed.alternatives and self.algorithm.relaxation != "softmax":
+            raise ConfigError(
+                f"where choices have different numbers of alternatives, as in {self.subspace}, "
+                f"take relaxation='softmax', not {self.algorithm.relaxation!r}"
+            )
         check_search(self.algorithm, self.train)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
                 f"{self.data.validation_images} validation images are there, not {self.evaluated}"
+            )
+        edges, operations = relaxed.shape
+        if self.spectrum_largest and not 0 < self.spectrum_largest < edges * operations:
+            raise ConfigError(
+                f"Lanczos finds fewer eigenvalues than the {edges * operations} alphas, not "
+                f"spectrum_largest={self.spectrum_largest}"
             )
 
     @property
@@ -88,7 +105,8 @@ class SearchConfig:
     @property
     def trained_images(self) -> int:
         """Images in the search, times passes through the network and operations of an edge."""
-        paths = RELAXATIONS[self.algorithm.relaxation].paths
+        _, operations = relaxed_of(self.subspace).shape
+        paths = RELAXATIONS[self.algorithm.relaxation].paths or operations
         return round(self.train.epochs * self.data.train_images * self.algorithm.passes * paths)
 
     @property
@@ -96,7 +114,8 @@ class SearchConfig:
         """Images in the looks after each epoch, times operations of an edge, roughly."""
         edges, operations = relaxed_of(self.subspace).shape
         looks = self.train.epochs * self.evaluated * (operations + 1)
-        spectra = 2 * self.spectrum_images * edges * operations * operations
+        products = LANCZOS_STEPS if self.spectrum_largest else edges * operations
+        spectra = 2 * self.spectrum_images * products * operations
         return looks + len(self.spectrum_epochs) * spectra
 
     @property
@@ -104,8 +123,8 @@ class SearchConfig:
         """The epochs after which the Hessian is taken."""
         if not self.spectrum_every:
             return []
-        later = range(self.spectrum_every, self.train.epochs + 1, self.spectrum_every)
-        return sorted({1, *later})
+        others = range(self.spectrum_every, self.train.epochs + 1, self.spectrum_every)
+        return sorted({1, *others})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +159,23 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
     supernet = family_of(config.subspace).supernet(config.net, config.subspace, rng.network)
     initialise_on(supernet, rng.weights, device)
     net = relaxed.network(supernet)
-    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network)
+    offered = relaxed.offered
+    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network, offered)
     looked = (
         part.validation_images[: config.evaluated],
         part.validation_labels[: config.evaluated],
     )
-    mean = RELAXATIONS[config.algorithm.relaxation].mean
+
+    def mean(given: Tensor) -> Tensor:
+        return RELAXATIONS[config.algorithm.relaxation].mean(among(given, offered))
+
     seen: list[Searched] = []
     history: list[SearchEpoch] = []
     spectra: list[list[np.ndarray]] = []
     watch = Stopwatch(device)
     with deterministic_convolutions():
         streams = (rng.images, rng.validation, rng.network)
-        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams):
+        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams, offered):
             watch.lap("train")
             seen.append(epoch)
             cell = relaxed.discretise(torch.from_numpy(_scores(config, seen)[-1]))
@@ -162,7 +185,10 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
             history.append(SearchEpoch(epoch.loss, *mixed, *path))
             if len(seen) in config.spectrum_epochs and math.isfinite(epoch.loss):
                 batches = _plain_batches(part, config.spectrum_images)
-                spectra.append([architecture_spectrum(net, alphas, mean, b) for b in batches])
+                largest = config.spectrum_largest
+                spectra.append(
+                    [architecture_spectrum(net, alphas, mean, b, largest) for b in batches]
+                )
             watch.lap("evaluate")
     share = len(history) / config.train.epochs
     whole = share == 1 and math.isfinite(history[-1].train_loss)
@@ -175,7 +201,9 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
             GRADIENTS: np.array([epoch.gradient for epoch in seen]),
             STEPS: np.array([epoch.steps for epoch in seen], np.int64),
             SPECTRUM_EPOCHS: np.array(config.spectrum_epochs[: len(spectra)], np.int64),
-            SPECTRA: np.array(spectra, np.float64).reshape(-1, 2, alphas.numel()),
+            SPECTRA: np.array(spectra, np.float64).reshape(
+                -1, 2, config.spectrum_largest or alphas.numel()
+            ),
         },
         measurement=watch.measurement(
             trained=round(config.trained_images * share),
@@ -186,20 +214,31 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
 
 def selected(record: Record) -> list[AnyCell]:
     """The cell that a search selects after each of its epochs."""
+    discretise = relaxed_of(record.config.subspace).discretise
+    return [discretise(torch.from_numpy(scores)) for scores in _scores_of(record)]
+
+
+def ends_with(record: Record) -> AnyCell:
+    """The cell that a search selects after its last epoch."""
+    discretise = relaxed_of(record.config.subspace).discretise
+    return discretise(torch.from_numpy(_scores_of(record)[-1]))
+
+
+def _scores_of(record: Record) -> np.ndarray:
     arrays = zip(record.arrays[ALPHAS], record.arrays[GRADIENTS], strict=True)
     seen = [Searched(math.nan, alphas, gradient, 0) for alphas, gradient in arrays]
-    discretise = relaxed_of(record.config.subspace).discretise
-    return [discretise(torch.from_numpy(scores)) for scores in _scores(record.config, seen)]
+    return _scores(record.config, seen)
 
 
 def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:
-    """What the cell is read from after each epoch, [epochs, edges, operations].
+    """What the cell is read from after each epoch, [epochs, choices, alternatives].
 
-    The alphas; where they stay as they are, all gradients so far, which they would have followed.
+    The alphas; where they stay as they are, one small step against all gradients so far. How small
+    matters only where edges compete, by their softmax, which is linear there.
     """
     if config.algorithm.learning_rate:
         return np.array([epoch.alphas for epoch in seen])
-    return -np.cumsum([epoch.gradient for epoch in seen], axis=0)
+    return -SMALL * np.cumsum([epoch.gradient for epoch in seen], axis=0)
 
 
 def _plain_batches(part: Split, images: int) -> list[tuple[Tensor, Tensor]]:

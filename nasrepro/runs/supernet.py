@@ -13,7 +13,7 @@ from nasrepro.nets.paths import PathNetwork
 from nasrepro.runs.config import key_of
 from nasrepro.runs.families import check_parts, check_sampler, family_of, make_sampler
 from nasrepro.runs.machine import check_device
-from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig, ListedCells
+from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig
 from nasrepro.runs.record import Record
 from nasrepro.runs.setup import (
     Stopwatch,
@@ -71,7 +71,7 @@ class SupernetConfig:
     @property
     def needed_list(self) -> str | None:
         """The list without which the evaluated cells are not known."""
-        return self.cells.listed if isinstance(self.cells, ListedCells) else None
+        return self.cells.needed_list
 
     @property
     def paths_per_batch(self) -> int:

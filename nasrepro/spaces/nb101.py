@@ -133,10 +133,16 @@ class Cell:
     def path(self) -> tuple:
         """All that decides what a network computes: the output's inputs, then every vertex.
 
-        Sorted by it, cells whose first vertices are the same are neighbours.
+        Of a vertex that does not lead to the output nothing is left but its place: (). Sorted by
+        it, cells whose first vertices are the same are neighbours.
         """
+        useful = {self.vertices - 1}
+        for source, target in reversed(self.edges):  # every target comes before its sources
+            if target in useful:
+                useful.add(source)
         inputs = [tuple(a for a, b in self.edges if b == v) for v in self._targets]
-        return inputs[-1], *zip(inputs[:-1], self.operations, strict=True)
+        vertices = enumerate(zip(inputs[:-1], self.operations, strict=True), 1)
+        return inputs[-1], *(vertex if v in useful else () for v, vertex in vertices)
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray, operations: Iterable[str]) -> "Cell":

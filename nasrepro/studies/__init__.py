@@ -19,7 +19,7 @@ MODULES = {
     "training-tricks": "tricks",
     "regret": "regret",
     "sotl": "sotl",
-    "sotl-darts": "darts",
+    "sotl-darts": "sotl_darts",
 }
 NAMES = tuple(MODULES)
 CLAIMS = {  # the files of `nasrepro/published/` whose claims each study judges

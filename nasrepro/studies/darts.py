@@ -1,12 +1,12 @@
-"""Study 5: SoTL-DARTS and its family, and what decides between them (SoTL 4.3).
+"""Study 5 on NAS-Bench-201: SoTL-DARTS and its family, and what decides between them (SoTL 4.3.1).
 
 A setting is one entry of `settings`: what it changes in first-order DARTS. Its searches and its
 rows in the tables follow from that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -234,45 +234,65 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     """
     wanted = design(profile)
     mine = in_order(records, wanted)
-    names = [wanted[record.config]["setting"] for record in mine]
-    keys = [(name, record.config.seed) for name, record in zip(names, mine, strict=True)]
-    epochs = [epochs_of(record, table) for record in mine]
-    searches = [
-        {"status": record.status, **frame.iloc[-1].to_dict(), **measure(record)}
-        for record, frame in zip(mine, epochs, strict=True)
+    labels = [
+        {"setting": wanted[record.config]["setting"], "space": SPACE, "seed": record.config.seed}
+        for record in mine
     ]
-    labels = [{"setting": name, "space": SPACE, "seed": seed} for name, seed in keys]
-    rows = [label | search for label, search in zip(labels, searches, strict=True)]
+    found = of_searches(mine, labels, lambda c: describe(c) | true_accuracies(c, table))
+    return {**found, "alone": alone(table)}
+
+
+def of_searches(
+    records: Sequence[Record],
+    labels: Sequence[Mapping[str, Any]],
+    describe: Callable[[Any], Mapping[str, float]],
+) -> dict[str, pd.DataFrame]:
+    """The frames searches, epochs and spectra of some searches, at least one.
+
+    Args:
+        records: of the searches.
+        labels: of each.
+        describe: what a cell is made of.
+    """
+    epochs = [epochs_of(record, describe) for record in records]
+    ends = [
+        pd.DataFrame([{"status": record.status, **frame.iloc[-1].to_dict(), **measure(record)}])
+        for record, frame in zip(records, epochs, strict=True)
+    ]
     return {
-        "searches": pd.DataFrame(rows).drop(columns="epoch"),
-        "epochs": _labelled(keys, [frame.drop(columns="cell") for frame in epochs]),
-        "spectra": _labelled(keys, [spectra_of(record) for record in mine]),
-        "alone": alone(table),
+        "searches": _labelled(labels, ends).drop(columns="epoch"),
+        "epochs": _labelled(labels, [frame.drop(columns="cell") for frame in epochs]),
+        "spectra": _labelled(labels, [spectra_of(record) for record in records]),
     }
 
 
-def _labelled(keys: Sequence[tuple[str, int]], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all searches, each with its setting and seed."""
-    parts = []
-    for (setting, seed), frame in zip(keys, frames, strict=True):
-        frame.insert(0, "setting", setting)
-        frame.insert(1, "seed", seed)
-        parts.append(frame)
+def _labelled(labels: Sequence[Mapping[str, Any]], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all frames, each after the labels of its frame."""
+    parts = [
+        frame.assign(**label)[[*label, *frame]] for label, frame in zip(labels, frames, strict=True)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def epochs_of(record: Record, table: Table) -> pd.DataFrame:
-    """One row an epoch of a search: what it selects after it, and how the network stands."""
-    images = record.config.evaluated
-    cells = [cast(Cell, cell) for cell in selected(record)]
-    alphas = record.arrays[ALPHAS]
+def true_accuracies(cell: Cell, table: Table) -> dict[str, float]:
+    """The accuracies of a cell that a table has."""
+    return {name: float(table.accuracy(cell.code, column)) for name, column in COLUMNS.items()}
+
+
+def epochs_of(record: Record, describe: Callable[[Any], Mapping[str, float]]) -> pd.DataFrame:
+    """One row an epoch of a search: what it selects after it, and how the network stands.
+
+    Args:
+        record: of the search.
+        describe: what a cell is made of.
+    """
+    images, alphas, history = record.config.evaluated, record.arrays[ALPHAS], record.history
     frame = pd.DataFrame(
-        [{"epoch": n, "cell": str(cell), **describe(cell)} for n, cell in enumerate(cells, 1)]
+        [
+            {"epoch": n, "cell": str(cell), **describe(cell)}
+            for n, cell in enumerate(selected(record), 1)
+        ]
     )
-    codes = np.array([cell.code for cell in cells])
-    for name, column in COLUMNS.items():
-        frame[name] = table.accuracy(codes, column)
-    history = record.history
     return frame.assign(
         train_loss=[epoch.train_loss for epoch in history],
         validation_accuracy=[100 * epoch.validation_correct / images for epoch in history],
@@ -428,7 +448,8 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             ci_high, p_holm, n: paired by seed (see `measure.effects`).
     """
     searches = statistics["searches"]
-    runs = searches[searches["status"] == "ok"].melt(
+    whole = (searches["space"] == SPACE) & (searches["status"] == "ok")
+    runs = searches[whole].melt(
         ["setting", "seed"], list(METRICS), var_name="metric", value_name="value"
     )
     pairs = [(factor.name, factor.baseline) for factor in factors(PROFILES["cpu"])]

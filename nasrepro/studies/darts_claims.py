@@ -13,6 +13,7 @@ import pandas as pd
 from nasrepro.claims import Quantity, judge
 from nasrepro.metrics import spearman
 from nasrepro.stats import LOGARITHM, Share, Student
+from nasrepro.studies import darts_oneshot, darts_space
 from nasrepro.studies.darts import (
     DRNAS,
     EVOLUTION,
@@ -25,6 +26,7 @@ from nasrepro.studies.darts import (
     SOTL,
     SOTL_DRNAS,
     SOVL,
+    SPACE,
 )
 from nasrepro.studies.tricks_claims import level
 
@@ -67,15 +69,31 @@ CORRELATIONS = {
 # Claim: two settings, whose time is divided.
 COSTS = {"sotl-darts-as-cheap": (SOTL, FIRST), "second-order-dearer": (SECOND, SOTL)}
 
+# Claim: column, space, setting, and the setting that is subtracted.
+IN_DARTS_SPACE = {
+    "darts-space-few-skips": ("parameterless", darts_space.WHOLE, SOTL, FIRST),
+    "darts-space-deeper": ("depth", darts_space.WHOLE, SOTL, FIRST),
+    "s2-no-skips": ("skips", darts_space.S2_NAME, SOTL, FIRST),
+    "s2-deep-skips": ("skips", darts_space.S2_NAME, darts_space.DEEP, SOTL),
+}
+
 
 def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     """The quantity of each claim that the statistics have searches for.
 
     Args:
-        statistics: of `studies.darts`.
+        statistics: of `studies.sotl_darts`.
     """
+    parts = (of_nb201, of_darts_space, darts_oneshot.quantities)
+    return {claim: quantity for part in parts for claim, quantity in part(statistics).items()}
+
+
+def of_nb201(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """Those of searches of NAS-Bench-201."""
+    if "alone" not in statistics:
+        return {}
     searches = statistics["searches"]
-    whole = searches[searches["status"] == "ok"]
+    whole = searches[(searches["space"] == SPACE) & (searches["status"] == "ok")]
     alone = statistics["alone"].set_index("choice")[ACCURACY]
 
     def of(column: str, setting: str) -> pd.Series:
@@ -98,6 +116,33 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         if len(known := logs.dropna()):
             found[claim] = ratio(known)
     return found
+
+
+def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """Those of searches of DARTS' space and S2, and of their cells alone."""
+    searches = darts_space.of_space(statistics)
+    whole = searches[searches["status"] == "ok"]
+
+    def of(column: str, space: str, setting: str) -> pd.Series:
+        rows = whole[(whole["space"] == space) & (whole["setting"] == setting)]
+        return rows.set_index("seed")[column]
+
+    values = {
+        claim: of(column, space, a) - of(column, space, b)
+        for claim, (column, space, a, b) in IN_DARTS_SPACE.items()
+        if len(whole)
+    }
+    if "space_spectra" in statistics:
+        spectra = statistics["space_spectra"]
+        small = spectra[spectra["space"] == darts_space.S2_NAME]
+        of_sotl = each(small, SOTL, partial(risen, images="training"))
+        values["s2-eigenvalue"] = of_sotl - each(small, FIRST, partial(risen, images="validation"))
+    if "retrained" in statistics:
+        alone = statistics["retrained"]
+        means = alone[alone["space"] == darts_space.WHOLE].groupby(["setting", "search"])
+        accuracy = means["accuracy"].mean().unstack("search").reindex([SOTL, FIRST])
+        values["darts-eight-layers"] = accuracy.loc[SOTL] - accuracy.loc[FIRST]
+    return {claim: level(known) for claim, each in values.items() if len(known := each.dropna())}
 
 
 def ratio(logarithms: pd.Series) -> Student:

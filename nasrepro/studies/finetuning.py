@@ -31,6 +31,7 @@ from nasrepro.train import TrainConfig
 from nasrepro.updates import MetaMinibatchProx, Reptile
 
 SPACE = "NAS-Bench-201"
+THESIS = "the thesis'"  # sample of cells: its authors' own
 SHARED = {"train.gradients": "mean", "train.batches": "shared"}
 SPOS = "SPOS"
 # How each trainer differs from SPOS (thesis 3.4.2). FairNAS and MultiPath give all paths of a step
@@ -59,7 +60,10 @@ LABELS = ["trainer", "start", "rate", "batch", "order"]
 RUN = [*LABELS, "seed"]
 KIND = ["trainer", "start", "rate"]
 # Texts, whatever they look like.
-TEXTS = (*LABELS, "truth", "estimator", "other", "images", "measure", "group", "space", "quantity")
+TEXTS = (
+    *(*LABELS, "truth", "estimator", "other", "images", "measure", "group", "space", "quantity"),
+    "sample",
+)
 
 REPORTED = (0, 1, 10, 50, 100, 300)  # steps of the statistics that have all truths
 ESTIMATORS = (
@@ -223,10 +227,15 @@ def _run(
         validated=tuple(sorted(after)) if rate else (0,) * ("order" not in change),
         **settings,
     )
-    return config, {
+    return config, labels_of(config, trainer)
+
+
+def labels_of(config: FinetuneConfig, trainer: str) -> Labels:
+    """The labels of a fine-tuning of a trainer's supernet."""
+    return {
         "trainer": trainer,
         "start": UNTRAINED if config.epochs == 0 else TRAINED,
-        "rate": f"{rate:g}",
+        "rate": f"{config.learning_rate:g}",
         "batch": str(config.batch_size),
         "order": str(config.order),
     }
@@ -258,6 +267,11 @@ class Observed:
     def parameters(self) -> np.ndarray:
         """How many each cell has in the benchmark's own network."""
         return self.truths[PARAMETERS]
+
+    @property
+    def accuracies(self) -> list[str]:
+        """The names of the truths that are accuracies."""
+        return [name for name in self.truths if name != PARAMETERS]
 
     def curve(self, name: str) -> Curve | None:
         """The steps of a trajectory and its values [cells, steps]; None if the run has none.
@@ -299,16 +313,17 @@ class Observed:
         return found and (found[0], sotl.scores({estimator.reads: found[1]}, estimator))
 
 
-def observe(record: Record, table: Table) -> Observed:
-    """What a record says of the cells that a table has."""
-    codes = record.arrays[finetune.CODES]
+def observe(record: Record, table: Table, columns: Mapping[str, str] = TRUTHS) -> Observed:
+    """What a record says of the cells that a table has; its columns are the truths."""
+    family = family_of(record.config.supernet.subspace)
+    codes = family.known_as(record.arrays[finetune.CODES])
     known = np.isin(codes, table.codes)
     of_cells = set(finetune.ARRAYS) - {
         *(finetune.CURVE, finetune.VALIDATED, finetune.SUPERNET_SECONDS)
     }
     arrays = {n: a[known] if n in of_cells else a for n, a in record.arrays.items()}
-    truths = {name: table.accuracy(codes[known], column) for name, column in TRUTHS.items()}
-    counted = family_of(record.config.supernet.subspace).parameters(codes[known])
+    truths = {name: table.accuracy(codes[known], column) for name, column in columns.items()}
+    counted = family.parameters(codes[known])
     return Observed(record, arrays, truths | {PARAMETERS: counted.astype(float)})
 
 
@@ -373,8 +388,10 @@ def together(scores: np.ndarray, parameters: np.ndarray) -> np.ndarray:
 # ---- statistics
 
 
-def statistics(records: Iterable[Record], wanted: Design, table: Table) -> dict[str, pd.DataFrame]:
-    """What the fine-tunings of a design measured.
+def statistics(
+    records: Iterable[Record], wanted: Design, table: Table, columns: Mapping[str, str] = TRUTHS
+) -> dict[str, pd.DataFrame]:
+    """What the fine-tunings of a design measured, by the truths of a table's columns.
 
     Each frame begins with the labels of a run (trainer; start: trained or untrained; rate; batch;
     order) and seed, unless it says otherwise. A diverged supernet has rows in `usage` alone.
@@ -400,7 +417,7 @@ def statistics(records: Iterable[Record], wanted: Design, table: Table) -> dict[
             validation images by a path), cpu_seconds.
     """
     mine = in_order(records, wanted)
-    observed = [observe(record, table) for record in mine if record.status == "ok"]
+    observed = [observe(record, table, columns) for record in mine if record.status == "ok"]
     main = [run for run in observed if _is_main(wanted[run.config])]
     parts: dict[str, tuple[Callable[[Observed], Rows], Sequence[Observed]]] = {
         "runs": (_spearmans, observed),
@@ -529,7 +546,7 @@ def _losses(run: Observed) -> Rows:
     """Figure 4.8: mean losses of groups of cells; a loss that is not finite is left out."""
     loss = run.arrays[finetune.LOSS].astype(np.float64)
     loss[~np.isfinite(loss)] = np.nan
-    for name in TRUTHS:
+    for name in run.accuracies:
         order = np.argsort(-run.truths[name], kind="stable")
         tenth = max(1, len(order) // 10)
         middle = (len(order) - tenth) // 2
@@ -578,7 +595,7 @@ def _of_parameters(observed: Sequence[Observed]) -> pd.DataFrame:
             len(run.parameters),
         )
         for run in observed[:1]
-        for name in TRUTHS
+        for name in run.accuracies
     ]
     return pd.DataFrame(rows, columns=COLUMNS["parameters"])
 
@@ -674,8 +691,9 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The tables of section 4.2, from the statistics alone.
 
     Returns:
-        estimators: trainer, space, start, rate, batch, truth, estimator, step, spearman, ci_low,
-            ci_high, top10, top10_low, top10_high, n (supernets; orders of one are averaged);
+        estimators: trainer, space, sample (of its cells), start, rate, batch, truth, estimator,
+            step, spearman, ci_low, ci_high, top10, top10_low, top10_high, n (supernets; orders of
+            one are averaged);
         learning: trainer, rate, batch, estimator, step, spearman, top10, partial with an interval
             each: by how much learning is better than the same paths that do not learn, over the
             same images in the same order; paired by supernet;
@@ -690,12 +708,12 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     }
 
 
-def estimators(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean over supernets and its interval: see `tables`."""
+def estimators(runs: pd.DataFrame, space: str = SPACE, sample: str = THESIS) -> pd.DataFrame:
+    """Mean over supernets and its interval: see `tables`; of a sample of one space."""
     rows = []
     for key, group in _by_supernet(runs, ["spearman", "top10"]).groupby(SETTING, sort=False):
         spearman, top10 = mean_or_none(group["spearman"]), mean_or_none(group["top10"], False)
-        rows.append((key[0], SPACE, *key[1:], *spearman[:3], *top10[:3], len(group)))
+        rows.append((key[0], space, sample, *key[1:], *spearman[:3], *top10[:3], len(group)))
     return pd.DataFrame(rows, columns=COLUMNS["estimators"])
 
 
@@ -765,7 +783,7 @@ COLUMNS = {
     "parameters": ["truth", "spearman", "n"],
     "resampled": [*KIND, "estimator", "step", "quantity", "mean", "ci_low", "ci_high", "n"],
     "estimators": [
-        *("trainer", "space", "start", "rate", "batch", "truth", "estimator", "step"),
+        *("trainer", "space", "sample", "start", "rate", "batch", "truth", "estimator", "step"),
         *("spearman", "ci_low", "ci_high", "top10", "top10_low", "top10_high", "n"),
     ],
     "learning": [

@@ -6,24 +6,27 @@ import pandas as pd
 
 from nasrepro.benchmarks import Table
 from nasrepro.runs.record import Record
-from nasrepro.studies import finetuning, sotl_curves, sotl_synthetic
+from nasrepro.studies import finetuning, oneshot, sotl_curves, sotl_synthetic
 from nasrepro.studies.design import Design, check_asked, merged
 
 TABLE = "nb201-200epochs"
-TABLES = (*finetuning.TABLES, *sotl_synthetic.TABLES, *sotl_curves.TABLES)
+TABLES = (*finetuning.TABLES, *oneshot.TABLES, *sotl_synthetic.TABLES, *sotl_curves.TABLES)
 TEXTS = tuple(
     dict.fromkeys((*finetuning.TEXTS, *sotl_synthetic.TEXTS, *sotl_curves.TEXTS)),
 )
 PROFILES = finetuning.PROFILES
-SUPERNETS, TUNING = "supernets", "tuning"  # parts of the design
+SUPERNETS, TUNING, ONE_SHOT = "supernets", "tuning", "one-shot spaces"  # parts of the design
 
 
 def design(profile: str, seeds: int | None = None) -> Design:
     """All runs of a profile; arguments and errors as in `check_asked`."""
     check_asked(profile, PROFILES, seeds)
-    return merged(
-        supernets=finetuning.design(profile, seeds), tuning=sotl_synthetic.design(profile, seeds)
-    )
+    parts = {
+        SUPERNETS: finetuning.design(profile, seeds),
+        TUNING: sotl_synthetic.design(profile, seeds),
+        ONE_SHOT: oneshot.design(profile, seeds),
+    }
+    return merged(**parts)
 
 
 def table_of(profile: str) -> str:
@@ -36,15 +39,28 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         The frames of `finetuning.statistics`, where any of its runs is stored, and those of
-        `sotl_synthetic.statistics` and `sotl_curves.statistics`.
+        `oneshot.statistics`, `oneshot.counted`, `sotl_synthetic.statistics` and
+        `sotl_curves.statistics`.
     """
     records, of_supernets = list(records), finetuning.design(profile)
     found = sotl_curves.statistics(table) | sotl_synthetic.statistics(records, profile)
+    found |= oneshot.counted()
     if any(record.config in of_supernets for record in records):
         found |= finetuning.statistics(records, of_supernets, table)
-    return found
+    return found | oneshot.statistics(records, oneshot.design(profile))
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Every table of the page: the statistics, and `finetuning.tables` where there are any."""
-    return {**statistics, **(finetuning.tables(statistics) if "runs" in statistics else {})}
+    """Every table of the page: the statistics, and what is made of those of supernets, if any.
+
+    The table `estimators` has a row of every space, those of the same trainers below each other.
+    """
+    found = dict(statistics)
+    made = [finetuning.tables(statistics)] if "runs" in statistics else []
+    made += [oneshot.tables(statistics)] if oneshot.PREFIX + "runs" in statistics else []
+    for each in made:
+        found |= each
+    if made:
+        rows = [each["estimators"] for each in made]
+        found["estimators"] = pd.concat(rows, ignore_index=True)
+    return found

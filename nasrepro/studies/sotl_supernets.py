@@ -3,14 +3,15 @@
 A setting is compared with another over the supernets that both have, seed by seed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nasrepro.claims import Quantity, Smallest, count_positive, exact
+from nasrepro.claims import Largest, Quantity, Smallest, count_positive, exact
 from nasrepro.stats import Student, deviation_ratio, stratified_mean
+from nasrepro.studies.finetuning import THESIS
 
 CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
 PARAMETERS = "parameters"  # as a truth: suffix -P in table 4.5
@@ -88,20 +89,48 @@ DIFFERENCES: dict[str, tuple[str, At, At]] = {
     "sotl-sog-rate": ("spearman", At("SoG", rate=LOW), At("SoG")),
     "sotl-sog-parameters": ("spearman", At("SoG", truth=PARAMETERS), At("SoG")),
 }
+# Claims of NAS-Bench-1Shot1 likewise, each with the space.
+ONE_SHOT: dict[str, tuple[str, int, At, At]] = {
+    **{f"sotl-1shot1-{n}": ("spearman", n, SOTL, VALACC) for n in (1, 2, 3)},
+    **{f"sotl-1shot1-top10-{n}": ("top10", n, SOTL, VALACC) for n in (1, 2, 3)},
+    **{f"sotl-valacc-tuned-1shot1-{n}": ("spearman", n, TUNED, VALACC) for n in (1, 2, 3)},
+    **{f"sotl-rate-1shot1-{n}": ("spearman", n, SOTL, SLOW) for n in (1, 2)},
+    **{f"sotl-sog-sotl-1shot1-{n}": ("spearman", n, At("SoG"), SOTL) for n in (1, 2, 3)},
+}
+LEVELS = {  # claim: space, and the setting whose Spearman it is about
+    "sotl-1shot1-low-3": (3, VALACC),
+    "sotl-1shot1-level-1": (1, SOTL),
+    "sotl-1shot1-level-2": (2, SOTL),
+}
 BEST_TOP10 = {"cifar10": CIFAR10, "cifar100": CIFAR100, "imagenet": IMAGENET}
 
 
 def quantities(frames: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     """The quantity of each claim on supernets that there are runs for."""
     found: dict[str, Quantity] = {}
-    for name, of in (("runs", ranked), ("windows", windows), ("losses", losses), ("usage", usage)):
+    parts: dict[str, Callable[[pd.DataFrame], Mapping[str, Quantity]]] = {
+        "runs": ranked,
+        "windows": windows,
+        "losses": losses,
+        "usage": usage,
+    }
+    for name, quantities_of in parts.items():
         if name in frames and len(frames[name]):
-            found |= of(frames[name])
+            found |= quantities_of(frames[name])
+    if "oneshot_runs" in frames and len(frames["oneshot_runs"]):
+        found |= one_shot(frames["oneshot_runs"], frames.get("runs"))
+    if "oneshot_losses" in frames:
+        rows = frames["oneshot_losses"]
+        spaces = [part for _, part in rows[rows["sample"] == THESIS].groupby("space")]
+        each = [losses(part) for part in (*spaces, frames.get("losses", rows[:0])) if len(part)]
+        rates = [of["sotl-loss-rates"] for of in each if "sotl-loss-rates" in of]
+        if rates:
+            found["sotl-loss-rates"] = Smallest(tuple(rates))
     return found
 
 
-def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
-    """Claims on rank correlations and on the ten cells on top."""
+def reader(runs: pd.DataFrame) -> Callable[[str, At], pd.Series]:
+    """From a column and a setting to the numbers of a space's trained supernets, by seed."""
     usual = runs["batch"].mode()[0]
     mine = runs[(runs["order"] == "0") & (runs["start"] == "trained")]
     known = {
@@ -112,6 +141,50 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
     def of(column: str, at: At) -> pd.Series:
         rows = known.get(at._replace(batch=at.batch or usual))
         return pd.Series(dtype=float) if rows is None else rows[column].dropna()
+
+    return of
+
+
+def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str, Quantity]:
+    """Claims on NAS-Bench-1Shot1, of the thesis' own cells.
+
+    Args:
+        runs: of `studies.oneshot`, at least one.
+        of_201: of NAS-Bench-201, if there are any.
+    """
+    mine = runs[runs["sample"] == THESIS]
+    spaces = {int(str(name)[-1]): reader(rows) for name, rows in mine.groupby("space")}
+
+    def of(space: int, column: str, at: At) -> pd.Series:
+        return spaces[space](column, at) if space in spaces else pd.Series(dtype=float)
+
+    gains = {
+        claim: of(space, column, a) - of(space, column, b)
+        for claim, (column, space, a, b) in ONE_SHOT.items()
+    }
+    gains |= {claim: of(space, "spearman", at) for claim, (space, at) in LEVELS.items()}
+    if of_201 is not None and len(of_201):
+        theirs = reader(of_201)("spearman", SOTL)
+        gains["sotl-1shot1-below-201"] = theirs - of(3, "spearman", SOTL)
+    size = SOTL._replace(truth=PARAMETERS)
+    by_size = [of(n, "spearman", size) - of(n, "spearman", SOTL) for n in (1, 2, 3)]
+    gains["sotl-sotl-parameters-1"] = pd.concat(by_size, axis=1).mean(axis=1, skipna=False)
+    found: dict[str, Quantity] = {
+        claim: mean_of(known) for claim, each in gains.items() if len(known := each.dropna())
+    }
+    tops = [of(n, "top10", SOTL) for n in (1, 2, 3)]
+    if all(map(len, tops)):
+        found["sotl-1shot1-93"] = Smallest(tuple(map(mean_of, tops)))
+    pairs = [(tops[n - 1], of(n, "top10", VALACC)) for n in (1, 2, 3)]
+    if min(len(side) for pair in pairs for side in pair) > 1:
+        ratios = [deviation_ratio([[ours]], [[theirs]]) for ours, theirs in pairs]
+        found["sotl-1shot1-steady"] = Largest(tuple(ratios))
+    return found
+
+
+def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
+    """Claims on rank correlations and on the ten cells on top."""
+    of = reader(runs)
 
     def gain(column: str, a: At, b: At) -> pd.Series:
         return (of(column, a) - of(column, b)).dropna()
@@ -176,7 +249,7 @@ def windows(rows: pd.DataFrame) -> dict[str, Quantity]:
     return {"sotl-finetuning-helps-tlmini": mean_of((wide[201] - wide[1]).dropna())}
 
 
-def losses(rows: pd.DataFrame) -> dict[str, Quantity]:
+def losses(rows: pd.DataFrame) -> dict[str, Student]:
     """Figure 4.8: mean losses at the beginning (20 steps) and late (steps 201 to 300)."""
     mine = usual_batch(rows[rows["truth"] == CIFAR10])
     keys = ["rate", "group", "seed"]

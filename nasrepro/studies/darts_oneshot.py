@@ -1,0 +1,252 @@
+"""Study 5 on NAS-Bench-1Shot1's three spaces (SoTL 4.3.1, 4.3.4, 4.3.5; table 4.7).
+
+The cells that are found are looked up in the sample of NAS-Bench-101, which has a part of them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.claims import Quantity, Smallest
+from nasrepro.nets.config import CellNetConfig
+from nasrepro.nets.nb101 import count_parameters
+from nasrepro.runs.config import changed
+from nasrepro.runs.parts import DataConfig
+from nasrepro.runs.record import Record
+from nasrepro.runs.search import SearchConfig
+from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures, depth
+from nasrepro.spaces.nb101 import LABELS
+from nasrepro.studies import darts
+from nasrepro.studies.darts import EXACT, FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SHORT, SOTL
+from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
+from nasrepro.studies.tricks_claims import level
+
+TABLE, COLUMN = "nb101-sample", "cifar10-test-108"
+ACCURACY = "cifar10"
+SPACES = {number: str(Subspace(number)) for number in (3, 1, 2)}  # most claims are on the third
+THIRD = SPACES[3]
+OTHER = "SoTL-DARTS, T = 10, batch 32"  # the thesis' other hyper-parameters
+PREFIX = "oneshot_"  # of the names of frames
+TABLES = tuple(PREFIX + name for name in ("searches", "epochs", "spectra"))
+TEXTS = ("setting", "space", "status", "cell")
+PRINTED = {  # rows of the thesis' table 4.7, by the setting
+    FIRST: "DARTS",
+    SOTL: "SoTL-DARTS",
+    OTHER: "SoTL-DARTS (diff. hparams)",
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large this part runs: numbers only."""
+
+    base: SearchConfig  # first-order DARTS, of any of the spaces
+    period: int  # steps that SoTL-DARTS sums over
+    seeds: int
+    exact: tuple[int, ...] = ()  # spaces with exact gradients over 7 steps, too
+
+
+# Table B.1 of the thesis; networks are those of NAS-Bench-1Shot1's authors, who let normalisations
+# learn scale and shift.
+PAPER = replace(
+    changed(darts.PAPER, {"train.weight_decay": 3e-4}),
+    subspace=Subspace(3),
+    net=CellNetConfig(channels=16, cells_per_stage=3, tracked_statistics=False),
+    spectrum_largest=1,
+)
+PROFILES = {
+    "smoke": Profile(
+        base=changed(
+            PAPER,
+            {
+                "data": DataConfig("digits", train_images=120, validation_images=100, size=8),
+                "net.channels": 3,
+                "net.cells_per_stage": 1,
+                "train.epochs": 2,
+                "train.batch_size": 30,
+                "train.crop_padding": 1,
+                "evaluated": 50,
+                "evaluate.batch_size": 50,
+                "spectrum_every": 0,
+            },
+        ),
+        period=2,
+        seeds=1,
+    ),
+    # Half of the images of NAS-Bench-201's searches, for time, and so twice the rate of the alphas:
+    # first-order DARTS can move them as far. SoTL-DARTS updates its alphas four times an epoch.
+    "cpu": Profile(
+        base=changed(
+            PAPER,
+            {
+                "data": DataConfig("cifar10", 3_200, 3_200, size=16),
+                "net.channels": 8,
+                "net.cells_per_stage": 1,
+                "train.crop_padding": 2,
+                "algorithm.learning_rate": 6e-4,
+                "spectrum_every": 25,
+            },
+        ),
+        period=13,
+        seeds=1,
+    ),
+    "paper": Profile(base=PAPER, period=100, seeds=3, exact=(3,)),
+}
+
+
+# ---- design
+
+
+def factors(profile: Profile, space: int) -> tuple[Factor, ...]:
+    """The settings of study 5 that are searched in a space, each after the one that it changes."""
+    study = replace(darts.PROFILES["cpu"], period=profile.period)
+    known = {factor.name: factor for factor in darts.factors(study)}
+    frozen = Factor(FROZEN_VALIDATION, FIRST, "our own", dict(known[FROZEN_VALIDATION].change))
+    other = {"algorithm.steps": 10, "train.batch_size": 32}
+    exact = (known[SHORT], known[EXACT]) if space in profile.exact else ()
+    return (
+        known[SOTL],
+        known[FROZEN_TRAINING],
+        frozen,
+        Factor(OTHER, SOTL, "SoTL 4.3.1", {k: min(v, _most(profile, k)) for k, v in other.items()}),
+        *exact,
+    )
+
+
+def _most(profile: Profile, name: str) -> int:
+    """What a profile has at most: the steps of an epoch, half a batch."""
+    train = profile.base.train
+    if name == "train.batch_size":
+        return train.batch_size // 2
+    return profile.base.data.train_images // train.batch_size
+
+
+def design(profile: str, seeds: int | None = None) -> Design:
+    """The searches of a profile: one seed of every setting before two of any."""
+    chosen = PROFILES[profile]
+    settings = {
+        name: settings_of(
+            FIRST,
+            replace(chosen.base, subspace=Subspace(number)),
+            factors(chosen, number),
+        )
+        for number, name in SPACES.items()
+    }
+    return labelled(
+        (changed(config, {"seed": seed}), {"setting": name, "space": space})
+        for seed in range(min(chosen.seeds, seeds or chosen.seeds))
+        for space, known in settings.items()
+        for name, config in known.items()
+    )
+
+
+# ---- statistics
+
+
+def describe(cell: Cell) -> dict[str, float]:
+    """What a cell is made of.
+
+    Returns:
+        convolutions3, convolutions1, pools: of all choice blocks, loose ends too; loose_ends;
+        depth: edges of the longest path from input to output; parameters: of the benchmark's
+        network.
+    """
+    kinds = {"convolutions3": "conv3x3-bn-relu", "convolutions1": "conv1x1-bn-relu"}
+    counts = {name: cell.operations.count(operation) for name, operation in kinds.items()}
+    architecture = architectures(np.array([cell.code]))
+    return {
+        **counts,
+        "pools": cell.operations.count("maxpool3x3"),
+        "loose_ends": cell.path.count(()),
+        "depth": depth(cell),
+        "parameters": int(count_parameters(architecture)[0]),
+    }
+
+
+def statistics(records: Iterable[Record], wanted: Design) -> dict[str, pd.DataFrame]:
+    """What the searches of a design found, where the sample of NAS-Bench-101 is there.
+
+    Returns:
+        oneshot_searches, oneshot_epochs, oneshot_spectra: as searches, epochs and spectra of
+        `studies.darts`, with what `describe` says of cells; the accuracy is the benchmark's test
+        accuracy, NaN of cells that the sample lacks.
+    """
+    mine = in_order(records, wanted)
+    if not mine or TABLE not in available_tables():
+        return {}
+    labels = [
+        {name: wanted[record.config][name] for name in ("setting", "space")}
+        | {"seed": record.config.seed}
+        for record in mine
+    ]
+    accuracy = known_accuracies()
+    frames = darts.of_searches(
+        mine, labels, lambda cell: describe(cell) | {ACCURACY: accuracy(cell)}
+    )
+    return {PREFIX + name: frame for name, frame in frames.items()}
+
+
+def known_accuracies() -> Callable[[Cell], float]:
+    """From an encoding to the test accuracy of its architecture, percent; NaN if it is unknown."""
+    table = load_table(TABLE)
+    known = dict(zip(table.codes.tolist(), table.accuracy(table.codes, COLUMN), strict=True))
+
+    def accuracy(cell: Cell) -> float:
+        return float(known.get(int(architectures(np.array([cell.code]))[0]), np.nan))
+
+    return accuracy
+
+
+def short(cell: str) -> str:
+    """A cell for tables: each vertex's operation and inputs."""
+    for operation, label in LABELS.items():
+        cell = cell.replace(operation, label)
+    return cell
+
+
+# ---- claims
+
+# Claim: column, setting, and the setting that is subtracted, in the third space.
+DIFFERENCES = {
+    "oneshot1-below-darts": (ACCURACY, SOTL, FIRST),
+    "oneshot1-deeper": ("depth", SOTL, FIRST),
+    "oneshot1-shorter-sums": (ACCURACY, OTHER, SOTL),
+    "oneshot1-exact": (ACCURACY, EXACT, FIRST),
+}
+
+
+def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
+    """The quantity of each claim on these spaces that there are searches for.
+
+    A search whose cell the sample lacks says nothing of accuracies.
+    """
+    if PREFIX + "searches" not in statistics:
+        return {}
+    searches = statistics[PREFIX + "searches"]
+    third = searches[(searches["space"] == THIRD) & (searches["status"] == "ok")]
+
+    def of(column: str, setting: str) -> pd.Series:
+        return third[third["setting"] == setting].set_index("seed")[column]
+
+    values = {claim: of(column, a) - of(column, b) for claim, (column, a, b) in DIFFERENCES.items()}
+    spectra = statistics[PREFIX + "spectra"]
+    spectra = spectra[spectra["space"] == THIRD]
+    values["oneshot1-eigenvalue"] = risen(spectra, SOTL, "training") - risen(
+        spectra, FIRST, "validation"
+    )
+    found: dict[str, Quantity] = {
+        claim: level(known) for claim, each in values.items() if len(known := each.dropna())
+    }
+    counts = [of("convolutions3", setting) for setting in (SOTL, FIRST)]
+    if all(map(len, counts)):
+        found["oneshot1-operations"] = Smallest(tuple(map(level, counts)))
+    return found
+
+
+def risen(spectra: pd.DataFrame, setting: str, images: str) -> pd.Series:
+    """The largest eigenvalue of the last measured epoch less that of the first, by seed."""
+    mine = spectra[spectra["setting"] == setting].sort_values("epoch").groupby("seed")[images]
+    return (mine.last() - mine.first())[mine.size() > 1]

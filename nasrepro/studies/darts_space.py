@@ -1,0 +1,426 @@
+"""Study 5 on DARTS' space: searches, the cells that they find, and a ranking (SoTL 4.3.2-4.3.5).
+
+All operations, and S2, which has skips and 3x3 separable convolutions alone. No benchmark has the
+cells that are found: they are trained alone here, beside random ones. NAS-Bench-301's predictions
+for other cells say how well a supernet of paths ranks; they are a surrogate's, never accuracies.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from nasrepro.benchmarks import available_tables, load_table, nb301
+from nasrepro.data.sources import SOURCES, locate
+from nasrepro.evaluate import EvaluateConfig
+from nasrepro.nets.config import DartsNetConfig
+from nasrepro.nets.darts import count_parameters
+from nasrepro.runs.config import changed
+from nasrepro.runs.darts import drawn_cells
+from nasrepro.runs.kinds import SEARCH, store_of
+from nasrepro.runs.parts import DataConfig, DrawnCells
+from nasrepro.runs.record import Record
+from nasrepro.runs.search import SearchConfig, ends_with
+from nasrepro.runs.standalone import StandaloneConfig
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.spaces.darts import S2, WITHOUT_PARAMETERS, Cell, Subspace, depth, width
+from nasrepro.stats import fisher_correlation
+from nasrepro.studies import darts
+from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SOTL
+from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
+from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
+from nasrepro.train import TrainConfig
+
+WHOLE, S2_NAME = SPACES = "DARTS' space", "S2"
+DEEP = "SoTL-DARTS, cells x2.5"  # as 20 are to 8
+RANDOM = "random cells"
+SEARCHED = (FIRST, SOTL, FROZEN_TRAINING, FROZEN_VALIDATION)
+RANKED, ON_RANDOM = "supernet of paths", "supernet of paths, random cells"
+SURROGATE, MEASURED = "surrogate's prediction", "accuracy alone"  # what is ranked
+FEWEST = 20  # cells of a ranking
+SCORES = ("nwot", "params", "synflow")  # of the file of predictions: what a supernet must beat
+TABLES = ("space_epochs", "space_spectra", "space_settings", "retrained", "ranks", "rankings")
+TEXTS = ("setting", "space", "status", "cell", "metric", "ranker", "truth")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large this part runs: numbers only."""
+
+    searches: Mapping[str, SearchConfig]  # first-order DARTS, by space
+    periods: Mapping[str, int]  # steps that SoTL-DARTS sums over
+    deep: int  # cells of the deep supernet of S2
+    seeds: int  # of a search
+    alone: StandaloneConfig  # a network alone; its cell is another for each
+    random: int  # cells that are trained alone beside those that are found
+    alone_seeds: int
+    supernet: SupernetConfig  # of paths
+    supernet_seeds: int
+
+
+# Table B.1 of the thesis. Supernets of 8 cells are searched on halves of the training images.
+_PAPER_SEARCH = replace(
+    changed(darts.PAPER, {"train.weight_decay": 3e-4}),
+    subspace=Subspace(),
+    net=DartsNetConfig(affine=False, tracked_statistics=False, affine_around=True),
+    spectrum_largest=1,
+)
+# Any cell; the design replaces it.
+_PAPER_ALONE = StandaloneConfig(
+    data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
+    cell=Cell.from_code(0),
+    net=DartsNetConfig(channels=36),
+    train=TrainConfig(
+        epochs=600,
+        batch_size=96,
+        learning_rate=0.025,
+        final_learning_rate=0.0,
+        weight_decay=3e-4,
+        gradient_clip=5.0,
+    ),
+    evaluate=EvaluateConfig("tracked", batch_size=250),
+)
+_PAPER_SUPERNET = SupernetConfig(
+    data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
+    subspace=Subspace(),
+    net=DartsNetConfig(tracked_statistics=False),
+    sampler="uniform",
+    train=TrainConfig(
+        epochs=100,
+        batch_size=64,
+        learning_rate=0.025,
+        final_learning_rate=0.001,
+        weight_decay=3e-4,
+        gradient_clip=5.0,
+    ),
+    evaluate=EvaluateConfig("batch", batch_size=250),
+    cells=DrawnCells(nb301.COUNT, table=nb301.NAME),
+)
+_SMOKE = {
+    "data": DataConfig("digits", train_images=120, validation_images=100, size=8),
+    "net.channels": 2,
+    "net.cells": 3,
+    "train.epochs": 2,
+    "train.batch_size": 30,
+    "train.crop_padding": 1,
+    "evaluate.batch_size": 50,
+}
+_SMOKE_SEARCH = changed(_PAPER_SEARCH, {**_SMOKE, "evaluated": 50, "spectrum_every": 0})
+# 4 and 10 cells as 8 and 20. Of all operations a step takes four times as long as of two, and a
+# search has a quarter of the images: both take about eight minutes of a core. SoTL-DARTS updates
+# its alphas four times an epoch, as in the paper. The rate of the alphas lets first-order DARTS
+# move them as far as on NAS-Bench-201 at this profile, by 1.5 at most.
+_CPU_SEARCH = changed(
+    _PAPER_SEARCH,
+    {
+        "data": DataConfig("cifar10", train_images=1_600, validation_images=1_600, size=16),
+        "net.channels": 4,
+        "net.cells": 4,
+        "train.epochs": 20,
+        "train.crop_padding": 2,
+        "algorithm.learning_rate": 3e-3,
+        "evaluated": 500,
+        "spectrum_every": 20,
+        "spectrum_images": 32,
+    },
+)
+_CPU_S2 = changed(
+    _CPU_SEARCH,
+    {
+        "subspace": S2,
+        "data.train_images": 6_400,
+        "data.validation_images": 6_400,
+        "algorithm.learning_rate": 7.5e-4,
+        "spectrum_every": 5,
+    },
+)
+_CPU_NETWORK = {
+    "data": DataConfig("cifar10", train_images=10_000, validation_images=1_000, size=16),
+    "net.channels": 8,
+    "net.cells": 4,
+    "train.crop_padding": 2,
+}
+PROFILES = {
+    "smoke": Profile(
+        searches={WHOLE: _SMOKE_SEARCH, S2_NAME: changed(_SMOKE_SEARCH, {"subspace": S2})},
+        periods={WHOLE: 2, S2_NAME: 2},
+        deep=4,
+        seeds=1,
+        alone=changed(_PAPER_ALONE, _SMOKE),
+        random=2,
+        alone_seeds=1,
+        supernet=changed(_PAPER_SUPERNET, {**_SMOKE, "cells": DrawnCells(10, table=None)}),
+        supernet_seeds=1,
+    ),
+    "cpu": Profile(
+        searches={WHOLE: _CPU_SEARCH, S2_NAME: _CPU_S2},
+        periods={WHOLE: 7, S2_NAME: 25},
+        deep=10,
+        seeds=2,
+        alone=changed(_PAPER_ALONE, {**_CPU_NETWORK, "train.epochs": 20, "train.batch_size": 128}),
+        random=20,
+        alone_seeds=2,
+        supernet=changed(_PAPER_SUPERNET, {**_CPU_NETWORK, "train.epochs": 30}),
+        supernet_seeds=3,
+    ),
+    "paper": Profile(
+        searches={WHOLE: _PAPER_SEARCH, S2_NAME: changed(_PAPER_SEARCH, {"subspace": S2})},
+        periods={WHOLE: 100, S2_NAME: 100},
+        deep=20,
+        seeds=3,
+        alone=_PAPER_ALONE,
+        random=20,
+        alone_seeds=3,
+        supernet=_PAPER_SUPERNET,
+        supernet_seeds=3,
+    ),
+}
+
+
+# ---- design
+
+
+def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
+    """The settings of study 5 that are searched here, each after the one that it changes."""
+    study = replace(darts.PROFILES["cpu"], period=profile.periods[space])
+    known = {factor.name: factor for factor in darts.factors(study)}
+    frozen = Factor(FROZEN_VALIDATION, FIRST, "our own", dict(known[FROZEN_VALIDATION].change))
+    deep = Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep})
+    return known[SOTL], known[FROZEN_TRAINING], frozen, *((deep,) if space == S2_NAME else ())
+
+
+def searches(profile: str, seeds: int | None = None) -> Design:
+    """The searches of a profile: one seed of every setting before two of any."""
+    chosen = PROFILES[profile]
+    settings = {
+        space: settings_of(FIRST, base, factors(chosen, space))
+        for space, base in chosen.searches.items()
+    }
+    return labelled(
+        (changed(config, {"seed": seed}), {"setting": name, "space": space})
+        for seed in range(min(chosen.seeds, seeds or chosen.seeds))
+        for space, known in settings.items()
+        for name, config in known.items()
+    )
+
+
+def supernets(profile: str, seeds: int | None = None) -> Design:
+    """The supernets of paths that rank cells: those of the surrogate, and those trained alone."""
+    chosen = PROFILES[profile]
+    cells = {RANKED: chosen.supernet.cells, ON_RANDOM: random_cells(profile)}
+    return labelled(
+        (
+            replace(chosen.supernet, cells=which, seed=seed),
+            {"space": WHOLE, "setting": setting},
+        )
+        for seed in range(min(chosen.supernet_seeds, seeds or chosen.supernet_seeds))
+        for setting, which in cells.items()
+    )
+
+
+def random_cells(profile: str) -> DrawnCells:
+    """The cells that are trained alone beside those that are found."""
+    return DrawnCells(PROFILES[profile].random, table=None)
+
+
+def networks(profile: str, seeds: int | None = None) -> Design:
+    """Networks alone: of random cells, and of those that stored searches end with.
+
+    The latter join the design when their search is stored, each cell once.
+    """
+    chosen = PROFILES[profile]
+    random = drawn_cells(Subspace(), random_cells(profile))
+    cells = dict.fromkeys([*random, *found_cells(profile).values()])
+    return labelled(
+        (replace(chosen.alone, cell=cell, seed=seed), {"space": WHOLE, "cell": str(cell)})
+        for seed in range(min(chosen.alone_seeds, seeds or chosen.alone_seeds))
+        for cell in cells
+    )
+
+
+def found_cells(profile: str) -> dict[tuple[str, str, int], Cell]:
+    """The cell that each stored search ends with, by space, setting and seed."""
+    store, found = store_of(SEARCH), {}
+    for config, labels in searches(profile).items():
+        record = store.load(config.key)
+        if record is not None and record.status == "ok":
+            cell = cast(Cell, ends_with(record))
+            found[labels["space"], labels["setting"], config.seed] = cell
+    return found
+
+
+# ---- statistics
+
+
+def describe(cell: Cell) -> dict[str, float]:
+    """What a cell is made of.
+
+    Returns:
+        skips, pools, separable and dilated (convolutions), parameterless (skips and pools): of the
+        sixteen operations of both kinds of cell; depth and width of the normal cell, and of the
+        reduction cell; parameters: of the network of NAS-Bench-301's size.
+    """
+    kinds = [operation.partition("_")[0] for operation in cell.operations]
+    return {
+        "skips": kinds.count("skip"),
+        "pools": kinds.count("max") + kinds.count("avg"),
+        "separable": kinds.count("sep"),
+        "dilated": kinds.count("dil"),
+        "parameterless": sum(operation in WITHOUT_PARAMETERS for operation in cell.operations),
+        "depth": depth(cell.normal),
+        "width": width(cell.normal),
+        "depth_reduction": depth(cell.reduction),
+        "width_reduction": width(cell.reduction),
+        "parameters": int(count_parameters(np.array([cell.code]))[0]),
+    }
+
+
+def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFrame]:
+    """What the runs of a profile found, as far as there are any.
+
+    Returns:
+        searches, space_epochs, space_spectra: as searches, epochs and spectra of `studies.darts`,
+            with what `describe` says of cells;
+        retrained: one row a network alone: space, setting, search (the seed of the search that
+            found its cell, NaN of random cells), cell, seed, status, accuracy (test, percent),
+            parameters;
+        ranks: how well supernets and scores of untrained networks rank cells by the predictions of
+            NAS-Bench-301's surrogate, if its table is here, and the random cells by their accuracy
+            alone: truth, ranker, seed, cells, `measure.rank_metrics`, and the interval over cells
+            of Spearman's correlation.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    wanted = searches(profile)
+    if mine := in_order(records, wanted):
+        labels = [
+            {name: wanted[r.config][name] for name in ("setting", "space")}
+            | {"seed": r.config.seed}
+            for r in mine
+        ]
+        frames = darts.of_searches(mine, labels, describe)
+        found["searches"] = frames["searches"]
+        found |= {f"space_{name}": frames[name] for name in ("epochs", "spectra")}
+    if mine := in_order(records, networks(profile)):
+        found["retrained"] = pd.DataFrame(_retrained(mine, profile))
+    ranked = in_order(records, supernets(profile))
+    ranks = [*_by_surrogate(ranked), *_by_accuracy(ranked, found.get("retrained"))]
+    if ranks:
+        found["ranks"] = pd.DataFrame(ranks)
+    return found
+
+
+def _retrained(records: Iterable[Record], profile: str) -> Iterator[dict[str, object]]:
+    """The rows of networks alone; a cell that several searches found has a row for each."""
+    random = drawn_cells(Subspace(), random_cells(profile))
+    sources = [(cell, WHOLE, RANDOM, np.nan) for cell in random]
+    sources += [(cell, *where) for where, cell in found_cells(profile).items()]
+    for record in records:
+        arrays = record.arrays
+        for _, space, setting, search in (s for s in sources if s[0] == record.config.cell):
+            yield {
+                "space": space,
+                "setting": setting,
+                "search": search,
+                "cell": str(record.config.cell),
+                "seed": record.config.seed,
+                "status": record.status,
+                "accuracy": (
+                    100 * float(arrays["test_correct"] / arrays["test_images"])
+                    if record.status == "ok"
+                    else np.nan
+                ),
+                "parameters": int(arrays["parameters"]),
+            }
+
+
+Row = dict[str, object]
+
+
+def _by_surrogate(records: Iterable[Record]) -> Iterator[Row]:
+    """Rankings of the cells that supernets evaluated and the surrogate predicts, and by scores."""
+    mine = [r for r in records if r.status == "ok" and r.config.needed_table]
+    if not mine or nb301.NAME not in available_tables():
+        return
+    table = load_table(nb301.NAME)
+    for record in mine:
+        run = observe_run(record, table, nb301.COLUMNS[0].name)
+        yield from _ranked(SURROGATE, RANKED, record.config.seed, run["proxy"], run["truth"])
+    if path := locate(SOURCES[nb301.NAME]):
+        entries = nb301.read_entries(path)
+        truth = [entry["val_accuracy"] for entry in entries.values()]
+        for score in SCORES:
+            values = [entry[score]["score"] for entry in entries.values()]
+            yield from _ranked(SURROGATE, score, None, values, truth)
+
+
+def _by_accuracy(records: Iterable[Record], retrained: pd.DataFrame | None) -> Iterator[Row]:
+    """Rankings of random cells that were trained alone, by supernets and by parameters."""
+    mine = [r for r in records if r.status == "ok" and not r.config.needed_table]
+    if not mine or retrained is None:
+        return
+    random = retrained[(retrained["setting"] == RANDOM) & (retrained["status"] == "ok")]
+    truth = random.groupby("cell")["accuracy"].mean()
+    truth.index = pd.Index([Cell.parse(cell).code for cell in truth.index], dtype=np.int64)
+    for record in mine:
+        proxy = proxies(record).set_index("code")["proxy"].reindex(truth.index)
+        yield from _ranked(MEASURED, RANKED, record.config.seed, proxy, truth)
+    parameters = count_parameters(truth.index.to_numpy())
+    yield from _ranked(MEASURED, "params", None, parameters, truth)
+
+
+def _ranked(
+    of: str, ranker: str, seed: int | None, proxy: ArrayLike, truth: ArrayLike
+) -> Iterator[Row]:
+    """One row, unless there are too few cells for a ranking."""
+    predicted, true = np.asarray(proxy, float), np.asarray(truth, float)
+    if len(true) >= FEWEST:
+        over_cells = fisher_correlation(predicted, true).interval()
+        yield {
+            "truth": of,
+            "ranker": ranker,
+            "seed": seed,
+            "cells": len(true),
+            **rank_metrics(predicted, true),
+            "cells_low": over_cells.low,
+            "cells_high": over_cells.high,
+        }
+
+
+METRICS = (
+    *("skips", "pools", "parameterless", "separable", "depth", "depth_reduction", "width"),
+    *("width_reduction", "parameters", "largest_alpha", "updates", "gap", "eigenvalue_training"),
+    *("eigenvalue_validation", "seconds", "cpu_seconds", "peak_memory_mb"),
+)
+
+
+def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables of the statistics of this part, as far as there are any.
+
+    Returns:
+        space_settings: space, setting, metric, mean, ci_low, ci_high, n, failed: of the cell after
+            the last epoch and of the search, over its seeds;
+        rankings: truth, ranker, metric and the same: of each supernet's and score's ranking.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    searches = of_space(statistics)
+    whole = searches[searches["status"] == "ok"] if len(searches) else searches
+    if len(whole):
+        runs = whole.melt(["space", "setting", "seed"], list(METRICS), var_name="metric")
+        keys = ["space", "setting", "metric"]
+        found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
+    if "ranks" in statistics:
+        runs = statistics["ranks"].drop(columns=["cells", "cells_low", "cells_high"])
+        long = runs.melt(["truth", "ranker", "seed"], var_name="metric")
+        found["rankings"] = summarise(
+            long, ["truth", "ranker", "metric"], correlation=lambda key: is_correlation(key[2])
+        )
+    return found
+
+
+def of_space(statistics: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The searches of DARTS' space and of S2; none, if there are none."""
+    searches = statistics.get("searches", pd.DataFrame(columns=["space", "status"]))
+    return searches[searches["space"].isin(SPACES)]

@@ -1,0 +1,345 @@
+"""Study 5 on DARTS' space: its design, what cells are, and its claims, worked by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from records import arrays
+from test_space_darts import DARTS
+from test_study_darts import record_of as nb201_record
+
+from nasrepro import plots
+from nasrepro.benchmarks import nb201, nb301
+from nasrepro.benchmarks.table import Table
+from nasrepro.claims import read_claims
+from nasrepro.metrics import spearman
+from nasrepro.nets.darts import count_parameters
+from nasrepro.pages import darts_space as page
+from nasrepro.pages import sotl_darts as whole_page
+from nasrepro.pages.inputs import Inputs
+from nasrepro.runs.config import changed
+from nasrepro.runs.darts import drawn_cells
+from nasrepro.runs.kinds import SEARCH, store_of
+from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.search import SearchConfig, SearchEpoch, run_search, selected
+from nasrepro.runs.standalone import StandaloneConfig
+from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.spaces.darts import S2, Subspace
+from nasrepro.studies import darts, darts_claims, darts_space, results, sotl_darts
+from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SOTL
+from nasrepro.studies.darts_space import DEEP, PROFILES, RANDOM, RANKED, S2_NAME, WHOLE
+from nasrepro.studies.design import PART
+
+ABOUT = Measurement(30, 10, 20, 1, 1, 100, "cpu", 1, "cpu", {})
+
+
+def settings(profile: str) -> dict[tuple[str, str], SearchConfig]:
+    """The first search of each space and setting."""
+    design = darts_space.searches(profile, 1)
+    return {(its["space"], its["setting"]): config for config, its in design.items()}
+
+
+def search_record(config: SearchConfig, epochs: int) -> Record:
+    """A search of S2 that selects skips throughout."""
+    alphas = np.zeros((epochs, 28, 2), np.float32)
+    kept = {
+        "alphas": alphas,
+        "gradients": -alphas,
+        "steps": np.full(epochs, 4),
+        "spectrum_epochs": np.array([1, 2]),
+        "spectra": np.array([[[1.0], [2.0]], [[3.0], [5.0]]]),
+    }
+    history = tuple(SearchEpoch(1.0, 1.0, 250, 2.0, 125) for _ in range(epochs))
+    return Record(config, "ok", history, kept, ABOUT)
+
+
+# ---- design
+
+
+def test_both_spaces_are_searched_by_four_settings_and_s2_by_a_deep_supernet():
+    known = settings("cpu")
+    assert set(known) == {
+        *((space, name) for space in (WHOLE, S2_NAME) for name in darts_space.SEARCHED),
+        (S2_NAME, DEEP),
+    }
+    assert len(darts_space.searches("cpu")) == PROFILES["cpu"].seeds * len(known)
+    deep, plain = known[S2_NAME, DEEP], known[S2_NAME, SOTL]
+    assert deep == changed(plain, {"net.cells": 10}) and plain.net.cells == 4
+    assert all((c.subspace == S2) == (space == S2_NAME) for (space, _), c in known.items())
+
+
+def test_frozen_alphas_differ_from_what_they_control_in_what_they_say():
+    known = settings("cpu")
+    for frozen, like in ((FROZEN_TRAINING, SOTL), (FROZEN_VALIDATION, FIRST)):
+        algorithm, of = known[WHOLE, frozen].algorithm, known[WHOLE, like].algorithm
+        assert algorithm.learning_rate == algorithm.initial_noise == 0
+        assert (algorithm.gradient, algorithm.steps) == (of.gradient, of.steps)
+
+
+@pytest.mark.parametrize("profile", ["cpu", "paper"])
+@pytest.mark.parametrize("space", [WHOLE, S2_NAME])
+def test_alphas_are_updated_four_times_an_epoch_by_sums_and_as_far_as_elsewhere(profile, space):
+    base, period = PROFILES[profile].searches[space], PROFILES[profile].periods[space]
+    batches = base.data.train_images // base.train.batch_size
+    assert -(-batches // period) == 4
+    other = darts.PROFILES[profile].base
+    others = other.data.train_images // other.train.batch_size * other.train.epochs
+    farthest = batches * base.train.epochs * base.algorithm.learning_rate
+    assert farthest == pytest.approx(others * other.algorithm.learning_rate)
+
+
+def test_the_paper_profile_is_table_b1():
+    base = PROFILES["paper"].searches[WHOLE]
+    train, algorithm = base.train, base.algorithm
+    assert (train.batch_size, train.epochs, train.weight_decay) == (64, 50, 3e-4)
+    assert (train.learning_rate, train.final_learning_rate) == (0.025, 0.001)
+    assert (algorithm.learning_rate, algorithm.weight_decay) == (3e-4, 1e-3)
+    assert (base.net.channels, base.net.cells, PROFILES["paper"].deep) == (16, 8, 20)
+    assert PROFILES["paper"].periods[WHOLE] == 100
+
+
+def test_the_study_has_these_parts_and_each_run_is_of_one():
+    design = sotl_darts.design("cpu")
+    counts = pd.Series([labels[PART] for labels in design.values()]).value_counts()
+    assert counts["nb201"] == len(darts.design("cpu"))
+    assert counts["ranked"] == 6 and counts["alone"] >= 40
+    ranked = [c for c in design if isinstance(c, SupernetConfig)]
+    assert {config.needed_table for config in ranked} == {nb301.NAME, None}
+
+
+# ---- runs
+
+
+def test_the_cell_of_a_stored_search_joins_the_networks_alone(results):
+    config = settings("smoke")[S2_NAME, FIRST]
+    before = darts_space.networks("smoke")
+    assert len(before) == 2 and config in sotl_darts.design("smoke")
+    store_of(SEARCH).save(record := search_record(config, 2))
+    cell = selected(record)[-1]
+    (new,) = darts_space.networks("smoke").keys() - before.keys()
+    assert isinstance(new, StandaloneConfig) and new.cell == cell
+    alone = Record(new, "ok", (), measured(5_000), ABOUT)
+    found = sotl_darts.statistics([record, alone], "smoke", None)
+    row = found["retrained"].iloc[0]
+    assert (row["space"], row["setting"], row["search"]) == (S2_NAME, FIRST, 0)
+    assert row["accuracy"] == 50 and row["cell"] == str(cell)
+    assert found["searches"]["cell"].item() == str(cell)
+    tables = sotl_darts.tables(found)
+    assert set(tables) <= set(sotl_darts.TABLES)
+    assert "epochs" not in tables and len(tables["space_epochs"]) == 2
+
+
+@pytest.mark.parametrize("of", [(WHOLE, SOTL), (S2_NAME, FIRST)], ids=str)
+def test_a_search_of_the_paper_profile_builds_and_steps(of):
+    small = {
+        "data.name": "digits",
+        "data.train_images": 4,
+        "data.validation_images": 4,
+        "data.size": 8,
+        "train.batch_size": 4,
+        "train.epochs": 1,
+        "evaluated": 4,
+        "evaluate.batch_size": 4,
+        "spectrum_every": 0,
+    }
+    assert run_search(changed(settings("paper")[of], small)).status == "ok"
+
+
+# ---- statistics
+
+
+def test_a_cell_is_described_by_its_operations_and_its_graph():
+    found = darts_space.describe(DARTS)
+    assert (found["skips"], found["pools"], found["parameterless"]) == (5, 5, 10)
+    assert (found["separable"], found["dilated"]) == (5, 1)
+    assert (found["depth"], found["width"]) == (3, 3.5)
+    assert (found["depth_reduction"], found["width_reduction"]) == (3, 2.5)
+    assert found["parameters"] == count_parameters(np.array([DARTS.code]))[0]
+
+
+def test_searches_of_both_spaces_are_rows_of_one_table(monkeypatch):
+    monkeypatch.setattr(darts, "available_tables", lambda: ())
+    first = next(iter(darts.design("cpu", 1)))
+    skips = ("skip_connect",) * 6
+    truth = np.linspace(10, 94, 15_625)
+    columns = tuple(nb201.CSV.values())
+    table = Table(darts.TABLE, np.arange(15_625), columns, {c.name: truth for c in columns})
+    records = [
+        nb201_record(first, [darts.Cell(skips)]),
+        search_record(settings("cpu")[S2_NAME, SOTL], 2),
+    ]
+    found = sotl_darts.statistics(records, "cpu", table)
+    rows = found["searches"].set_index("space")
+    assert rows.loc[darts.SPACE, "skips"] == 6 and rows.loc[S2_NAME, "skips"] == 16
+    assert rows.loc[S2_NAME, ["eigenvalue_training", "eigenvalue_validation"]].tolist() == [3, 5]
+    assert rows.loc[S2_NAME, "depth"] == 2 and rows.loc[S2_NAME, "width"] == 4
+    tables = sotl_darts.tables(found)
+    assert set(tables["settings"]["setting"]) == {FIRST}  # of NAS-Bench-201 alone
+    assert set(tables["space_settings"]["setting"]) == {SOTL}
+    assert set(tables) - set(sotl_darts.TABLES) == set()
+
+
+def test_searches_that_never_looked_at_the_hessian_are_rows_of_an_empty_table():
+    record = search_record(settings("smoke")[S2_NAME, FIRST], 2)
+    unmeasured = {"spectrum_epochs": np.zeros(0, int), "spectra": np.zeros((0, 2, 1))}
+    record = replace(record, arrays=record.arrays | unmeasured)
+    found = darts_space.statistics([record], "smoke")
+    assert len(found["space_spectra"]) == 0
+    assert np.isnan(found["searches"]["eigenvalue_training"].item())
+    assert "s2-eigenvalue" not in darts_claims.quantities(found)
+
+
+def test_a_supernet_is_ranked_by_the_predictions_for_the_cells_that_it_evaluated(monkeypatch):
+    codes = np.arange(30, dtype=np.int64) * 10**9
+    predicted = np.linspace(91, 94, 30)
+    values = {nb301.COLUMNS[0].name: predicted}
+    table = Table(nb301.NAME, codes, nb301.COLUMNS, values, space="darts")
+    monkeypatch.setattr(darts_space, "available_tables", lambda: (nb301.NAME,))
+    monkeypatch.setattr(darts_space, "load_table", lambda name: table)
+    monkeypatch.setattr("nasrepro.runs.darts.load_table", lambda name: table)
+    monkeypatch.setattr(darts_space, "locate", lambda source: None)
+    config = next(iter(darts_space.supernets("cpu")))
+    config = replace(config, cells=replace(config.cells, count=30))
+    assert config.cells.table == nb301.NAME
+    monkeypatch.setattr(darts_space, "supernets", lambda profile: {config: {}})
+    record = Record(config, "ok", (), arrays(codes, list(range(100, 700, 20))), ABOUT)
+    (row,) = darts_space.statistics([record], "cpu")["ranks"].to_dict("records")
+    assert (row["ranker"], row["cells"], row["spearman"]) == (RANKED, 30, pytest.approx(1))
+    assert row["top_10_accuracy"] == predicted[-1]
+    long = darts_space.tables({"ranks": pd.DataFrame([row])})["rankings"]
+    assert long.set_index("metric").loc["kendall_tau_b", "mean"] == pytest.approx(1)
+    shown = page.rankings_table(long)
+    assert shown["ranked by"].tolist() == [RANKED] and "Spearman" in shown
+    assert shown["truth"].tolist() == [darts_space.SURROGATE]
+
+
+def test_a_supernet_is_ranked_by_the_accuracies_of_random_cells_alone():
+    """It ranks them the wrong way round here; the trainings of a cell count as their mean."""
+    cells = drawn_cells(Subspace(), darts_space.random_cells("cpu"))
+    config = next(c for c in darts_space.supernets("cpu") if c.needed_table is None)
+    order = sorted(cells, key=lambda cell: cell.code)
+    codes = [cell.code for cell in order]
+    record = Record(config, "ok", (), arrays(codes, list(range(500, 900, 20))), ABOUT)
+    trained = [
+        Record(c, "ok", (), measured(2_000 - 10 * order.index(c.cell) + c.seed), ABOUT)
+        for c in darts_space.networks("cpu")
+        if c.cell in cells
+    ]
+    assert len(trained) == 2 * len(cells) == 40
+    ranks = darts_space.statistics([record, *trained], "cpu")["ranks"].set_index("ranker")
+    assert ranks.loc[RANKED, "spearman"] == pytest.approx(-1)
+    assert set(ranks["cells"]) == {20} and set(ranks["truth"]) == {darts_space.MEASURED}
+    wanted = spearman(count_parameters(np.array(codes)), -np.arange(20))
+    assert ranks.loc["params", "spearman"] == pytest.approx(wanted)
+
+
+def measured(correct: int) -> dict[str, np.ndarray]:
+    """The arrays of a network alone."""
+    numbers = {"test_correct": correct, "test_images": 10_000, "parameters": 7}
+    return {name: np.asarray(number) for name, number in numbers.items()}
+
+
+# ---- claims
+
+
+def frames() -> dict[str, pd.DataFrame]:
+    """Two seeds of each setting: DARTS with ten skips, SoTL-DARTS with none, deep with three."""
+    made_of = {(S2_NAME, FIRST): 10, (S2_NAME, SOTL): 0, (S2_NAME, DEEP): 3}
+    made_of |= {(WHOLE, FIRST): 8, (WHOLE, SOTL): 2}
+    rows = [
+        {
+            **{"space": space, "setting": setting, "seed": seed, "status": "ok"},
+            **{"skips": skips + seed, "parameterless": skips, "depth": 5 - skips // 4},
+        }
+        for (space, setting), skips in made_of.items()
+        for seed in (0, 1)
+    ]
+    searches = pd.DataFrame(rows)
+    spectra = pd.concat(
+        [
+            searches.assign(epoch=epoch, training=0.1 * epoch, validation=1.0 * epoch)
+            for epoch in (1, 5)
+        ]
+    )
+    accuracy = {FIRST: 50.0, SOTL: 52.0, RANDOM: 51.0}
+    retrained = pd.DataFrame(
+        [
+            {"space": WHOLE, "setting": setting, "search": search, "cell": f"{setting}{search}"}
+            | {"seed": seed, "status": "ok", "accuracy": value + seed}
+            for setting, value in accuracy.items()
+            for search in ((np.nan,) if setting == RANDOM else (0, 1))
+            for seed in (0, 1)
+        ]
+    )
+    return {"searches": searches, "space_spectra": spectra, "retrained": retrained}
+
+
+def test_claims_compare_two_settings_over_the_seeds_of_both():
+    found = darts_claims.quantities(frames())
+    values = {claim: quantity.interval().mean for claim, quantity in found.items()}
+    assert values == {
+        "darts-space-few-skips": -6,
+        "darts-space-deeper": 2,
+        "s2-no-skips": -10,
+        "s2-deep-skips": 3,
+        "s2-eigenvalue": pytest.approx(0.4 - 4),
+        "darts-eight-layers": 2,
+    }
+    assert set(values) <= set(read_claims(darts_claims.FILE))
+    assert {quantity.interval().n for quantity in found.values()} == {2}
+
+
+def test_a_diverged_search_counts_in_no_claim():
+    statistics = frames()
+    statistics["searches"].loc[statistics["searches"]["setting"] == FIRST, "status"] = "diverged"
+    assert "s2-no-skips" not in darts_claims.quantities(statistics)
+    assert "s2-deep-skips" in darts_claims.quantities(statistics)
+
+
+# ---- page
+
+
+def inputs(**known: pd.DataFrame) -> Inputs:
+    """Inputs without records."""
+    return Inputs("sotl-darts", "cpu", results.Plan([], []), known)
+
+
+def test_tables_of_the_page_have_a_row_a_search_and_a_column_a_space():
+    more = {"depth_reduction": 3, "width": 3.5, "width_reduction": 2.5, "largest_alpha": 0.1}
+    more |= {"eigenvalue_training": 0.5, "eigenvalue_validation": 0.25, "seconds": 90.0}
+    searches = frames()["searches"].assign(**more)
+    nb201 = pd.DataFrame([{"space": darts.SPACE, "setting": FIRST, "status": "ok"}])
+    given = inputs(searches=pd.concat([nb201, searches], ignore_index=True))
+    shown = page.searches_table(page.searches_of(given))
+    assert len(shown) == 10 and shown["skips of 16"].tolist()[:2] == ["10", "11"]
+    assert shown["minutes"].iloc[0] == "1.5" and shown["width, normal"].iloc[0] == "3.5"
+    setting = page.setting(inputs()).set_index("setting")
+    assert list(setting) == [WHOLE, S2_NAME]
+    assert setting.loc["operations", S2_NAME] == "Skip, 3x3 sep"
+    assert setting.loc["steps that SoTL-DARTS sums over", WHOLE] == "7"
+
+
+def test_the_cells_of_the_first_seed_are_drawn_with_an_arrow_for_each_operation():
+    rows = frames()["searches"].assign(cell=str(DARTS))
+    drawn = page.cells_of(inputs(searches=rows))
+    assert drawn["cell"].nunique() == 2 * 2 * 2  # spaces, settings, kinds of cell
+    assert "S2: SoTL-DARTS, reduction 8" in page.cells_finding(drawn)
+    axes = plots.cell_graphs(drawn, plots.DARTS_MARKS).axes
+    assert len(axes[0].texts) == 8 and axes[0].get_title() == "S2: DARTS, normal"
+
+
+def test_cells_alone_are_means_of_their_trainings():
+    shown = page.retrained_table(frames()["retrained"]).set_index("setting")
+    assert shown.loc[FIRST].tolist() == [WHOLE, "2", "50.50 [50.50, 50.50]"]
+    assert shown.loc[RANDOM, "n"] == "1"
+
+
+def test_parts_of_the_design_are_named_by_the_spaces_of_a_table():
+    rows = frames()["searches"]
+    assert whole_page.parts_of("searches", rows) == [sotl_darts.SPACE]
+    both = pd.concat([rows, rows[:1].assign(space=darts.SPACE)])
+    assert whole_page.parts_of("searches", both) == [sotl_darts.NB201, sotl_darts.SPACE]
+    assert whole_page.parts_of("epochs", rows.drop(columns="space")) == [sotl_darts.NB201]
+    assert whole_page.parts_of("rankings", rows) == [sotl_darts.RANKED]
+    assert whole_page.parts_of("alone", rows) == []
