@@ -1,6 +1,6 @@
 """DARTS' relaxed supernet against the supernet of paths and against a plain sum of operations."""
 
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -18,11 +18,12 @@ from nasrepro.train import initialise
 
 PLAIN = DartsNetConfig(2, 4, 1, 3, affine=False, tracked_statistics=False, affine_around=True)
 cells = st.integers(0, NUM_CELLS - 1).map(Cell.from_code)
-quick = settings(deadline=None, max_examples=10)
+quick = settings(deadline=None, max_examples=5)
 SKIP, SEP = S2.candidates
 WHOLE = Subspace()
 
 
+@cache
 def relaxed_network(subspace: Subspace = WHOLE) -> RelaxedNetwork:
     net = supernet(PLAIN, subspace)
     initialise(net, torch.Generator().manual_seed(0))
