@@ -14,7 +14,7 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results as results_module
 from nasrepro.studies.results import Plan, precision_of, save_statistics, stored_statistics
 
-ABOUT = Measurement(2.0, 3.0, 5.0, 1, 1, 1, "cpu", 1, "cpu", {})
+ABOUT = Measurement(2.0, 3.0, 99.0, 1, 1, 1, "cpu", 1, "cpu", {})
 ONE = changed(
     SupernetConfig(),
     {
@@ -47,6 +47,15 @@ def test_a_missing_run_costs_what_its_images_cost_in_stored_ones(change, train, 
     stored = [record(), record(changed(ONE, {"seed": 9}), train_seconds=4.0)]
     seconds, unknown = Plan(stored, [changed(ONE, change)]).seconds_missing()
     assert unknown == 0 and seconds == pytest.approx(train * 3 + evaluate * 3)
+
+
+def test_a_busy_machine_does_not_make_a_forecast_longer():
+    """Of 2 and 3 seconds on the clock, half was computed; a GPU is waited for."""
+    missing = [changed(ONE, {"seed": 1})]
+    busy = Plan([record(cpu_seconds=2.5)], missing)
+    assert busy.seconds_missing()[0] == pytest.approx(2.5)
+    gpu = Plan([record(cpu_seconds=2.5, device="NVIDIA H100")], missing)
+    assert gpu.seconds_missing()[0] == pytest.approx(5)
 
 
 def fine_tuned(change, train_seconds=4.0, supernet_seconds=30.0):

@@ -58,7 +58,8 @@ class Plan:
 
         Training and evaluation take the mean time of an image and path in stored runs of the same
         work (`work`), so that e.g. another learning rate or number of epochs costs what is known.
-        A supernet that several runs begin with is trained once.
+        That is the time on a machine that does nothing else: see `quiet_share`. A supernet that
+        several runs begin with is trained once.
         """
         rates: dict[tuple, list[float]] = defaultdict(list)
         for record in self.stored:
@@ -67,9 +68,10 @@ class Plan:
             if begun_with(record.config):
                 parts += beginning(record.config).items()
                 spent.append(float(record.arrays[SUPERNET_SECONDS]))
+            share = quiet_share(record)
             for (kind, images), time in zip(parts, spent, strict=True):
                 if images:
-                    rates[kind].append(time / images)
+                    rates[kind].append(share * time / images)
         means = {kind: sum(found) / len(found) for kind, found in rates.items()}
         trained = {begun_with(record.config) for record in self.stored}
         begun = {begun_with(config): config for config in self.missing}
@@ -122,6 +124,16 @@ def beginning(config: FinetuneConfig) -> dict[tuple, int]:
 def seconds(record: Record) -> float:
     """Training and evaluation of a run, in seconds."""
     return record.measurement.train_seconds + record.measurement.evaluate_seconds
+
+
+def quiet_share(record: Record) -> float:
+    """The share of its time on the clock that a run computed: less than 1 on a busy machine.
+
+    Not known, and called 1, of a run with several threads, which computes more seconds than pass,
+    and of one on a GPU, which it waits for.
+    """
+    known = record.measurement.device == "cpu" and seconds(record) > 0
+    return min(1.0, record.measurement.cpu_seconds / seconds(record)) if known else 1.0
 
 
 def precision_of(record: Record) -> str:
