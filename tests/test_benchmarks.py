@@ -23,6 +23,7 @@ from nasrepro.benchmarks import (
     nb101,
     nb101_official,
     nb201,
+    nb301,
     official,
     selfmade,
 )
@@ -420,7 +421,10 @@ def test_no_source_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("NASREPRO_DATA", str(tmp_path))
     assert available_tables() == ()
     assert sorted(TABLES) == sorted(
-        [*SMALL, nb101.NAME, macro.NAME, official.NAME, nb101_official.NAME, selfmade.NAME]
+        [
+            *(*SMALL, nb101.NAME, macro.NAME, official.NAME, nb101_official.NAME),
+            *(selfmade.NAME, nb301.NAME),
+        ]
     )
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-096897\.pth or NATS-tss"):
         load_table("nb201-official")

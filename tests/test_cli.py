@@ -213,7 +213,8 @@ def test_status_shows_what_is_computed_now_and_what_failed(capsys, results_folde
 
 def test_the_time_left_follows_from_what_runs_took_and_how_many_run(results_folder):
     record = next(iter(Store(REPOSITORY / "results" / "records", SUPERNET).records()))
-    took = record.measurement.train_seconds + record.measurement.evaluate_seconds
+    about = record.measurement
+    took = min(about.cpu_seconds, about.train_seconds + about.evaluate_seconds)
     missing = [dataclasses.replace(record.config, seed=100 + seed) for seed in range(6)]
     two = frozenset(config.key for config in missing[:2])
     assert Plan([record], missing, two).seconds_left() == pytest.approx(6 * took / 2)
@@ -231,6 +232,7 @@ def test_plan_says_what_is_not_known_yet(capsys, results_folder):
 def test_a_plan_in_this_process_is_one_run_at_a_time(capsys, results_folder):
     record = made_up(next(iter(correlations.design("smoke"))))
     slow = dataclasses.replace(record.measurement, train_seconds=120.0, evaluate_seconds=0.0)
+    slow = dataclasses.replace(slow, cpu_seconds=120.0)
     store_of(SUPERNET).save(dataclasses.replace(record, measurement=slow))
     words = ["study", "plan", "correlations", "--profile", "smoke", "--workers"]
     for workers, answer in (("0", "22 min with 1 at a time"), ("2", "11 min with 2 at a time")):
