@@ -4,6 +4,7 @@ The same for every study: which runs they are, and what they are called, is in a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -14,9 +15,10 @@ from nasrepro import metrics
 from nasrepro.benchmarks import Table
 from nasrepro.rounding import mean_of
 from nasrepro.runs.families import family_of
+from nasrepro.runs.parts import AnyCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT, LOSS, SupernetConfig
-from nasrepro.spaces import SPACES, name_of
+from nasrepro.spaces import SPACES, AnySubspace, name_of
 from nasrepro.stats import Interval, fisher_correlation, holm, mean_correlation, mean_interval
 from nasrepro.studies.design import Design, label_names
 
@@ -62,23 +64,33 @@ def observe(records: Iterable[Record], design: Design, table: Table, column: str
         The labels of the design, seed, code, proxy and loss as in `proxies`, truth (percent),
         random (whether the cell is of the random sample), connected.
     """
-    frames = [observe_run(r, table, column).assign(**design[r.config]) for r in records]
+    sample = cache(sample_codes)  # many runs have the same one
+    frames = [observe_run(r, table, column, sample).assign(**design[r.config]) for r in records]
     names = [*label_names(design), "seed", *OBSERVED]
     return pd.concat(frames, ignore_index=True)[names] if frames else pd.DataFrame(columns=names)
 
 
-def observe_run(record: Record, table: Table, column: str) -> pd.DataFrame:
+def sample_codes(subspace: AnySubspace, cells: AnyCells) -> np.ndarray:
+    """Codes of the random sample of a run, int64 [n], in the order in which they were drawn."""
+    sample = family_of(subspace).sample(subspace, cells)
+    return np.array([cell.code for cell in sample], dtype=np.int64)
+
+
+def observe_run(
+    record: Record,
+    table: Table,
+    column: str,
+    sample: Callable[[AnySubspace, AnyCells], np.ndarray] = sample_codes,
+) -> pd.DataFrame:
     """The rows of `observe` of one run, without labels."""
     config, evaluations = record.config, proxies(record)
-    family = family_of(config.subspace)
     # All, unless the table has a part of the space only.
     known = evaluations[np.isin(evaluations["code"], table.codes)].reset_index(drop=True)
     codes = known["code"].to_numpy(np.int64)
-    sample = [cell.code for cell in family.sample(config.subspace, config.cells)]
     return known.assign(
         seed=config.seed,
         truth=table.accuracy(codes, column),
-        random=np.isin(codes, sample),
+        random=np.isin(codes, sample(config.subspace, config.cells)),
         connected=SPACES[name_of(config.subspace)].connected(codes),
     )
 
