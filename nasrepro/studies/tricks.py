@@ -423,7 +423,8 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     else:
         of_protocols = {}
     return {
-        "runs": pd.concat(runs, ignore_index=True),
+        # Of none, a frame has no types of columns, and would spoil those of the others.
+        "runs": pd.concat([f for f in runs if len(f)] or runs, ignore_index=True),
         "pooled": pooled(observations, wanted),
         "agreement": agreement(observations),
         "exact": exact(table, wanted),
