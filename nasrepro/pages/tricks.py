@@ -382,8 +382,8 @@ TABLES = {
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
     ),
     "tricks-narrow": Table(
-        "Narrow supernets. s-KdT of supernets and of narrower ones: as Yu prints it, of 200 cells "
-        "with the proxies of three supernets averaged; in published supernets, named "
+        "Narrow supernets. The s-KdT of supernets and of narrower ones: as Yu prints it, of 200 "
+        "cells with the proxies of three supernets averaged; in published supernets, named "
         "channels-batch-epochs, over all connected cells; in ours over 200 random ones. The last "
         "two are paired by n seeds, with a 95% interval of the difference. The networks whose "
         "truth is ranked are the benchmark's in each.",
@@ -432,7 +432,7 @@ TABLES = {
         recipes,
     ),
     "tricks-protocols": Table(
-        "All protocols that the recipes are chosen from, on the half of the cells on which none "
+        "All protocols. What the recipes are chosen from, on the half of the cells on which none "
         "was chosen: how many supernets of so many minutes, how they are trained, and what they "
         "rank by. Each supernet has 5 channels and batches of 32 where its name says nothing "
         "else; balanced: a number of parameters is drawn first, then a cell that has it.",
