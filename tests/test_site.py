@@ -219,6 +219,7 @@ def test_any_claims_verdict_is_two_clicks_away_and_beside_no_edge(opened) -> Non
     page.locator("article a", has_text="Claims").first.click()
     verdicts = page.locator("details.claim .verdict")
     verdicts.first.wait_for()
+    page.wait_for_load_state("load")  # claims come one after the other
     assert verdicts.count() == page.locator("details.claim").count() > 100
     edges = verdicts.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
     assert max(edges) <= 390
