@@ -355,8 +355,8 @@ def study_run(
     planned = plan(name, profile, seeds)
     _print_plan(name, profile, planned, at_once)
     if planned.missing:
-        compute_missing(name, profile, seeds, at_once, device, scheduler)
-        print(f"computed {len(planned.missing)} runs; their records are in {results_dir()}")
+        count = compute_missing(name, profile, seeds, at_once, device, scheduler)
+        print(f"computed {count} runs; their records are in {results_dir()}")
     else:
         print("nothing to compute")
     study_collect(name, profile)

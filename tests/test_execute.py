@@ -574,6 +574,17 @@ def test_a_study_that_is_stored_needs_nothing(study, monkeypatch):
     compute_missing("correlations", "smoke", device="gpu")
 
 
+def test_what_joins_a_design_when_others_are_stored_is_computed_after_them(study, monkeypatch):
+    def design(profile, seeds):
+        found = 2 if store().load(SEEDS[0].key) else 1
+        return {config: {} for config in SEEDS[:found]}
+
+    monkeypatch.setattr(correlations, "design", design)
+    assert compute_missing("correlations", "smoke") == 2
+    assert store().stored_keys() == sorted(config.key for config in SEEDS[:2])
+    assert compute_missing("correlations", "smoke") == 0
+
+
 def test_what_a_clusters_workers_need_is_not_asked_of_this_machine(study, monkeypatch):
     calls = []
     monkeypatch.setattr(results_module, "execute", lambda *args: calls.append(args[-1]))

@@ -173,20 +173,31 @@ def compute_missing(
     device: str = "cpu",
     scheduler: str | None = None,
     progress: bool = True,
-) -> None:
+) -> int:
     """Compute the runs of a study's design that the stores lack; see `execute`.
+
+    What joins the design when others are stored, e.g. the cells that searches end with, comes after
+    them.
+
+    Returns:
+        How many there were.
 
     Raises:
         NasreproError: as `check_inputs` before anything is computed, unless a scheduler's workers
             compute; as `execute`.
     """
-    configs = list(study(name).design(profile, seeds))
-    missing = [c for c in configs if not exists(store_of(kind_of(c)).path(c.key))]
-    if missing and scheduler is None:
-        check_inputs(missing, device)
-    for kind in KINDS:
-        mine = [config for config in configs if kind_of(config) is kind]
-        execute(mine, kind.compute, store_of(kind), workers, device, progress, scheduler)
+    known: set[Any] = set()
+    lacked = 0
+    while new := [config for config in study(name).design(profile, seeds) if config not in known]:
+        missing = [c for c in new if not exists(store_of(kind_of(c)).path(c.key))]
+        if missing and scheduler is None:
+            check_inputs(missing, device)
+        for kind in KINDS:
+            mine = [config for config in new if kind_of(config) is kind]
+            execute(mine, kind.compute, store_of(kind), workers, device, progress, scheduler)
+        known.update(new)
+        lacked += len(missing)
+    return lacked
 
 
 def statistics_dir(name: str, profile: str) -> Path:
