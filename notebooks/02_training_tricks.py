@@ -45,7 +45,8 @@ page = pages.prepare("training-tricks", profile, workers, device)
 # {glue:md}`training-tricks-spearman-parameters`. In published supernets, trained on GPUs, the clearest
 # effect is that of balanced sampling: in the {glue:md}`training-tricks-published-gains-settings`
 # settings of single and split supernets that have both, the best three of 200 cells are better by
-# {glue:md}`training-tricks-published-gains` points ({numref}`tab-tricks-splits`); what they say of
+# {glue:md}`training-tricks-published-gains` points on average ({numref}`tab-tricks-splits`, with
+# intervals, which not all leave out 0); what they say of
 # channels, batch and epochs is in {numref}`tab-tricks-published`.
 
 # %%

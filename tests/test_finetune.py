@@ -395,7 +395,7 @@ def test_impossible_settings_are_refused(change, message):
 def test_a_cell_that_the_supernet_lacks_is_named(monkeypatch):
     listed = changed(CONFIG, {"supernet.cells": ListedCells("sotl-nb201")})
     texts = [str(Cell(("nor_conv_3x3",) * 6)), str(Cell(("avg_pool_3x3",) * 6))]
-    monkeypatch.setattr("nasrepro.runs.nb201.read_list", lambda name: texts)
+    monkeypatch.setattr("nasrepro.runs.listed.read_list", lambda name: texts)
     without = changed(listed, {"supernet.subspace": Subspace.without("avg_pool_3x3")})
     with pytest.raises(ConfigError, match=r"1 of the 2 cells of sotl-nb201 are not in .*no Pool"):
         run_finetune(without)

@@ -29,7 +29,6 @@ from nasrepro.nets.config import CellNetConfig, NetConfig
 from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_in_stacks
 from nasrepro.runs import execute as execute_module
-from nasrepro.runs import nb201 as run_nb201
 from nasrepro.runs import setup as run_setup
 from nasrepro.runs import supernet as supernet_module
 from nasrepro.runs.config import SCHEMA, changed, from_dict, to_dict
@@ -885,7 +884,7 @@ def test_a_part_has_the_evaluated_cells_first_and_only_connected_ones():
 
 def test_the_cells_of_a_list_are_trained_with_others_of_the_space(monkeypatch):
     listed = [str(Cell.from_code(code)) for code in (15_624, 3_906, 0)]  # one operation
-    monkeypatch.setattr(run_nb201, "read_list", lambda name: listed)
+    monkeypatch.setattr("nasrepro.runs.listed.read_list", lambda name: listed)
     cells = ListedCells(next(iter(LISTS)))
     config = changed(TINY, {"cells": cells, "sampler": "uniform", "trained_cells": 40})
     part = set(part_of(config).tolist())

@@ -5,6 +5,7 @@ import numpy as np
 from nasrepro.benchmarks import load_table
 from nasrepro.data.cell_lists import read_list
 from nasrepro.errors import ConfigError
+from nasrepro.runs.listed import listed_cells
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import Subspace as Kind
@@ -23,21 +24,8 @@ def random_cells(subspace: Subspace, config: DrawnEncodings | ListedCells) -> li
         DataError: if the table or the list is not available.
     """
     if isinstance(config, ListedCells):
-        return _listed(subspace, config)
+        return listed_cells(subspace, config, architectures)
     return _drawn(subspace, config)
-
-
-def _listed(subspace: Subspace, config: ListedCells) -> list[Cell]:
-    cells = [Cell.parse(text) for text in read_list(config.listed)]
-    if outside := [cell for cell in cells if cell not in subspace]:
-        raise ConfigError(
-            f"{len(outside)} of the {len(cells)} cells of {config.listed} are not in the subspace "
-            f"{subspace}, e.g. {outside[0]}"
-        )
-    if config.table is None:
-        return cells
-    known = np.isin(architectures_of(cells), load_table(config.table).codes)
-    return [cell for cell, is_known in zip(cells, known, strict=True) if is_known]
 
 
 def _drawn(subspace: Subspace, config: DrawnEncodings) -> list[Cell]:

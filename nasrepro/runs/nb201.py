@@ -6,8 +6,7 @@ from functools import cache
 import numpy as np
 
 from nasrepro.benchmarks import load_table
-from nasrepro.data.cell_lists import read_list
-from nasrepro.errors import ConfigError
+from nasrepro.runs.listed import listed_cells
 from nasrepro.runs.parts import CellsConfig, ListedCells
 from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
 
@@ -31,21 +30,8 @@ def random_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[
         ConfigError: if a list has cells that are not of the subspace.
     """
     if isinstance(config, ListedCells):
-        return _listed_cells(subspace, config)
+        return listed_cells(subspace, config)
     return list(_random_cells(subspace, replace(config, top=0)))
-
-
-def _listed_cells(subspace: Subspace, config: ListedCells) -> list[Cell]:
-    cells = [Cell.parse(text) for text in read_list(config.listed)]
-    if outside := [cell for cell in cells if cell not in subspace]:
-        raise ConfigError(
-            f"{len(outside)} of the {len(cells)} cells of {config.listed} are not in the subspace "
-            f"{subspace}, e.g. {outside[0]}"
-        )
-    if config.table is None:
-        return cells
-    known = set(load_table(config.table).codes.tolist())
-    return [cell for cell in cells if cell.code in known]
 
 
 @cache  # the same few samples are asked for with every record that is read

@@ -5,7 +5,7 @@ rows in the tables follow from that.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -214,6 +214,31 @@ def design(profile: str, seeds: int | None = None) -> Design:
     )
 
 
+def controls(period: int) -> dict[str, Factor]:
+    """What decides in other spaces, too: SoTL-DARTS and alphas that never move, by name.
+
+    Args:
+        period: steps that SoTL-DARTS sums over.
+    """
+    known = {f.name: f for f in factors(replace(PROFILES["cpu"], period=period))}
+    frozen = known[FROZEN_VALIDATION]  # without SoVL-DARTS it changes DARTS itself
+    return {
+        SOTL: known[SOTL],
+        FROZEN_TRAINING: known[FROZEN_TRAINING],
+        FROZEN_VALIDATION: replace(frozen, baseline=FIRST),
+    }
+
+
+def in_spaces(settings: Mapping[str, Mapping[str, SearchConfig]], seeds: int) -> Design:
+    """So many searches of some settings of some spaces: one seed of each before two of any."""
+    return labelled(
+        (changed(config, {"seed": seed}), {"setting": name, "space": space})
+        for seed in range(seeds)
+        for space, known in settings.items()
+        for name, config in known.items()
+    )
+
+
 def table_of(profile: str) -> str:
     """Name of the table that is the truth of a profile."""
     return TABLE
@@ -234,26 +259,30 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     """
     wanted = design(profile)
     mine = in_order(records, wanted)
-    labels = [
-        {"setting": wanted[record.config]["setting"], "space": SPACE, "seed": record.config.seed}
-        for record in mine
-    ]
-    found = of_searches(mine, labels, lambda c: describe(c) | true_accuracies(c, table))
+    found = of_searches(mine, wanted, lambda c: describe(c) | true_accuracies(c, table))
     return {**found, "alone": alone(table)}
 
 
 def of_searches(
     records: Sequence[Record],
-    labels: Sequence[Mapping[str, Any]],
+    wanted: Design,
     describe: Callable[[Any], Mapping[str, float]],
 ) -> dict[str, pd.DataFrame]:
     """The frames searches, epochs and spectra of some searches, at least one.
 
     Args:
         records: of the searches.
-        labels: of each.
+        wanted: their design, with the setting and, if it is another than `SPACE`, the space.
         describe: what a cell is made of.
     """
+    labels = [
+        {
+            "setting": wanted[record.config]["setting"],
+            "space": wanted[record.config].get("space", SPACE),
+            "seed": record.config.seed,
+        }
+        for record in records
+    ]
     epochs = [epochs_of(record, describe) for record in records]
     ends = [
         pd.DataFrame([{"status": record.status, **frame.iloc[-1].to_dict(), **measure(record)}])

@@ -20,8 +20,8 @@ from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures, depth
 from nasrepro.spaces.nb101 import LABELS
 from nasrepro.studies import darts
-from nasrepro.studies.darts import EXACT, FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SHORT, SOTL
-from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
+from nasrepro.studies.darts import EXACT, FIRST, SHORT, SOTL
+from nasrepro.studies.design import Design, Factor, in_order, settings_of
 from nasrepro.studies.tricks_claims import level
 
 TABLE, COLUMN = "nb101-sample", "cifar10-test-108"
@@ -102,15 +102,11 @@ PROFILES = {
 
 def factors(profile: Profile, space: int) -> tuple[Factor, ...]:
     """The settings of study 5 that are searched in a space, each after the one that it changes."""
-    study = replace(darts.PROFILES["cpu"], period=profile.period)
-    known = {factor.name: factor for factor in darts.factors(study)}
-    frozen = Factor(FROZEN_VALIDATION, FIRST, "our own", dict(known[FROZEN_VALIDATION].change))
+    known = {factor.name: factor for factor in darts.factors(darts.PROFILES["cpu"])}
     other = {"algorithm.steps": 10, "train.batch_size": 32}
     exact = (known[SHORT], known[EXACT]) if space in profile.exact else ()
     return (
-        known[SOTL],
-        known[FROZEN_TRAINING],
-        frozen,
+        *darts.controls(profile.period).values(),
         Factor(OTHER, SOTL, "SoTL 4.3.1", {k: min(v, _most(profile, k)) for k, v in other.items()}),
         *exact,
     )
@@ -135,12 +131,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
         )
         for number, name in SPACES.items()
     }
-    return labelled(
-        (changed(config, {"seed": seed}), {"setting": name, "space": space})
-        for seed in range(min(chosen.seeds, seeds or chosen.seeds))
-        for space, known in settings.items()
-        for name, config in known.items()
-    )
+    return darts.in_spaces(settings, min(chosen.seeds, seeds or chosen.seeds))
 
 
 # ---- statistics
@@ -177,14 +168,9 @@ def statistics(records: Iterable[Record], wanted: Design) -> dict[str, pd.DataFr
     mine = in_order(records, wanted)
     if not mine or TABLE not in available_tables():
         return {}
-    labels = [
-        {name: wanted[record.config][name] for name in ("setting", "space")}
-        | {"seed": record.config.seed}
-        for record in mine
-    ]
     accuracy = known_accuracies()
     frames = darts.of_searches(
-        mine, labels, lambda cell: describe(cell) | {ACCURACY: accuracy(cell)}
+        mine, wanted, lambda cell: describe(cell) | {ACCURACY: accuracy(cell)}
     )
     return {PREFIX + name: frame for name, frame in frames.items()}
 

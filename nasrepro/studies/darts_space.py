@@ -185,11 +185,9 @@ PROFILES = {
 
 def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
     """The settings of study 5 that are searched here, each after the one that it changes."""
-    study = replace(darts.PROFILES["cpu"], period=profile.periods[space])
-    known = {factor.name: factor for factor in darts.factors(study)}
-    frozen = Factor(FROZEN_VALIDATION, FIRST, "our own", dict(known[FROZEN_VALIDATION].change))
+    controls = darts.controls(profile.periods[space]).values()
     deep = Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep})
-    return known[SOTL], known[FROZEN_TRAINING], frozen, *((deep,) if space == S2_NAME else ())
+    return (*controls, deep) if space == S2_NAME else tuple(controls)
 
 
 def searches(profile: str, seeds: int | None = None) -> Design:
@@ -199,12 +197,7 @@ def searches(profile: str, seeds: int | None = None) -> Design:
         space: settings_of(FIRST, base, factors(chosen, space))
         for space, base in chosen.searches.items()
     }
-    return labelled(
-        (changed(config, {"seed": seed}), {"setting": name, "space": space})
-        for seed in range(min(chosen.seeds, seeds or chosen.seeds))
-        for space, known in settings.items()
-        for name, config in known.items()
-    )
+    return darts.in_spaces(settings, min(chosen.seeds, seeds or chosen.seeds))
 
 
 def supernets(profile: str, seeds: int | None = None) -> Design:
@@ -295,12 +288,7 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
     found: dict[str, pd.DataFrame] = {}
     wanted = searches(profile)
     if mine := in_order(records, wanted):
-        labels = [
-            {name: wanted[r.config][name] for name in ("setting", "space")}
-            | {"seed": r.config.seed}
-            for r in mine
-        ]
-        frames = darts.of_searches(mine, labels, describe)
+        frames = darts.of_searches(mine, wanted, describe)
         found["searches"] = frames["searches"]
         found |= {f"space_{name}": frames[name] for name in ("epochs", "spectra")}
     if mine := in_order(records, networks(profile)):
