@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -106,8 +107,10 @@ def runs_anchor(name: str, part: str) -> str:
 
     >>> runs_anchor("regret", "nb201_whole")
     'runs-regret-nb201-whole'
+    >>> runs_anchor("sotl", "one-shot spaces")
+    'runs-sotl-one-shot-spaces'
     """
-    return f"runs-{name}-{part}".rstrip("-").replace("_", "-")
+    return re.sub(r"[\W_]+", "-", f"runs-{name}-{part}").rstrip("-")
 
 
 def _runs(page: Inputs, counts: Mapping[str, int]) -> str:
