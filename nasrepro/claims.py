@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import optimize, stats
 
+from nasrepro.effects import ALPHA, POWER
 from nasrepro.errors import ConfigError
-from nasrepro.stats import ALPHA, POWER, Interval, Student, holm
+from nasrepro.stats import Interval, Student, holm
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_TESTABLE = "not testable here"  # what the claim is about cannot appear in our runs

@@ -23,15 +23,8 @@ from nasrepro.claims import (
     read_claims,
     verdict,
 )
-from nasrepro.stats import (
-    LOGARITHM,
-    Interval,
-    Student,
-    deviation_ratio,
-    fisher_correlation,
-    resampled,
-    resampled_difference,
-)
+from nasrepro.resampling import resampled, resampled_difference
+from nasrepro.stats import LOGARITHM, Interval, Student, deviation_ratio, fisher_correlation
 from nasrepro.studies import appraisal
 
 numbers = st.floats(-10, 10, allow_nan=False)

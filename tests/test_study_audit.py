@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from nasrepro import claims
-from nasrepro.stats import Interval, p_of_effect, superiority
+from nasrepro.effects import p_of_effect, superiority
+from nasrepro.stats import Interval
 from nasrepro.studies import audit, comparison
 from nasrepro.studies.appraisal import published
 

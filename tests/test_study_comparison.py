@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nasrepro.effects import effect_interval, p_of_effect
 from nasrepro.pages.regret import comparison_table, effects_table
 from nasrepro.search import Curves
 from nasrepro.spaces.nb101 import NUM_CELLS
-from nasrepro.stats import effect_interval, p_of_effect
 from nasrepro.studies import comparison
 from nasrepro.studies.comparison import Baseline, Charge, Guided, Landscape, Regrets
 

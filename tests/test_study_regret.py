@@ -13,11 +13,11 @@ from nasrepro import benchmarks
 from nasrepro.benchmarks import Table, macro, nb101
 from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES, fetch
+from nasrepro.effects import effect_interval, p_of_effect
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.nb201 import select_cells
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.spaces.nb201 import Cell, Subspace, neighbours
-from nasrepro.stats import effect_interval, p_of_effect
 from nasrepro.studies import appraisal, audit, comparison, correlations, regret, results
 from nasrepro.studies.appraisal import rank_correlations
 from nasrepro.studies.comparison import Protocol

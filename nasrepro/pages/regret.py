@@ -10,6 +10,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
+from nasrepro.effects import detectable_effect, effect_interval
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, is_here
 from nasrepro.pages.page import Table, verdict_numbers
@@ -26,7 +27,6 @@ from nasrepro.pages.text import (
 from nasrepro.runs.record import Record
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import detectable_effect, effect_interval
 from nasrepro.studies import appraisal, audit, ceilings, comparison, correlations, regret
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.correlations import Profile

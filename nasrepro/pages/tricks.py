@@ -8,6 +8,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, snapshots, zero_cost
 from nasrepro.claims import ALPHA
+from nasrepro.effects import detectable_effect
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
@@ -15,7 +16,6 @@ from nasrepro.pages.settings import describe_runs
 from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
-from nasrepro.stats import detectable_effect
 from nasrepro.studies import (
     CLAIMS,
     channels,

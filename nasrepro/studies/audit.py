@@ -12,17 +12,17 @@ import pandas as pd
 from scipy import stats
 
 from nasrepro import claims
-from nasrepro.published import read
-from nasrepro.spaces.nb101 import SUBSPACES
-from nasrepro.stats import (
+from nasrepro.effects import (
     detectable_effect,
     effect_interval,
-    fisher_correlation,
     p_of_effect,
     power,
     runs_needed,
     superiority,
 )
+from nasrepro.published import read
+from nasrepro.spaces.nb101 import SUBSPACES
+from nasrepro.stats import fisher_correlation
 from nasrepro.studies.appraisal import TRICKS, published
 
 HALF = 0.005  # half a unit of the second decimal, the last one printed

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.benchmarks import nb101
+from nasrepro.effects import effect_interval, p_of_effect, probability_of_superiority, welch_test
 from nasrepro.rounding import mean_of, varies
 from nasrepro.search import (
     Curves,
@@ -25,14 +26,7 @@ from nasrepro.search import (
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import (
-    effect_interval,
-    mean_interval,
-    p_of_effect,
-    probability_of_superiority,
-    stratified_difference,
-    welch_test,
-)
+from nasrepro.stats import mean_interval, stratified_difference
 
 # What weight sharing costs, in stand-alone trainings of 108 epochs. Pourchot takes the mean
 # training time of a space for that of a supernet (section 4.3); that it is four times as long is

@@ -19,6 +19,7 @@ from nasrepro.claims import Quantity, Smallest, count_positive, exact
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import MEDIUM, SMALL, WIDE, NetConfig
 from nasrepro.nets.nb201 import count_parameters
+from nasrepro.resampling import Resampled, resampled, resampled_difference
 from nasrepro.runs.bench import BENCHES
 from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig, DataConfig
@@ -27,15 +28,12 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.nb201 import EDGES, NUM_CELLS, OPERATIONS, Cell, Subspace, uses_only
 from nasrepro.stats import (
     Interval,
-    Resampled,
     Share,
     Student,
     deviation_ratio,
     fisher_correlation,
     mean_correlation,
     mean_interval,
-    resampled,
-    resampled_difference,
     spearman_difference_interval,
     stratified_difference,
     stratified_mean,

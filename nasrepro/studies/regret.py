@@ -34,13 +34,7 @@ from nasrepro.search import greedy_search, neighbourhood, random_search
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.stats import (
-    Interval,
-    Student,
-    fisher_correlation,
-    mean_of_estimates,
-    student_of,
-)
+from nasrepro.stats import Interval, Student, fisher_correlation, mean_of_estimates, student_of
 from nasrepro.studies import appraisal, audit, ceilings, correlations, measure
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (

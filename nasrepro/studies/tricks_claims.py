@@ -14,15 +14,8 @@ from scipy.stats import rankdata
 from nasrepro import claims
 from nasrepro.claims import Quantity, Smallest, count_positive, exact
 from nasrepro.metrics import spearman
-from nasrepro.stats import (
-    Interval,
-    Student,
-    deviation_ratio,
-    fisher_correlation,
-    jackknife,
-    resampled,
-    stratified_mean,
-)
+from nasrepro.resampling import jackknife, resampled
+from nasrepro.stats import Interval, Student, deviation_ratio, fisher_correlation, stratified_mean
 from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
 from nasrepro.studies.measure import TOP_NS
 from nasrepro.studies.rankings import AT_CHANCE
