@@ -5,7 +5,8 @@ import pytest
 
 from nasrepro.claims import read_claims
 from nasrepro.pages import correlations as page
-from nasrepro.pages.correlations import half_precision_grid, own_truth_grid
+from nasrepro.pages.correlations import figures, measured, tables
+from nasrepro.pages.correlations.tables import half_precision_grid, own_truth_grid
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
 from nasrepro.studies import ceilings, correlations, results
 
@@ -105,18 +106,18 @@ def test_settings_are_those_of_subspaces_in_which_more_than_one_was_tried():
         ci_low=float("nan"),
         ci_high=float("nan"),
     )
-    shown = page.settings_tried(inputs(tried=tried))
+    shown = tables.settings_tried(inputs(tried=tried))
     assert shown["subspace"].tolist() == ["all", "all"]
     assert shown["sampler"].tolist() == ["uniform", "uniform (the grid's)"]
     with pytest.raises(Absent, match="Only the grid's setting"):
-        page.settings_tried(inputs(tried=tried[tried["in_grid"]]))
+        tables.settings_tried(inputs(tried=tried[tried["in_grid"]]))
 
 
 def test_masks_of_one_operation_and_all_others_are_shown_beside_the_full_space():
     names = ["all operations", "no Zero", "no Zero, no Skip", "no Skip, no 1x1 Conv"]
     known = inputs(top_n=pd.DataFrame({"subspace": names, "size": "S"}))
-    assert page.top_n(known)["subspace"].tolist() == names[:2]
-    assert page.top_n_more(known)["subspace"].tolist() == [names[0], *names[2:]]
+    assert figures.top_n(known)["subspace"].tolist() == names[:2]
+    assert figures.top_n_more(known)["subspace"].tolist() == [names[0], *names[2:]]
 
 
 def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of():
@@ -128,12 +129,12 @@ def test_a_noise_ceiling_stands_beside_correlations_with_the_truth_that_it_is_of
     ]
     known = inputs(ceilings=pd.DataFrame(rows, columns=ceilings.COLUMNS))
     grid = pd.DataFrame({"subspace": ["no Zero", "no Skip"]})
-    beside = page.beside_ceiling(grid, page.ceilings_of(known, "NAS-Bench-201"), "subspace")
+    beside = tables.beside_ceiling(grid, measured.ceilings_of(known, "NAS-Bench-201"), "subspace")
     assert beside["Spearman's noise ceiling"].tolist() == ["0.988", "–"]
     assert number("ceiling-masks", known) == "0.99 to 0.99"
     assert number("ceiling-101", known) == "0.99 to 0.99"
     own = inputs("own", ceilings=known.frames["ceilings"])  # whose truth is another
-    assert page.ceilings_of(own, "NAS-Bench-201") == {}
+    assert measured.ceilings_of(own, "NAS-Bench-201") == {}
     with pytest.raises(Absent):
         number("ceiling-masks", own)
 
@@ -153,19 +154,19 @@ def test_what_a_profile_does_not_have_is_not_called_not_run():
 @pytest.fixture
 def stored() -> Inputs:
     """The records of the published book, with the files of others."""
-    needed = [correlations.TABLE, *page.NEEDS["authors"]]
+    needed = [correlations.TABLE, *measured.NEEDS["authors"]]
     if missing := [name for name in needed if not is_here(name)]:
         pytest.skip(how_to_get(missing))
     return Inputs("correlations", "cpu", results.plan("correlations", "cpu"), {})
 
 
 def test_one_supernet_of_two_subspaces_is_set_against_the_table(stored):
-    cells = page.scattered(stored)
+    cells = figures.scattered(stored)
     panels = cells.groupby(["subspace", "group"], sort=False).size()
     spaces, groups = ("all operations", "no Zero"), ("random sample", "true top 250")
     assert set(panels.index) == {(space, group) for space in spaces for group in groups}
     assert panels.xs("true top 250", level="group").tolist() == [250, 250]
-    said = page.by_group(cells)
+    said = figures.by_group(cells)
     for (space, group), part in cells.groupby(["subspace", "group"]):
         found = part["proxy"].corr(part["truth"], method="spearman")
         assert f"{found:.2f} ({space}, {group})" in said
@@ -173,10 +174,10 @@ def test_one_supernet_of_two_subspaces_is_set_against_the_table(stored):
 
 @pytest.mark.slow
 def test_supernets_of_each_space_and_source_are_set_against_the_table(stored):
-    spaces = page.all_spaces(stored)
+    spaces = figures.all_spaces(stored)
     assert spaces.groupby(["panel", "line"])["part"].agg(tuple).map(len).eq(10).all()
     assert set(spaces["line"]) == {"authors", "ours"} and spaces["panel"].nunique() == 7
-    assert set(page.bias(stored)["panel"]) == {
+    assert set(figures.bias(stored)["panel"]) == {
         f"{space}, {source}" for space in ("A_1", "A_4") for source in ("authors", "ours")
     }
 
@@ -187,7 +188,7 @@ def test_supernets_of_each_space_and_source_are_set_against_the_table(stored):
 def test_the_best_cells_use_some_operations_more():
     rows = [("50", "nor_conv_3x3", 0.4), ("50", "none", 0.6), ("all", "none", 0.2)]
     usage = pd.DataFrame(rows, columns=["top", "operation", "value"]).assign(subspace="all")
-    assert page.most_used(usage, "Share in") == (
+    assert figures.most_used(usage, "Share in") == (
         "Share in the true top 50 with all: Zero 60%, 3x3 Conv 40%."
     )
 
@@ -196,27 +197,27 @@ def test_tau_is_above_zero_over_the_sample_and_seldom_within_the_best():
     rows = [("a", "10", -0.1), ("a", "50", 0.1), ("a", "random", 0.2)]
     rows += [("b", "10", -0.1), ("b", "50", -0.1), ("b", "random", 0.2)]
     table = pd.DataFrame(rows, columns=["subspace", "top", "tau_low"])
-    assert page.within_top(table).startswith("Of 2 subspaces, tau-a is above zero by its whole")
-    assert "in 2 over the random sample, but in no more than 1 within" in page.within_top(table)
+    assert figures.within_top(table).startswith("Of 2 subspaces, tau-a is above zero by its whole")
+    assert "in 2 over the random sample, but in no more than 1 within" in figures.within_top(table)
 
 
 def test_the_best_method_is_counted_against_the_parameter_count():
-    rows = [("ours", "x", "A", 0.5), ("ours", "x", page.COUNT, 0.4)]
-    rows += [("ours", "y", "A", 0.3), ("ours", "y", page.COUNT, 0.4)]
+    rows = [("ours", "x", "A", 0.5), ("ours", "x", figures.COUNT, 0.4)]
+    rows += [("ours", "y", "A", 0.3), ("ours", "y", figures.COUNT, 0.4)]
     ranks = pd.DataFrame(rows, columns=["source", "space", "method", "mean"])
-    assert page.best_method(ranks).endswith("count in 1 of 2 spaces with our supernets.")
+    assert figures.best_method(ranks).endswith("count in 1 of 2 spaces with our supernets.")
 
 
 def test_a_feature_is_over_rated_by_so_many_percentiles_where_both_lines_are():
     rows = [(1, "with", 60), (1, "without", 20), (2, "with", 80), (2, "without", 50)]
     rows += [(3, "with", 99)]
     table = pd.DataFrame(rows, columns=["part", "line", "mean"]).assign(panel="A_1, ours")
-    assert page.over_rated(table).endswith("higher by 30 to 40 (A_1, ours).")
+    assert figures.over_rated(table).endswith("higher by 30 to 40 (A_1, ours).")
 
 
 def test_the_worst_and_the_best_parts_are_told_by_source():
     rows = [("x", 1, 10), ("x", 2, 90), ("y", 1, 20), ("y", 2, 70)]
     table = pd.DataFrame(rows, columns=["panel", "part", "mean"]).assign(line="ours")
-    assert page.at_the_ends(table).endswith(
+    assert figures.at_the_ends(table).endswith(
         "our supernets rate the worst tenth at 10 to 20 and the best at 70 to 90."
     )

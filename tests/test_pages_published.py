@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.pages import correlations as page
+from nasrepro.pages.correlations import tables
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.studies import results
 
@@ -58,7 +59,7 @@ def published_frames() -> dict[str, pd.DataFrame]:
 
 
 def test_published_supernets_stand_beside_the_parameter_count_and_ours():
-    grid = page.published(inputs(**published_frames())).set_index("ranking")
+    grid = tables.published(inputs(**published_frames())).set_index("ranking")
     assert list(grid.index) == [
         *("published, 5-64-250", "published, 16-64-250", "parameter count", "ours, S"),
         "noise ceiling",
@@ -73,14 +74,14 @@ def test_published_supernets_stand_beside_the_parameter_count_and_ours():
 
 
 def test_every_subspace_has_its_ceiling_beside_what_was_reached():
-    grid = page.published_masks(inputs(**published_frames())).set_index("subspace")
+    grid = tables.published_masks(inputs(**published_frames())).set_index("subspace")
     assert list(grid) == [
         *("published, 5-64-250 (n = 3)", "ours, S", "parameter count", "noise ceiling"),
     ]
     assert grid.loc["no Zero"].tolist() == [
         *("0.80 [0.70, 0.90]", "0.10 [0.00, 0.20]", "0.75", "0.940"),
     ]
-    rows = page.ceilings_table(inputs(**published_frames()))
+    rows = tables.ceilings_table(inputs(**published_frames()))
     assert rows["cells"].tolist() == ["all operations", "above 90%"]  # masks have theirs above
     assert rows.iloc[0].tolist()[3:] == [
         *("10", "0.900", "0.800 to 0.950", "0.960", "0.940", "0.980"),

@@ -6,7 +6,8 @@ import pytest
 
 from nasrepro.pages import regret as page
 from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.regret import comparison_table
+from nasrepro.pages.regret import figures, numbers
+from nasrepro.pages.regret.tables import comparison_table
 from nasrepro.studies import regret, results
 
 
@@ -138,15 +139,15 @@ def test_curves_have_the_one_shot_time_and_regret_of_their_space_and_search():
         method="S", guided="RS", budget=5.0, baseline_regret=0.9, guided_regret=0.4
     )
     known = inputs(curves=pd.DataFrame(rows, columns=columns), comparisons=compared)
-    assert page.curves(known, "nb201")["space"].unique().tolist() == ["a", "b"]
-    b = page.curves(known, "nb201", ["b"])
+    assert figures.curves(known, "nb201")["space"].unique().tolist() == ["a", "b"]
+    b = figures.curves(known, "nb201", ["b"])
     assert b["space"].eq("b").all() and b["one_shot"].eq(5).all()
     assert b.groupby("search")["at_one_shot"].first().to_dict() == {"RS": 0.9, guided: 0.4}
-    assert page.in_one_shots(b)["time"].tolist() == [0.2, 2, 0.2, 2]
-    assert "in 1 of 1 cases, when it has trained its last pick in 0." in page.ahead(b)
-    assert page.curves(known, "nb201", ["a"])["at_one_shot"].isna().all()
+    assert figures.in_one_shots(b)["time"].tolist() == [0.2, 2, 0.2, 2]
+    assert "in 1 of 1 cases, when it has trained its last pick in 0." in figures.ahead(b)
+    assert figures.curves(known, "nb201", ["a"])["at_one_shot"].isna().all()
     with pytest.raises(Absent, match="Not run yet"):
-        page.curves(known, "macro")
+        figures.curves(known, "macro")
 
 
 def test_greedy_search_pays_from_some_training_on():
@@ -155,14 +156,14 @@ def test_greedy_search_pays_from_some_training_on():
         (s, t, r) for s, line in regrets.items() for t, r in zip((1, 2, 3, 4), line, strict=True)
     ]
     table = pd.DataFrame(rows, columns=["search", "time", "regret"])
-    assert page.greedy_pays(table).startswith("After 2 trainings, greedy search has the lower")
+    assert figures.greedy_pays(table).startswith("After 2 trainings, greedy search has the lower")
 
 
 def test_recomputed_effects_are_compared_with_the_printed_ones():
     rows = [("a", "printed", 0.5, 0.1, 0.9), ("a", "authors", 0.4, 0.2, 0.6)]
     rows += [("b", "printed", 0.5, 0.1, 0.9), ("b", "authors", -0.1, -0.3, 0.1)]
     effects = pd.DataFrame(rows, columns=["space", "source", "mean", "ci_low", "ci_high"])
-    assert page.recomputed(effects) == (
+    assert figures.recomputed(effects) == (
         "Recomputed from the published supernets, d has the printed sign in 1 of 2 spaces; its "
         "interval leaves out zero in 1 and holds the printed d in 1."
     )
@@ -170,7 +171,7 @@ def test_recomputed_effects_are_compared_with_the_printed_ones():
 
 def test_printed_effects_called_small_are_those_of_the_spaces_that_the_paper_calls_small():
     judged = pd.DataFrame({"claim": ["effect-A_1", "oneshot-A_2", "greedy-first-nb201"]})
-    small = page.small_effects(inputs(claims=judged))
+    small = numbers.small_effects(inputs(claims=judged))
     assert small[["space", "column"]].to_numpy().tolist() == [["A_1", "RS_bs - RS_ws"]]
 
 

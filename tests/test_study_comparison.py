@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.effects import effect_interval, p_of_effect
-from nasrepro.pages.regret import comparison_table, effects_table
+from nasrepro.pages.regret.tables import comparison_table, effects_table
 from nasrepro.search import Curves
 from nasrepro.spaces.nb101 import NUM_CELLS
 from nasrepro.studies import comparison
