@@ -16,6 +16,9 @@ FIT = $(firstword $(foreach python,$(or $(PYTHON),python3.13 python3.12 python3.
 HAVE := $(if $(wildcard $(INSTALLED)),$(call version,$(BIN)/python))
 KEEP := $(if $(PYTHON),$(filter $(HAVE),$(call version,$(PYTHON))),$(HAVE))
 
+# A file's tests share what they read and compute, so a process has whole files.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help book test test-avx2 test-slow test-network bench lint serve study clean anew
 
@@ -41,11 +44,11 @@ book: $(INSTALLED)  ## build the book from the stored records, without training
 	@echo "or serve it: make serve"
 
 test: $(INSTALLED)  ## run the fast tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-avx2: $(INSTALLED)  ## run the tests that use torch as a processor without AVX-512 would
 	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \
-	  $(BIN)/python -m pytest -m "torch and not slow and not network"
+	  $(BIN)/python -m pytest $(PARALLEL) -m "torch and not slow and not network"
 
 test-slow: $(INSTALLED)  ## run the slow tests
 	@$(BIN)/python -m pytest -m slow

@@ -48,7 +48,7 @@ def statistics(curves: Curves, published: dict[str, Table]) -> pd.DataFrame:
         pairs = np.column_stack([getattr(curves, count), table.values[test]])
         rows.append((count, test, *spearman_interval(pairs, generator)))
     for name, reference in published.items():
-        if np.isin(reference.codes, table.codes).sum() > 1:
+        if table.has(reference.codes).sum() > 1:
             for column in reference.values:
                 rows.append((name, column, *agreement(table, test, reference, column, generator)))
     return pd.DataFrame(rows, columns=["what", "column", "mean", "ci_low", "ci_high", "n"])

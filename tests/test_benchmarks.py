@@ -102,6 +102,13 @@ def test_unknown_cell(code):
         small_table().accuracy([3, code], "cifar10-test-200")
 
 
+def test_what_a_table_has_is_known_of_codes_in_any_order_and_shape():
+    table = small_table([9, 3, 400], [1.0, 2.0, 3.0])
+    asked = np.array([[400, 4, 3], [15_624, 0, 9]])
+    assert table.has(asked).tolist() == [[True, False, True], [False, False, True]]
+    assert not table.has([]).size and table.has(9)
+
+
 def test_subset_agrees_with_a_loop_over_cells():
     cells = [Cell(("none",) * 6), Cell(("skip_connect",) * 6), Cell(("nor_conv_1x1",) * 6)]
     cells.append(Cell(("none", "skip_connect") * 3))

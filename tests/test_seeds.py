@@ -133,7 +133,6 @@ def test_whether_our_own_truth_ranks_better_does_not_hang_on_the_bootstrap(monke
 def test_no_claim_of_study_1_is_judged_by_what_is_drawn():
     stored = results.stored_statistics("correlations", "cpu")
     undrawn = {name: frame for name, frame in stored.items() if name != "own_gain"}
+    tables, others = correlations.tables(stored), correlations.tables(undrawn)
     for name in ("claims", "authors_claims", "ours_claims"):
-        pd.testing.assert_frame_equal(
-            correlations.tables(stored)[name], correlations.tables(undrawn)[name]
-        )
+        pd.testing.assert_frame_equal(tables[name], others[name])

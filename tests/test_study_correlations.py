@@ -443,7 +443,7 @@ def perfect_record(subspace: Subspace, table: Table, seed: int) -> Record:
 
 def test_a_perfect_supernet_has_perfect_metrics_and_supports_what_it_can(table):
     records = [perfect_record(Subspace(), table, seed) for seed in range(3)]
-    statistics = correlations.statistics(records, "cpu", table)
+    statistics = correlations.nb201_statistics(records, "cpu", table)
     summary = correlations.summarise_metrics(statistics["runs"]).set_index("metric")["mean"]
     assert summary["spearman"] == pytest.approx(1, abs=1e-4)
     assert summary["tau_a"] == -1
@@ -493,7 +493,7 @@ def test_a_table_of_a_part_of_the_space_is_joined_on_what_it_has():
         (about,),
         {about.name: 100 * generator.permutation(27) / 27},
     )
-    statistics = correlations.statistics([digits_record(truth, 0)], "digits", truth)
+    statistics = correlations.nb201_statistics([digits_record(truth, 0)], "digits", truth)
     metrics = statistics["runs"].set_index("metric")["value"]
     assert metrics["spearman"] == pytest.approx(1)
     assert metrics["top_10_accuracy"] == pytest.approx(100 * 26 / 27)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nasrepro import metrics
-from nasrepro.benchmarks import available_tables, load_table
+from nasrepro.benchmarks import available_tables, load_table, nb201
+from nasrepro.benchmarks.table import Table
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters, supernet
 from nasrepro.runs import finetune
@@ -174,16 +175,18 @@ CELLS = len(CODES)
 TRUTH = np.linspace(80.0, 91.0, CELLS)
 
 
-class Truth:
-    """A table that has all of these cells but the last."""
-
-    codes = CODES[:-1]
-
-    def accuracy(self, codes, column):
-        at = [CODES.tolist().index(code) for code in codes]
-        return {"cifar10-test-200": TRUTH, "cifar100-test-200": TRUTH - 20}.get(
-            column, TRUTH[::-1]
-        )[at]
+# A table that has all of these cells but the last.
+TABLE = Table(
+    "some cells",
+    CODES[:-1],
+    tuple(nb201.CSV.values()),
+    {
+        name: values[:-1]
+        for name, values in zip(
+            finetuning.TRUTHS.values(), (TRUTH, TRUTH - 20, TRUTH[::-1].copy()), strict=True
+        )
+    },
+)
 
 
 def made_up(config, losses, **more):
@@ -238,7 +241,7 @@ def runs():
 @pytest.fixture(scope="module")
 def found(runs):
     wanted, records = runs
-    return finetuning.statistics(records[::-1], wanted, Truth())
+    return finetuning.statistics(records[::-1], wanted, TABLE)
 
 
 def pick(frame, **wanted):
@@ -364,7 +367,7 @@ def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
     broken = dict(learned.arrays)
     broken[finetune.LOSS] = broken[finetune.LOSS].copy()
     broken[finetune.LOSS][10, 1:] = np.nan  # of the best cell that the table has
-    found = finetuning.statistics([lost, replace(learned, arrays=broken)], wanted, Truth())
+    found = finetuning.statistics([lost, replace(learned, arrays=broken)], wanted, TABLE)
     assert found["usage"]["diverged"].tolist() == [1, 0]
     sotl_ = pick(found["runs"], estimator="SoTL", truth="cifar10").set_index("step")["spearman"]
     assert sotl_[1] == pytest.approx(1)
@@ -374,7 +377,7 @@ def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
 def test_losses_of_groups_and_windows_of_steps():
     config = next(c for c in design("cpu", seeds=1) if not c.frozen)
     rising = 1 + np.outer(100 - TRUTH, np.arange(300)) / 10_000
-    run = finetuning.observe(made_up(config, rising), Truth())
+    run = finetuning.observe(made_up(config, rising), TABLE)
     rows = pd.DataFrame(finetuning._losses(run), columns=finetuning.COLUMNS["losses"])
     cifar10 = pick(rows, truth="cifar10", step=40).set_index("group")["loss"]
     middle = np.arange(20, 40).mean()  # of the steps 21 to 40

@@ -129,12 +129,28 @@ class Table:
             DataError: if the table lacks one of the cells.
         """
         codes = np.asarray(codes, dtype=np.int64)
-        positions = np.searchsorted(self.codes, codes, sorter=self._by_code)
-        rows = self._by_code[np.minimum(positions, len(self) - 1)]
+        rows = self._where(codes)
         missing = codes[self.codes[rows] != codes]
         if len(missing):
             raise DataError(f"{self.name} has {len(self):,} cells, but none with code {missing[0]}")
         return rows
+
+    def has(self, codes: np.ndarray | Iterable[int] | int) -> np.ndarray:
+        """Whether the table has cells.
+
+        Args:
+            codes: `Cell.code`, integers of any shape.
+
+        Returns:
+            Truth values of the same shape.
+        """
+        codes = np.asarray(codes, dtype=np.int64)
+        return self.codes[self._where(codes)] == codes
+
+    def _where(self, codes: np.ndarray) -> np.ndarray:
+        """The row of each code, or any row where there is none."""
+        positions = np.searchsorted(self.codes, codes, sorter=self._by_code)
+        return self._by_code[np.minimum(positions, len(self) - 1)]
 
     def accuracy(self, codes: np.ndarray | Iterable[int] | int, column: str) -> np.ndarray:
         """Look up the accuracies of cells.

@@ -38,5 +38,5 @@ def listed_cells(
     if config.table is None:
         return cells
     codes = known_as(np.array([cell.code for cell in cells], dtype=np.int64))
-    known = np.isin(codes, load_table(config.table).codes)
+    known = load_table(config.table).has(codes)
     return [cell for cell, is_known in zip(cells, known, strict=True) if is_known]

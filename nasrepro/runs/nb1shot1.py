@@ -39,7 +39,7 @@ def _drawn(subspace: Subspace, config: DrawnEncodings) -> list[Cell]:
     of = architectures(codes)
     chosen = np.ones(len(codes), dtype=bool)
     if config.table is not None:
-        chosen &= np.isin(of, load_table(config.table).codes)
+        chosen &= load_table(config.table).has(of)
     if config.besides is not None:
         others = [Cell.parse(text) for text in read_list(config.besides)]
         chosen &= ~np.isin(of, architectures_of(others))

@@ -258,6 +258,30 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         table: the stand-alone accuracies.
 
     Returns:
+        Those of `nb201_statistics` and `nb101_statistics`, and
+
+        published_runs, published_parameters: `published_supernets.statistics`.
+        ceilings: `ceilings.statistics`.
+    """
+    return {
+        **nb101_statistics(records, profile),
+        **published_supernets.statistics(SINGLES + DOUBLES),
+        **ceilings.statistics(SINGLES + DOUBLES),
+        **nb201_statistics(records, profile, table),
+    }
+
+
+def nb201_statistics(
+    records: Sequence[Record], profile: str, table: Table
+) -> dict[str, pd.DataFrame]:
+    """Those of our supernets of NAS-Bench-201.
+
+    Args:
+        records: as of `statistics`.
+        profile: a name in `PROFILES`.
+        table: the stand-alone accuracies.
+
+    Returns:
         runs: subspace, size, seed, metric, value: every metric of every run, of a diverged one
             only that it did.
         seeds: subspace, size, seed_a, seed_b, spearman: two runs' predictions of the same sample.
@@ -268,20 +292,13 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
         settings: what was tried with the small network, and its Spearman correlation.
         own, own_gain: see `beside_own`, if our own benchmark is here.
         precision: images, seed, n, agreement, half, single; see `beside_single_precision`.
-        published_runs, published_parameters: `published_supernets.statistics`.
-        ceilings: `ceilings.statistics`.
-        authors, ours, and what begins so: `nb101_statistics`.
     """
     wanted, column = nb201_design(profile), PROFILES[profile].column
     subspaces = dict.fromkeys(config.subspace for config in wanted)
-    frames = nb101_statistics(records, profile)
     tried, records = records, in_order(records, wanted)
     observations = observe(records, wanted, table, column)
     own = load_table(OWN.name) if OWN.name in available_tables() else None
     return {
-        **frames,
-        **published_supernets.statistics(SINGLES + DOUBLES),
-        **ceilings.statistics(SINGLES + DOUBLES),
         **({} if own is None else beside_own(observations, own)),
         "precision": beside_single_precision(tried, profile, table),
         "runs": measure_runs(records, wanted, observations, TOP_NS),
@@ -366,7 +383,7 @@ def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame
     """
     (test,) = (column.name for column in own.columns if column.split == "test")
     rows, gains, generator = [], [], np.random.default_rng(0)
-    shared = observations[observations["random"] & np.isin(observations["code"], own.codes)]
+    shared = observations[observations["random"] & own.has(observations["code"])]
     for (subspace, size), group in shared.groupby(["subspace", "size"], sort=False):
         by_seed = group.pivot(index="code", columns="seed", values="proxy")
         if len(by_seed) < OWN_CELLS:

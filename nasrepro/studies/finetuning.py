@@ -317,7 +317,7 @@ def observe(record: Record, table: Table, columns: Mapping[str, str] = TRUTHS) -
     """What a record says of the cells that a table has; its columns are the truths."""
     family = family_of(record.config.supernet.subspace)
     codes = family.known_as(record.arrays[finetune.CODES])
-    known = np.isin(codes, table.codes)
+    known = table.has(codes)
     of_cells = set(finetune.ARRAYS) - {
         *(finetune.CURVE, finetune.VALIDATED, finetune.SUPERNET_SECONDS)
     }

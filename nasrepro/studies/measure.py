@@ -85,7 +85,7 @@ def observe_run(
     """The rows of `observe` of one run, without labels."""
     config, evaluations = record.config, proxies(record)
     # All, unless the table has a part of the space only.
-    known = evaluations[np.isin(evaluations["code"], table.codes)].reset_index(drop=True)
+    known = evaluations[table.has(evaluations["code"])].reset_index(drop=True)
     codes = known["code"].to_numpy(np.int64)
     return known.assign(
         seed=config.seed,

@@ -187,7 +187,7 @@ COUNTS = (
 def _counts(name: str, table: Table) -> tuple[float, ...]:
     """The numbers `COUNTS` of a list."""
     codes = np.array([Cell.parse(text).code for text in read_list(name)])
-    known = codes[np.isin(architectures(codes), table.codes)]
+    known = codes[table.has(architectures(codes))]
     distinct = architectures(np.unique(known))
     accuracy = table.accuracy(distinct, TRUTHS[CIFAR10])
     return (

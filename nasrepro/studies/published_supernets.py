@@ -138,7 +138,7 @@ def _by_run(
     evaluations: pd.DataFrame, table: Table
 ) -> tuple[dict[str, tuple[str, int]], pd.DataFrame]:
     """Setting and seed of each run, and its proxies of the cells of a table: one column a run."""
-    known = evaluations[np.isin(evaluations["code"], table.codes)]
+    known = evaluations[table.has(evaluations["code"])]
     about = {row.run: (setting(row), row.seed) for row in known.drop_duplicates("run").itertuples()}
     return about, known.pivot(index="code", columns="run", values="proxy")
 
