@@ -1,6 +1,7 @@
 """Paths that are trained on alone: against the same steps written by hand, and in all spaces."""
 
 import dataclasses
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,7 @@ SUPERNET = SupernetConfig(
 )
 CONFIG = FinetuneConfig(SUPERNET, steps=8, batch_size=20, learning_rate=0.05, validated=(0, 4))
 FROZEN = replace(CONFIG, learning_rate=0.0, validated=(0,))
+FROM_SCRATCH = replace(CONFIG, epochs=0, final_learning_rate=0.01, nesterov=True)
 EQUAL = [  # the last edge alone does not reach the input
     Cell(("none",) * 4 + ("none", operation)) for operation in ("nor_conv_3x3", "skip_connect")
 ]
@@ -89,9 +91,15 @@ def by_hand(net, cell, taken, config):
         ],
         lr=config.learning_rate,
         momentum=config.momentum,
+        nesterov=config.nesterov,
     )
     losses, correct, gradients = [], [], []
-    for x, y in taken:
+    for step, (x, y) in enumerate(taken):
+        if config.final_learning_rate is not None:
+            fallen = (1 - math.cos(math.pi * step / config.steps)) / 2
+            lost = (config.learning_rate - config.final_learning_rate) * fallen
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate - lost
         optimizer.zero_grad()
         logits = alone(x, cell)
         loss = F.cross_entropy(logits, y)
@@ -104,15 +112,16 @@ def by_hand(net, cell, taken, config):
     return losses, correct, np.array(gradients), alone
 
 
-def test_fine_tuning_is_sgd_on_the_paths_own_weights(net, cells, part):
-    images = finetune._look_at(CONFIG, part)
-    found = finetune.watch_trained(CONFIG, net, cells, images, Stopwatch("cpu"))
+@pytest.mark.parametrize("config", [CONFIG, FROM_SCRATCH])
+def test_training_is_sgd_on_the_paths_own_weights(net, cells, part, config):
+    images = finetune._look_at(config, part)
+    found = finetune.watch_trained(config, net, cells, images, Stopwatch("cpu"))
     for row, cell in enumerate(cells):
-        losses, correct, gradients, _ = by_hand(net, cell, images.training, CONFIG)
+        losses, correct, gradients, _ = by_hand(net, cell, images.training, config)
         assert found["loss"][row] == pytest.approx(losses, rel=1e-5)
         assert found["correct"][row].tolist() == correct
         # The definitions, on the gradients themselves; curves have a point before any step.
-        after = [point - 1 for point in points(CONFIG.steps)[1:]]
+        after = [point - 1 for point in points(config.steps)[1:]]
         for name in ("sog", "sog_l1", "sogn", "sogn_l2"):
             expected = getattr(sotl, name)(gradients)[after]
             assert found[name][row, 0] == 0
@@ -348,6 +357,8 @@ CHANGES = {
     "validated": [0],
     "order": 1,
     "epochs": 1,
+    "final_learning_rate": 0.0,
+    "nesterov": True,
 }
 
 
@@ -373,6 +384,12 @@ def test_work_is_counted():
         ({"learning_rate": -0.1}, "a learning rate of at least 0"),
         ({"validated": [9]}, r"after 0 to 8 of them, found validated=\(9,\)"),
         ({"learning_rate": 0.0}, r"stay as they are; take validated=\(0,\)"),
+        ({"final_learning_rate": 0.1}, r"falls, .*=0\.05, final_learning_rate=0\.1$"),
+        ({"final_learning_rate": -0.1}, "to at least 0"),
+        (
+            {"learning_rate": 0.0, "validated": [], "final_learning_rate": 0.0},
+            "falls, from more than 0",
+        ),
         ({"epochs": 3}, "trained for 2 epochs, cannot begin after epochs=3"),
         ({"batch_size": 121}, "more than the 120 training images"),
         ({"batch_size": 1}, "2 images per batch"),

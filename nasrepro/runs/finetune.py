@@ -3,6 +3,9 @@
 The thesis' way to rank cells (SoTL thesis 3.4.1, 4.2): each begins with a copy of its own weights
 in the supernet, and all take the same batches in the same order. In memory are the supernet, one
 path, its optimiser's momentum and the batches of all steps.
+
+A path of a supernet that was not trained has its initial weights: it is a network trained from
+scratch, which begins like all others in what it has in common with them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,6 +77,7 @@ POINTS = (
     *(0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100),
     *(120, 140, 160, 180, 200, 220, 240, 260, 280, 300),
 )
+EVERY = 40  # steps from one point to the next after the last of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class FinetuneConfig:
     validated: tuple[int, ...] = (0, 100, 200, 300)  # steps after which to look at all images
     order: int = 0  # seed of the order of the images and of their augmentation
     epochs: int | None = later(None)  # of the supernet's training that come before; None: all
+    final_learning_rate: float | None = later(None)  # by a cosine over the steps; None: constant
+    nesterov: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.learning_rate < 0:
@@ -107,6 +113,14 @@ class FinetuneConfig:
         if self.frozen and set(self.validated) - {0}:
             raise ConfigError(
                 "with learning_rate=0 paths stay as they are; take validated=(0,) or ()"
+            )
+        if self.final_learning_rate is not None and not (
+            0 <= self.final_learning_rate <= self.learning_rate and not self.frozen
+        ):
+            raise ConfigError(
+                "the learning rate falls, from more than 0 to at least 0, or is constant "
+                f"(final_learning_rate=None); found learning_rate={self.learning_rate}, "
+                f"final_learning_rate={self.final_learning_rate}"
             )
         if self.epochs is not None and not 0 <= self.epochs <= self.supernet.train.epochs:
             raise ConfigError(
@@ -162,13 +176,15 @@ class FinetuneConfig:
 
     @property
     def train(self) -> TrainConfig:
-        """How a path is trained: at a constant rate, so that it does not matter how long."""
+        """How a path is trained: all steps are one epoch of its schedule."""
+        final = self.final_learning_rate
         return TrainConfig(
             epochs=1,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
-            final_learning_rate=self.learning_rate,
+            final_learning_rate=self.learning_rate if final is None else final,
             momentum=self.momentum,
+            nesterov=self.nesterov,
             weight_decay=self.weight_decay,
             crop_padding=self.supernet.train.crop_padding,
             precision=self.supernet.train.precision,
@@ -271,8 +287,11 @@ def points(steps: int) -> tuple[int, ...]:
 
     >>> points(12)
     (0, 1, 2, 3, 5, 7, 10, 12)
+    >>> points(400)[-4:]
+    (300, 320, 360, 400)
     """
-    return (*(point for point in POINTS if point < steps), steps)
+    more = range((POINTS[-1] // EVERY + 1) * EVERY, steps, EVERY)
+    return (*(point for point in POINTS if point < steps), *more, steps)
 
 
 def _look_at(config: FinetuneConfig, part: Split) -> _Images:
@@ -354,9 +373,9 @@ def follow(
     mini: list[Mapping[str, np.ndarray]] = []
     whole: list[Mapping[str, np.ndarray]] = []
     gradients = Gradients()
-    learning = updates(
-        net, iter(images.training), Fixed(cell), config.train, np.random.default_rng(0), 1
-    )
+    rng = np.random.default_rng(0)  # of which nothing is drawn: the path is fixed
+    stream = iter(images.training)
+    learning = updates(net, stream, Fixed(cell), config.train, rng, config.steps)
     net.train()
     for step in range(config.steps + 1):
         if step:

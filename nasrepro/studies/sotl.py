@@ -6,16 +6,20 @@ import pandas as pd
 
 from nasrepro.benchmarks import Table
 from nasrepro.runs.record import Record
-from nasrepro.studies import finetuning, oneshot, sotl_curves, sotl_synthetic
+from nasrepro.studies import finetuning, oneshot, sotl_curves, sotl_scratch, sotl_synthetic
 from nasrepro.studies.design import Design, check_asked, merged
 
 TABLE = "nb201-200epochs"
-TABLES = (*finetuning.TABLES, *oneshot.TABLES, *sotl_synthetic.TABLES, *sotl_curves.TABLES)
+TABLES = (
+    *(*finetuning.TABLES, *oneshot.TABLES, *sotl_scratch.TABLES),
+    *(*sotl_synthetic.TABLES, *sotl_curves.TABLES),
+)
 TEXTS = tuple(
     dict.fromkeys((*finetuning.TEXTS, *sotl_synthetic.TEXTS, *sotl_curves.TEXTS)),
 )
 PROFILES = finetuning.PROFILES
-SUPERNETS, TUNING, ONE_SHOT = "supernets", "tuning", "one-shot spaces"  # parts of the design
+# Parts of the design.
+SUPERNETS, TUNING, SCRATCH, ONE_SHOT = "supernets", "tuning", "from scratch", "one-shot spaces"
 
 
 def design(profile: str, seeds: int | None = None) -> Design:
@@ -24,6 +28,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
     parts = {
         SUPERNETS: finetuning.design(profile, seeds),
         TUNING: sotl_synthetic.design(profile, seeds),
+        SCRATCH: sotl_scratch.design(profile, seeds),
         ONE_SHOT: oneshot.design(profile, seeds),
     }
     return merged(**parts)
@@ -39,11 +44,12 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         The frames of `finetuning.statistics`, where any of its runs is stored, and those of
-        `oneshot.statistics`, `oneshot.counted`, `sotl_synthetic.statistics` and
-        `sotl_curves.statistics`.
+        `sotl_scratch.statistics`, `oneshot.statistics`, `oneshot.counted`,
+        `sotl_synthetic.statistics` and `sotl_curves.statistics`.
     """
     records, of_supernets = list(records), finetuning.design(profile)
     found = sotl_curves.statistics(table) | sotl_synthetic.statistics(records, profile)
+    found |= sotl_scratch.statistics(records, sotl_scratch.design(profile), table)
     found |= oneshot.counted()
     if any(record.config in of_supernets for record in records):
         found |= finetuning.statistics(records, of_supernets, table)

@@ -11,6 +11,7 @@ from nasrepro.claims import Quantity, Smallest, exact
 from nasrepro.stats import Interval, Share
 from nasrepro.studies import sotl_supernets
 from nasrepro.studies.sotl_curves import LAST_EPOCH
+from nasrepro.studies.sotl_scratch import PARAMETERS, at_end
 from nasrepro.studies.sotl_supernets import mean_of
 from nasrepro.studies.sotl_synthetic import DEGREES, STARTS, VALIDATION, unrolled
 
@@ -50,6 +51,16 @@ EXACT = {
     "sotl-params-imagenet": "parameters ImageNet16-120",
 }
 TRUTHS = ("CIFAR-10", "CIFAR-100", "ImageNet16-120")
+# Claim on networks trained from scratch: column of `gradients`, and the estimators, of which the
+# second is subtracted.
+GRADIENTS = {
+    "sotl-sog-scratch": ("spearman", "SoG", "SoGN"),
+    "sotl-sog-scratch-code": ("spearman", "SoG (code)", "SoGN (code)"),
+    "sotl-sog-scratch-level": ("spearman", "SoG (code)"),
+    "sotl-sogn-scratch-level": ("spearman", "SoGN (code)"),
+    "sotl-sog-scratch-parameters": ("spearman", "SoG (code)", PARAMETERS),
+    "sotl-sog-scratch-beyond": ("partial", "SoG (code)", "SoGN (code)"),
+}
 
 
 def quantities(frames: Frames) -> dict[str, Quantity]:
@@ -62,6 +73,7 @@ def quantities(frames: Frames) -> dict[str, Quantity]:
         "printed_curves": printed,
         "scratch_facts": facts,
         "exact": counted,
+        "gradients": from_scratch,
     }
     found: dict[str, Quantity] = {}
     for name, quantities_of in parts.items():
@@ -169,3 +181,13 @@ def counted(rows: pd.DataFrame) -> dict[str, Quantity]:
         for claim, name in EXACT.items()
         if name in of.index
     }
+
+
+def from_scratch(rows: pd.DataFrame) -> dict[str, Quantity]:
+    """Figure 4.9b: after the last epoch, paired by seed."""
+    found: dict[str, Quantity] = {}
+    for claim, (column, estimator, *baseline) in GRADIENTS.items():
+        of = at_end(rows, column)
+        taken = (of[estimator] - of[baseline[0]] if baseline else of[estimator]).dropna()
+        found |= {claim: mean_of(taken)} if len(taken) else {}
+    return found
