@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.pages import sotl as page
+from nasrepro.pages import sotl_scratch as scratch
+from nasrepro.pages import sotl_supernets as supernets
+from nasrepro.pages import sotl_synthetic as synthetic
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.published import read
 from nasrepro.runs.record import Measurement, Record
@@ -40,7 +43,7 @@ ROWS = estimators(
 
 
 def test_what_ranks_a_supernets_cells_is_a_row_a_trainer_and_rate():
-    rows = page.of_trainers(ROWS, "spearman", "cifar10", 2).to_dict("records")
+    rows = supernets.of_trainers(ROWS, "spearman", "cifar10", 2).to_dict("records")
     assert [(row["trainer"], row["rate"]) for row in rows] == [
         ("SPOS", "0.01"),
         ("SPOS", "0"),
@@ -48,12 +51,12 @@ def test_what_ranks_a_supernets_cells_is_a_row_a_trainer_and_rate():
     ]
     assert (rows[0]["SoTL"], rows[0]["ValAcc"]) == ("0.71 [0.60, 0.80]", "–")
     assert rows[1]["ValAcc"] == "0.65 [0.60, 0.80]"
-    top = page.of_trainers(ROWS, "top10", "cifar10", 1)
+    top = supernets.of_trainers(ROWS, "top10", "cifar10", 1)
     assert top["SoTL"].iloc[0] == "92.5 [92.0, 93.0]"
 
 
 def test_table_4_1_stands_beside_ours_at_its_own_rates():
-    rows = page.beside_printed(ROWS).set_index(["truth", "trainer", "estimator"])
+    rows = supernets.beside_printed(ROWS).set_index(["truth", "trainer", "estimator"])
     assert len(rows) == len(read("sotl_tables").query("where == 'table 4.1'")) / 2
     assert rows.loc[("CIFAR-10", "SPOS", "SoTL")].tolist() == ["0.78 ± 0.06", "0.71 [0.60, 0.80]"]
     assert rows.loc[("CIFAR-10", "SPOS", "ValAcc"), "ours"] == "0.65 [0.60, 0.80]"
@@ -70,7 +73,9 @@ def test_what_learning_adds_is_shown_after_100_minibatches():
         "n": 3,
     }
     assert set(row) == set(finetuning.COLUMNS["learning"])
-    rows = page.learning_table(pd.DataFrame([row, row | {"step": 300}, row | {"batch": "256"}] * 2))
+    rows = supernets.learning_table(
+        pd.DataFrame([row, row | {"step": 300}, row | {"batch": "256"}] * 2)
+    )
     assert len(rows) == 2
     shown = rows.iloc[0].tolist()
     assert shown[4:] == ["0.02 [0.10, 0.10]", "-0.03 [0.10, 0.10]", "0.50 [no interval]"]
@@ -85,7 +90,7 @@ def test_estimators_beside_parameters():
         [row | {"quantity": name} for name in ("spearman", "partial", "gain")]
         + [row | {"quantity": "gain", "step": 50}]
     )
-    (found,) = page.beyond_table(rows).to_dict("records")
+    (found,) = supernets.beyond_table(rows).to_dict("records")
     assert found["given parameters"] == found["gain of both over parameters"]
     assert (found["supernet"], found["step"]) == ("trained", "0")
 
@@ -100,7 +105,7 @@ def test_paths_that_do_not_learn_by_loss_and_accuracy():
         for measure, value in (("loss", 0.7), ("accuracy", 0.5))
         for seed in (0, 1)
     )
-    (found,) = page.frozen_table(rows).to_dict("records")
+    (found,) = supernets.frozen_table(rows).to_dict("records")
     assert (found["how many"], found["loss"]) == ("6,400", "0.70 [0.70, 0.70]")
     assert found["accuracy"] == "0.50 [0.50, 0.50]"
 
@@ -112,14 +117,14 @@ def test_orders_variants_and_costs():
             **{"step": [100], "deviation": 0.05, "between": 0.02, "n": 5},
         }
     )
-    assert page.orders_table(orders).iloc[0].tolist()[-2:] == ["0.050", "0.020"]
+    assert supernets.orders_table(orders).iloc[0].tolist()[-2:] == ["0.050", "0.020"]
     variants = pd.DataFrame(
         {
             **{"batch": "64", "estimator": "SoG", "other": "SoG (code)", "rate": "0.01"},
             "spearman": [0.5, 0.7],
         }
     )
-    (found,) = page.variants_table(variants).to_dict("records")
+    (found,) = supernets.variants_table(variants).to_dict("records")
     assert found["Spearman"].startswith("0.60 [") and found["n"] == "2"
     usage = pd.DataFrame(
         {
@@ -128,7 +133,7 @@ def test_orders_variants_and_costs():
             **{"seconds_100": 1.5, "seconds_1000": 0.1},
         }
     )
-    assert page.usage_table(usage).iloc[0].tolist()[3:] == ["1,200,000", "600", "1.50", "2.50"]
+    assert supernets.usage_table(usage).iloc[0].tolist()[3:] == ["1,200,000", "600", "1.50", "2.50"]
 
 
 def test_a_collection_is_shown_early_half_way_and_late():
@@ -143,11 +148,11 @@ def test_a_collection_is_shown_early_half_way_and_late():
             *("spearman", "ci_low", "ci_high", "n"),
         ],
     )
-    sotl_row, count = page.scratch_table(rows).to_dict("records")
+    sotl_row, count = scratch.scratch_table(rows).to_dict("records")
     assert sotl_row["after a tenth"] == "0.10 [0.00, 0.20]"
     assert sotl_row["at the end"] == "1.00 [0.90, 1.10]"
     assert (count["after a tenth"], count["at the end"]) == ("–", "0.80 [0.70, 0.90]")
-    drawn = page.scratch(inputs(scratch=rows))
+    drawn = scratch.scratch(inputs(scratch=rows))
     flat = drawn[drawn["line"] == "parameters"]
     assert flat["x"].tolist() == [1, 100] and set(flat["mean"]) == {0.8}
 
@@ -162,7 +167,7 @@ def test_a_finding_says_where_losses_are_ahead():
         ],
         columns=["panel", "line", "x", "mean"],
     )
-    assert "ahead of validation in A; behind it in B" in page.scratch_finding(rows)
+    assert "ahead of validation in A; behind it in B" in scratch.scratch_finding(rows)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +186,7 @@ def test_toys_are_drawn_and_put_into_words(toys):
     assert shown["degree"].tolist() == [str(degree) for degree in sotl_synthetic.DEGREES]
     starts = page.TABLES["sotl-maxdeg"].rows(found)
     assert len(starts) == len(sotl_synthetic.STARTS) + 6
-    assert page.NUMBERS["maxdeg-twice"](found) == page.distance(sotl_synthetic.TWICE)(found)
+    assert page.NUMBERS["maxdeg-twice"](found) == synthetic.distance(sotl_synthetic.TWICE)(found)
 
 
 def test_a_training_that_diverged_has_an_asterisk():
@@ -193,10 +198,10 @@ def test_a_training_that_diverged_has_an_asterisk():
         ],
         columns=["network", "setting", "seed", "metric", "value"],
     )
-    (found,) = page.tuning_table(rows).to_dict("records")
+    (found,) = synthetic.tuning_table(rows).to_dict("records")
     assert (found["n"], found["final accuracy, %"]) == ("1*", "95.0 [no interval]")
-    assert page.tuned("T = 2")(inputs(tuning=rows)) == "95.0 (one seed)"
-    assert page.tuned("T = 250")(inputs(tuning=rows)) == "not run"
+    assert synthetic.tuned("T = 2")(inputs(tuning=rows)) == "95.0 (one seed)"
+    assert synthetic.tuned("T = 250")(inputs(tuning=rows)) == "not run"
 
 
 def test_supernets_are_drawn_beside_paths_that_do_not_learn():
@@ -207,9 +212,9 @@ def test_supernets_are_drawn_beside_paths_that_do_not_learn():
         for seed in (0, 1)
         for step in (1, 100)
     )
-    drawn = page.supernet_lines(inputs(curves=rows))
+    drawn = supernets.supernet_lines(inputs(curves=rows))
     assert set(drawn["n"]) == {2} and len(drawn) == 4
-    assert page.supernet_finding(drawn) == (
+    assert supernets.supernet_finding(drawn) == (
         "After 100 minibatches SoTL ranks at 0.51 (trained, rate 0.01), 0.50 (trained, rate 0)."
     )
     assert isinstance(plots.line_panels(drawn, "x", "y", None, "x"), Figure)
@@ -217,10 +222,10 @@ def test_supernets_are_drawn_beside_paths_that_do_not_learn():
 
 def test_the_audit_is_there_with_one_of_its_sources_alone():
     exact = pd.DataFrame([("parameters CIFAR-10", 0.7875, 200)], columns=["name", "value", "n"])
-    rows = page.audit_table(inputs(exact=exact))
+    rows = scratch.audit_table(inputs(exact=exact))
     assert rows["agrees"].tolist() == ["yes", "no", "yes"]
     with pytest.raises(Absent):
-        page.audit_table(inputs())
+        scratch.audit_table(inputs())
 
 
 def test_runs_are_counted_by_their_part():

@@ -1,0 +1,160 @@
+"""Study 4's page, from scratch: what real learning curves rank (SoTL thesis 4.2.1)."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from nasrepro import plots
+from nasrepro.benchmarks import selfmade
+from nasrepro.pages.drawing import Drawing
+from nasrepro.pages.inputs import Inputs
+from nasrepro.pages.page import Table
+from nasrepro.pages.text import recomputed_table, with_interval
+from nasrepro.studies import audit, sotl_curves
+from nasrepro.studies.sotl_curves import KNOWN, LAST_EPOCH
+
+SOURCES = {  # collections of curves: what a reader is told
+    selfmade.NAME: "our benchmark",
+    "naap-440": "NAAP-440",
+    "nb201-curves": "official cells",
+    "nlp-ptb": "language, PTB",
+    "nlp-wikitext": "language, WikiText-2",
+}
+PRINTED_CURVES = ("SoTL", LAST_EPOCH, "ValAcc")
+
+
+def fact(name: str) -> Callable[[Inputs], str]:
+    """A number that the curves say, with its interval over networks."""
+
+    def found(page: Inputs) -> str:
+        facts = page.frame("scratch_facts").set_index("name")
+        if name not in facts.index:
+            raise page.absent(sotl_curves.learning.READERS)
+        row = facts.loc[name]
+        return with_interval(row["mean"], row.ci_low, row.ci_high)
+
+    return found
+
+
+def scratch_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a collection, truth and estimator: Spearman early, half-way and at the end."""
+    found = []
+    for (source, truth, estimator), part in rows.groupby(
+        ["source", "truth", "estimator"], sort=False
+    ):
+        last = part["epoch"].max()
+        of_all = rows[rows["source"] == source]["epoch"].max()
+        cells = {"collection": SOURCES[source], "truth": truth, "estimator": estimator}
+        cells["n"] = f"{part['n'].iloc[0]:,}"
+        for head, share in (("after a tenth", 0.1), ("half-way", 0.5), ("at the end", 1.0)):
+            near = part.iloc[(part["epoch"] - share * of_all).abs().argmin()]
+            text = with_interval(near["spearman"], near["ci_low"], near["ci_high"])
+            cells[head] = text if last > 1 or share == 1 else "–"
+        found.append(cells)
+    return pd.DataFrame(found)
+
+
+def printed_curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the digitised figures of Ru et al. show, a row a data set and estimator."""
+    shown = rows[rows["estimator"].isin(PRINTED_CURVES)].sort_values(
+        ["dataset", "estimator"], kind="stable"
+    )
+    return pd.DataFrame(
+        {
+            "data set": shown["dataset"],
+            "estimator": shown["estimator"].replace({LAST_EPOCH: "SoTL over the last epoch"}),
+            "first epoch with .90": shown["first_90"].map("{:.0f}".format),
+            "at epoch 10": shown["at_10"].map("{:.2f}".format),
+            "largest": shown["largest"].map("{:.2f}".format),
+            "ends at epoch": shown["last_epoch"].map("{:.0f}".format),
+        }
+    )
+
+
+def audit_table(page: Inputs) -> pd.DataFrame:
+    """Numbers of the thesis' text beside what other sources say."""
+    frames = page.frames
+    read_frames = [
+        frames[name] if name in frames else pd.DataFrame(columns=["name"])
+        for name in ("printed_curves", "exact")
+    ]
+    if not any(len(frame) for frame in read_frames):
+        raise page.absent((sotl_curves.learning.PRINTED,))
+    heads = {
+        **{"where": "where", "statement": "what", "rule": "said to be", "printed": "printed"},
+        **{"how": "computed from", "computed": "computed", "agrees": "agrees"},
+    }
+    return recomputed_table(audit.thesis(*read_frames), heads)
+
+
+def scratch(page: Inputs) -> pd.DataFrame:
+    """Spearman against the epoch, a panel a collection; by the official truth if there is one."""
+    rows = page.frame("scratch")
+    official = rows[rows["truth"] == KNOWN]["source"].unique()
+    rows = rows[(rows["truth"] == KNOWN) | ~rows["source"].isin(official)]
+    rows = rows[rows["estimator"].isin(plots.ESTIMATORS)]
+    flat = rows[rows["estimator"] == "parameters"]  # one number, at all epochs
+    last = rows.groupby("source")["epoch"].max()
+    ends = flat.assign(epoch=flat["source"].map(last))
+    both = pd.concat([rows, ends], ignore_index=True).rename(columns={"spearman": "mean"})
+    panels = both["source"].map(SOURCES)
+    both = both.assign(panel=panels, line=both["estimator"], x=both["epoch"])
+    place = both["line"].map(list(plots.ESTIMATORS).index)
+    return both.assign(place=place).sort_values("place", kind="stable")[
+        ["panel", "line", "x", "mean", "ci_low", "ci_high", "n"]
+    ]
+
+
+def scratch_finding(rows: pd.DataFrame) -> str:
+    """Where the last epoch's loss ranks better than validation after a tenth of the training."""
+    better, worse = list[str](), list[str]()
+    for panel, part in rows.groupby("panel", sort=False):
+        tenth = part["x"].max() / 10
+        at = part[part["x"] <= max(tenth, 1)].groupby("line")["mean"].last()
+        other = next((name for name in ("ValAcc", "ValLoss") if name in at.index), None)
+        if "SoTL-E" in at.index and other:
+            (better if at["SoTL-E"] > at[other] else worse).append(panel)
+    said = [f"ahead of validation in {', '.join(better)}"] if better else []
+    said += [f"behind it in {', '.join(worse)}"] if worse else []
+    return f"After a tenth of the training the loss of the last epoch is {'; '.join(said)}."
+
+
+NUMBERS = {
+    "early": fact("early-selfmade"),
+    "end": fact("end-selfmade"),
+    "early-naap": fact("early-naap"),
+    "validation-120": fact("validation-120-official"),
+    "ptb-sotl": fact("ptb-10-SoTL"),
+    "ptb-validation": fact("ptb-10-ValLoss"),
+    "ptb-parameters": fact("ptb-10-parameters"),
+}
+TABLES = {
+    "sotl-scratch": Table(
+        "Trained from scratch. Spearman with the truth, and its 95% bootstrap interval over n "
+        "networks. SoTL-E is the loss of the last epoch. In NAAP-440 the test accuracy on the way "
+        "takes the place of ValAcc, which is the truth itself at the end. The official cells have "
+        "accuracies alone: the sum of training accuracies stands in for SoTL.",
+        lambda page: scratch_table(page.frame("scratch")),
+    ),
+    "sotl-printed": Table(
+        "The curves of the estimator's first authors. Digitised from their figures over 5,000 "
+        "cells of NAS-Bench-201.",
+        lambda page: printed_curves(page.frame("printed_curves", (sotl_curves.learning.PRINTED,))),
+    ),
+    "sotl-audit": Table(
+        "Numbers of the thesis' text, from other sources. The thesis does not say over which "
+        "epochs SoTL is summed in its figures 4.4 and 4.5, nor what ranks the trainings of 12 "
+        "epochs.",
+        audit_table,
+    ),
+}
+FIGURES = {
+    "sotl-scratch": Drawing(
+        scratch,
+        lambda rows: plots.line_panels(rows, "epoch", "Spearman", plots.ESTIMATORS),
+        scratch_finding,
+        "Figures 4.4 and 4.5 on curves that are to be had, a panel a collection. Bands are 95% "
+        "bootstrap intervals over networks. SoTL is the sum of all losses so far, SoTL-E the loss "
+        "of the last epoch alone.",
+    ),
+}
