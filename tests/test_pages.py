@@ -21,7 +21,14 @@ from records import arrays
 from nasrepro import paths, studies
 from nasrepro.claims import VERDICTS, read_claims
 from nasrepro.errors import ConfigError
-from nasrepro.pages import darts_oneshot, darts_space, generated, of_study, registry, sotl
+from nasrepro.pages import (
+    darts_oneshot,
+    darts_space,
+    generated,
+    of_study,
+    registry,
+    sotl_supernets,
+)
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Page, Table, compose, rows_of
@@ -248,14 +255,14 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
                 *("tricks-noise", "tricks-decides", "tricks-equivalent"),  # of single seeds
                 *("tricks-recipes", "tricks-protocols"),
             },
-            "sotl": set(sotl.SUPERNET_TABLES),
+            "sotl": {*sotl_supernets.TABLES, "sotl-gradients"},
             # Decisions need more than single seeds.
             "sotl-darts": {"darts-decides", *darts_space.TABLES, *darts_oneshot.TABLES},
         }
         begun: set[str] = set()  # figures of parts of which some runs are stored
-        not_run = (
-            {"sotl-supernets"} if "runs" not in page.inputs.frames and name == "sotl" else set()
-        )
+        made_from = {"runs": "sotl-supernets", "gradients": "sotl-gradients"}
+        of_sotl = made_from.items() if name == "sotl" else ()
+        not_run = {figure for frame, figure in of_sotl if frame not in page.inputs.frames}
         if name == "sotl-darts":
             parts = {"space_epochs": darts_space.FIGURES, "oneshot_epochs": darts_oneshot.FIGURES}
             lacking = [of for frame, of in parts.items() if frame not in page.inputs.frames]

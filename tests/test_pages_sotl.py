@@ -249,3 +249,36 @@ def test_columns_of_numbers_do_not_share_names_with_labels(toys):
     for frame in frames.values():
         texts = {name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])}
         assert texts == set(frame) & set(sotl.TEXTS)
+
+
+def test_gradients_of_cells_trained_from_scratch_are_a_figure_and_a_table():
+    def row(seed: int, name: str, epoch: int, spearman: float, partial: float = NAN) -> dict:
+        size = 1.0 if name == "parameters" else 0.3
+        values = {"spearman": spearman, "partial": partial, "size": size, "n": 200}
+        return {"seed": seed, "estimator": name, "epoch": epoch, **values}
+
+    rows = pd.DataFrame(
+        [
+            row(seed, name, epoch, value + epoch / 100, 0.2)
+            for seed in (0, 1)
+            for name, value in (("SoG", 0.5), ("SoGN", 0.3))
+            for epoch in (1, 20)
+        ]
+        + [row(seed, "parameters", epoch, 0.8) for seed in (0, 1) for epoch in (1, 20)]
+    )
+    found = scratch.gradient_table(rows).set_index("estimator")
+    assert found.loc["SoG", "epoch 20"] == "0.70 [0.70, 0.70]"
+    assert found.loc["SoG", "epoch 5"] == "–"
+    assert found.loc["SoG", "given parameters"] == "0.20 [0.20, 0.20]"
+    assert found.loc["parameters", ["given parameters", "with parameters"]].tolist() == ["–", "–"]
+    assert set(found["n"]) == {"2"}
+    drawing = page.FIGURES["sotl-gradients"]
+    drawn = drawing.data(inputs(gradients=rows))
+    assert drawn["line"].unique().tolist() == ["SoG", "SoGN", "parameters"]
+    assert isinstance(drawing.draw(drawn), Figure)
+    said = "After 20 epochs: SoG 0.70, SoGN 0.50, parameters 0.80."
+    assert drawing.finding(drawn) == said
+    assert page.parts_of("gradients", rows) == (sotl.SCRATCH,)
+    usage = pd.DataFrame({"accuracy": [44.0, 46.0], "lowest": 30.0, "highest": 50.0})
+    assert page.NUMBERS["learnt"](inputs(gradients_usage=usage)).startswith("45 (a tenth")
+    assert page.NUMBERS["learnt"](inputs()) == "not run"

@@ -121,5 +121,6 @@ SHOWS: dict[str, Sequence[str]] = {
     "fig-sotl-rates": (*sotl_claims.TUNING, "sotl-rate-scaling", "sotl-rate-halvings"),
     "tab-sotl-table41": ("sotl-usually-best", "sotl-spos-valacc", "sotl-multipath-best"),
     "tab-sotl-oneshot": (*sotl_supernets.ONE_SHOT, *sotl_supernets.LEVELS),
+    "fig-sotl-gradients": tuple(sotl_claims.GRADIENTS),
     "tab-sotl-usage": ("sotl-cost-finetuning", "sotl-cost-trainers"),
 }

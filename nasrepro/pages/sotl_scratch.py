@@ -1,4 +1,4 @@
-"""Study 4's page, from scratch: what real learning curves rank (SoTL thesis 4.2.1)."""
+"""Study 4's page, from scratch: learning curves (SoTL thesis 4.2.1) and gradients (4.2.4)."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,13 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import selfmade
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.inputs import Inputs
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
 from nasrepro.pages.text import recomputed_table, with_interval
+from nasrepro.stats import mean_correlation
 from nasrepro.studies import audit, sotl_curves
 from nasrepro.studies.sotl_curves import KNOWN, LAST_EPOCH
+from nasrepro.studies.sotl_scratch import EPOCHS, PARAMETERS
 
 SOURCES = {  # collections of curves: what a reader is told
     selfmade.NAME: "our benchmark",
@@ -21,6 +23,8 @@ SOURCES = {  # collections of curves: what a reader is told
     "nlp-wikitext": "language, WikiText-2",
 }
 PRINTED_CURVES = ("SoTL", LAST_EPOCH, "ValAcc")
+GRADIENT_LINES = ("SoG", "SoGN", "SoTL", PARAMETERS, "SoG (code)", "SoGN (code)")
+NOT_RUN = "not run"
 
 
 def fact(name: str) -> Callable[[Inputs], str]:
@@ -119,7 +123,65 @@ def scratch_finding(rows: pd.DataFrame) -> str:
     return f"After a tenth of the training the loss of the last epoch is {'; '.join(said)}."
 
 
+# ---- gradients of networks trained from scratch
+
+
+def learnt(page: Inputs) -> str:
+    """What the trained cells come to: percent of the validation images."""
+    try:
+        rows = page.frame("gradients_usage")
+    except Absent:
+        return NOT_RUN
+    mean, low, high = rows[["accuracy", "lowest", "highest"]].mean()
+    return f"{mean:.0f} (a tenth of the cells below {low:.0f}, a tenth above {high:.0f})"
+
+
+def gradient_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row an estimator: Spearman on the way and at the end, given parameters, and with them."""
+    known = {
+        (name, epoch): part
+        for (name, epoch), part in rows.groupby(["estimator", "epoch"], sort=False)
+    }
+
+    def of(name: str, epoch: int, column: str = "spearman") -> str:
+        values = known[name, epoch][column].dropna() if (name, epoch) in known else ()
+        return with_interval(*mean_correlation(values)[:3]) if len(values) else "–"
+
+    return pd.DataFrame(
+        [
+            {
+                "estimator": name,
+                "n": str(rows[rows["estimator"] == name]["seed"].nunique()),
+                **{f"epoch {epoch}": of(name, epoch) for epoch in (1, 5, EPOCHS)},
+                "given parameters": of(name, EPOCHS, "partial"),
+                "with parameters": "–" if name == PARAMETERS else of(name, EPOCHS, "size"),
+            }
+            for name in rows["estimator"].unique()
+        ]
+    )
+
+
+def gradient_lines(page: Inputs) -> pd.DataFrame:
+    """Spearman against the epoch, a line an estimator."""
+    rows = page.frame("gradients")
+    found = []
+    for name in GRADIENT_LINES:
+        for epoch, part in rows[rows["estimator"] == name].groupby("epoch"):
+            known = part["spearman"].dropna()
+            if len(known):
+                found.append(("", name, epoch, *mean_correlation(known)))
+    return pd.DataFrame(found, columns=["panel", "line", "x", "mean", "ci_low", "ci_high", "n"])
+
+
+def gradient_finding(rows: pd.DataFrame) -> str:
+    """What each estimator comes to after the last epoch."""
+    end = rows[rows["x"] == rows["x"].max()].set_index("line")["mean"]
+    said = ", ".join(f"{name} {value:.2f}" for name, value in end.items())
+    return f"After {rows['x'].max()} epochs: {said}."
+
+
 NUMBERS = {
+    "learnt": learnt,
     "early": fact("early-selfmade"),
     "end": fact("end-selfmade"),
     "early-naap": fact("early-naap"),
@@ -147,6 +209,13 @@ TABLES = {
         "epochs.",
         audit_table,
     ),
+    "sotl-gradients": Table(
+        "Sums of gradients, from scratch. Spearman with the official accuracy on CIFAR-10 after "
+        "200 epochs, mean and 95% interval over n seeds, after some of 20 epochs; after the last, "
+        "given the parameter count, and with it in place of the accuracy (the thesis' suffix -P). "
+        "SoG and SoGN as the text defines them, and as its code does.",
+        lambda page: gradient_table(page.frame("gradients")),
+    ),
 }
 FIGURES = {
     "sotl-scratch": Drawing(
@@ -156,5 +225,12 @@ FIGURES = {
         "Figures 4.4 and 4.5 on curves that are to be had, a panel a collection. Bands are 95% "
         "bootstrap intervals over networks. SoTL is the sum of all losses so far, SoTL-E the loss "
         "of the last epoch alone.",
+    ),
+    "sotl-gradients": Drawing(
+        gradient_lines,
+        lambda rows: plots.line_panels(rows, "epoch", "Spearman with CIFAR-10"),
+        gradient_finding,
+        "Figure 4.9b: the thesis' 200 cells trained from scratch, ranked by their gradients. Bands "
+        "are 95% intervals over seeds.",
     ),
 }
