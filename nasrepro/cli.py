@@ -108,7 +108,7 @@ def _options(
 @data.command("list")
 def data_list() -> None:
     """Every external file: its size, licence, and whether it is on this machine; other tables."""
-    from nasrepro.benchmarks import OFFICIAL, available_tables, selfmade
+    from nasrepro.benchmarks import OFFICIAL, available_tables, official_curves, selfmade
     from nasrepro.data.sources import SOURCES, locate
 
     for source in SOURCES.values():
@@ -117,7 +117,8 @@ def data_list() -> None:
         print(f"{'':18} {source.description}")
     here = available_tables()
     for name, files in OFFICIAL.items():
-        print(f"{name:18} {'here' if name in here else 'not here'}")
+        curves = name == official_curves.NAME and official_curves.converted()
+        print(f"{name:18} {'here' if name in here or curves else 'not here'}")
         print(f"{'':18} Read from {' or '.join(files)}, in $NASREPRO_DATA.")
     for name in dict.fromkeys((selfmade.NAME, *selfmade.available())):
         print(f"{name:18} {'here' if name in here else 'not here'}")
@@ -129,7 +130,7 @@ def data_fetch(
     names: Annotated[list[str], typer.Argument(help="Names, as `data list` shows them.")],
 ) -> None:
     """Get files from $NASREPRO_DATA, the cache or the network, and check them."""
-    from nasrepro.benchmarks import TABLES, load_table
+    from nasrepro.benchmarks import TABLES, load_table, official_curves
     from nasrepro.data.images import NAMES, load_images
     from nasrepro.data.sources import SOURCES, fetch
 
@@ -142,8 +143,11 @@ def data_fetch(
         elif name in TABLES:
             load_table(name)
             print(f"{name}: ready")
+        elif name == official_curves.NAME:
+            official_curves.load()
+            print(f"{name}: ready")
         else:
-            known = list(dict.fromkeys((*SOURCES, *NAMES, *TABLES)))
+            known = list(dict.fromkeys((*SOURCES, *NAMES, *TABLES, official_curves.NAME)))
             raise ConfigError(
                 f"unknown file {name!r}{meant(name, known)}; the files are {', '.join(known)}"
             )

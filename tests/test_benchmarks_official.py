@@ -9,11 +9,18 @@ from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from nasrepro.benchmarks import available_tables, load_table, official
+from nasrepro import cli, sotl
+from nasrepro.benchmarks import Table, available_tables, load_table, official, official_curves
 from nasrepro.errors import DataError
+from nasrepro.pages import sotl as page
+from nasrepro.pages import sotl_scratch
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.spaces.nb201 import Cell
+from nasrepro.studies import results as results_of
+from nasrepro.studies import sotl_claims, sotl_curves
 
 CELLS = [Cell(("none",) * 6), Cell(("nor_conv_3x3",) * 6), Cell(("skip_connect",) * 6)]
 SETS = {
@@ -54,20 +61,25 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def results(package, index: int, epochs: int) -> dict:
-    """The state of a cell's results: every epoch but the last says 1 percent."""
+    """The state of a cell's results.
+
+    On the way, accuracies rank cells the wrong way round, and training losses as the truth does.
+    """
     result = package.ArchResults(index, str(CELLS[index]))
     shift = 0.0 if epochs == 200 else 5.0  # the short schedule must not be read
     for dataset, names in SETS.items():
         for seed, offset in SEEDS[index].items():
-            curve = OrderedDict((epoch, 1.0) for epoch in range(epochs))
+            curve = OrderedDict((epoch, 5.0 - offset) for epoch in range(epochs))
+            losses = OrderedDict((epoch, 3.0 - offset - epoch / 200) for epoch in range(epochs))
+            looked = {epoch: loss + 0.25 for epoch, loss in losses.items()}
             config = {"channel": 16, "num_cells": 5, "arch_str": str(CELLS[index]), "class_num": 10}
             params = np.float64(0.1)  # a NumPy number, as the benchmark counts parameters
             trial = package.ResultsCount(
-                dataset, None, curve, curve, params, 15.6, config, seed, epochs, [0.01]
+                dataset, None, curve, losses, params, 15.6, config, seed, epochs, [0.01]
             )
             for name in names:
                 last = BASES[dataset, name] + offset + shift
-                trial.update_OLD_eval(name, {**curve, epochs - 1: last}, curve)
+                trial.update_OLD_eval(name, {**curve, epochs - 1: last}, looked)
             result.update(dataset, seed, trial)
     return result.state_dict()
 
@@ -113,6 +125,10 @@ def nats(folders: Path) -> Path:
     return folder
 
 
+def table_of(path: Path, read):
+    return official.to_table(path, *read(path, official.accuracies))
+
+
 def check(table, source: str) -> None:
     assert table.cells == CELLS
     assert {name: values.tolist() for name, values in table.values.items()} == EXPECTED
@@ -124,7 +140,7 @@ def check(table, source: str) -> None:
 @pytest.mark.parametrize("legacy", [False, True])
 def test_nasbench201_numbers(folders, legacy):
     path = save_named(folders, nasbench201(), legacy)
-    check(official.read_nasbench201(path), path.name)
+    check(table_of(path, official.read_nasbench201), path.name)
 
 
 def test_nasbench201_numbers_are_those_of_its_own_interface():
@@ -143,7 +159,7 @@ def test_nasbench201_numbers_are_those_of_its_own_interface():
 
 
 def test_nats_numbers(nats):
-    check(official.read_nats(nats), "NATS-tss-v1_0-3ffb9-simple")
+    check(table_of(nats, official.read_nats), "NATS-tss-v1_0-3ffb9-simple")
 
 
 def test_nats_numbers_are_those_of_its_own_interface(nats):
@@ -172,7 +188,7 @@ def test_name_without_the_right_md5(folders):
     with pytest.raises(DataError, match="begins with 096897, found"):
         load_table("nb201-official")
     with pytest.raises(DataError, match="begins with pth, found"):
-        official.read_nasbench201(renamed.rename(folders / "a-pth.pth"))
+        table_of(renamed.rename(folders / "a-pth.pth"), official.read_nasbench201)
 
 
 class Hostile:
@@ -182,12 +198,12 @@ class Hostile:
 
 def test_hostile_files_are_not_run(folders, nats):
     with pytest.raises(DataError, match=r"NAS-Bench-201-v1_1-\w{6}\.pth is not a file of plain"):
-        official.read_nasbench201(save_named(folders, {"meta_archs": Hostile()}))
+        table_of(save_named(folders, {"meta_archs": Hostile()}), official.read_nasbench201)
     dump(nats / "000001.pickle.pbz2", Hostile())
     with pytest.raises(
         DataError, match=r"000001\.pickle\.pbz2: .*system, which is not on the list"
     ):
-        official.read_nats(nats)
+        table_of(nats, official.read_nats)
 
 
 @pytest.mark.parametrize("name", ["meta.pickle.pbz2", "000001.pickle.pbz2"])
@@ -205,22 +221,22 @@ def test_the_one_damaged_file_of_a_folder_is_named(nats, name):
     ):
         path.write_bytes(damaged)
         with pytest.raises(DataError) as error:
-            official.read_nats(nats)
+            table_of(nats, official.read_nats)
         assert str(path) in str(error.value)
 
 
 def test_missing_and_mixed_up_cells(folders, nats):
     with pytest.raises(DataError, match="index 2: not the results of a cell"):
-        official.read_nasbench201(save_named(folders, nasbench201(count=2)))
+        table_of(save_named(folders, nasbench201(count=2)), official.read_nasbench201)
     with pytest.raises(DataError, match="expected meta_archs, arch2infos, found none"):
-        official.read_nasbench201(save_named(folders, {}))
+        table_of(save_named(folders, {}), official.read_nasbench201)
     first, second = nats / "000000.pickle.pbz2", nats / "000001.pickle.pbz2"
     shutil.copy(first, second)
     with pytest.raises(DataError, match=r"index 1: expected \|nor_conv_3x3~0\|"):
-        official.read_nats(nats)
+        table_of(nats, official.read_nats)
     second.unlink()
     with pytest.raises(DataError, match=r"cannot read .*000001\.pickle\.pbz2"):
-        official.read_nats(nats)
+        table_of(nats, official.read_nats)
 
 
 def test_short_schedule_is_not_taken_for_the_long_one(nats):
@@ -228,4 +244,88 @@ def test_short_schedule_is_not_taken_for_the_long_one(nats):
 
     dump(nats / "000002.pickle.pbz2", {"200": results(nats_bench, 2, 12)})
     with pytest.raises(DataError, match=r"after 200 epochs, found .* after 12"):
-        official.read_nats(nats)
+        table_of(nats, official.read_nats)
+
+
+# ---- every epoch
+
+WATCHED = {
+    "CIFAR-10": ("cifar10-valid", "x-valid"),
+    "CIFAR-100": ("cifar100", "ori-test"),
+    "ImageNet16-120": ("ImageNet16-120", "ori-test"),
+}
+# Losses by hand: cell 1 has two seeds, whose offsets have the mean 1.
+LOSSES = np.array([3.0, 2.0, 2.5])[:, None] - np.arange(200) / 200
+
+
+def test_the_curves_are_means_of_all_trainings_at_every_epoch(nats, monkeypatch):
+    monkeypatch.setattr(official_curves, "complete", lambda table: table)
+    assert official_curves.converted() is None
+    curves = official_curves.load()
+    assert curves.keys() == WATCHED.keys() == sotl_curves.TRUTHS.keys()
+    for learning in curves.values():
+        assert learning.codes.tolist() == [cell.code for cell in CELLS]
+        assert learning.trajectory[sotl.LOSS] == pytest.approx(LOSSES)
+        assert learning.trajectory[sotl.VALIDATION_LOSS] == pytest.approx(LOSSES + 0.25)
+    assert curves["CIFAR-10"].trajectory[sotl.VALIDATION_ACCURACY][1, [0, 198, 199]].tolist() == [
+        *(4.0, 4.0, 11.0)
+    ]
+    for dataset, column in sotl_curves.TRUTHS.items():
+        assert curves[dataset].truth.tolist() == EXPECTED[column]
+    shutil.rmtree(nats)  # what was taken is in the cache
+    assert official_curves.converted() == nats.name
+    again = official_curves.load()["CIFAR-100"].trajectory[sotl.LOSS]
+    assert again.tolist() == curves["CIFAR-100"].trajectory[sotl.LOSS].tolist()
+
+
+@pytest.mark.parametrize("name", ["nas_201_api", "nats_bench"])
+def test_the_curves_are_those_of_the_packages_own_interface(name):
+    package = pytest.importorskip(f"{name}.api_utils")
+    found = package.ArchResults.create_from_state_dict(results(package, 1, 200))
+    taken = official_curves.measured(found)
+    for dataset, (training, images) in zip(official_curves.WATCHED, WATCHED.values(), strict=True):
+        for names, (loss, accuracy) in {
+            "train": (sotl.LOSS, sotl.ACCURACY),
+            images: (sotl.VALIDATION_LOSS, sotl.VALIDATION_ACCURACY),
+        }.items():
+            for epoch in (0, 57, 199):
+                expected = found.get_metrics(training, names, iepoch=epoch, is_random=False)
+                assert taken[f"{dataset} {loss}"][epoch] == pytest.approx(expected["loss"])
+                assert taken[f"{dataset} {accuracy}"][epoch] == pytest.approx(expected["accuracy"])
+
+
+def test_a_file_of_every_epoch_is_asked_for_read_and_shown(folders, nats, monkeypatch, capsys):
+    with pytest.raises(DataError, match=f"{nats}: .*expected 15,625 cells, found 3"):
+        official_curves.load()
+    monkeypatch.setattr(official_curves, "complete", lambda table: table)
+    nothing = Table("none", np.empty(0, np.int64), (), {})
+    assert sotl_curves.collections(nothing) == []  # as long as it is not read
+    inputs = Inputs("sotl", "cpu", results_of.Plan([], []), {"scratch_facts": pd.DataFrame()})
+    with pytest.raises(Absent, match="`nasrepro data fetch nb201-official-curves` reads it"):
+        sotl_scratch.official_table(inputs)
+
+    cli.app(["data", "fetch", "nb201-official-curves"], standalone_mode=False)
+    assert capsys.readouterr().out == "nb201-official-curves: ready\n"
+    frames = sotl_curves.statistics(nothing)
+    facts = frames["scratch_facts"].set_index("name")["mean"]
+    assert facts["90-all-losses CIFAR-10"] == facts["90-last-epoch ImageNet16-120"] == 1
+    assert facts["90-validation CIFAR-10"] == facts["ahead-until CIFAR-10"] == 200
+    assert facts["ahead-10 CIFAR-100"] == pytest.approx(2)
+    assert facts["fallen CIFAR-10"] == pytest.approx(0)
+    shown = set(frames["scratch"]["estimator"])
+    assert {"SoTL", "SoTL-EMA", "SoTL-E", "ValAcc", "parameters"} <= shown
+    inputs = Inputs("sotl", "cpu", results_of.Plan([], []), frames)
+    rows = sotl_scratch.official_table(inputs)
+    assert rows["data set"].tolist() == list(WATCHED) and rows["ValAcc"].tolist() == ["200"] * 3
+    assert set(sotl_scratch.scratch(inputs)["panel"]) == {
+        f"all official cells, {dataset}" for dataset in WATCHED
+    }
+    judged = page.claims(frames).set_index("claim")["verdict"]
+    assert judged["sotl-scratch-90-cifar10-file"] == "supported"
+    assert (
+        judged["sotl-scratch-overtaken"] == judged["sotl-scratch-falls-cifar10"] == "contradicted"
+    )
+    without = page.claims({}).set_index("claim")
+    of_file = without.loc[list(sotl_claims.OFFICIAL)]
+    assert set(of_file["verdict"]) == {"not testable here"}
+    assert of_file["reason"].str.contains("which only a user can get").all()

@@ -255,7 +255,7 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
                 *("tricks-noise", "tricks-decides", "tricks-equivalent"),  # of single seeds
                 *("tricks-recipes", "tricks-protocols"),
             },
-            "sotl": {*sotl_supernets.TABLES, "sotl-gradients"},
+            "sotl": {*sotl_supernets.TABLES, "sotl-gradients", "sotl-official"},
             # Decisions need more than single seeds.
             "sotl-darts": {"darts-decides", *darts_space.TABLES, *darts_oneshot.TABLES},
         }

@@ -15,7 +15,7 @@ from nasrepro.claims import interval_of, read_claims
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import DataError
 from nasrepro.studies import audit, sotl_claims, sotl_curves
-from nasrepro.studies.sotl_curves import compare, correlations, first_reached, rank, shown
+from nasrepro.studies.sotl_curves import after, compare, correlations, first_reached, rank, shown
 
 here = {name: locate(source) is not None for name, source in SOURCES.items()}
 FILES = (*learning.READERS, learning.PRINTED, "sotl-cells", "nb201-200epochs", "nb201-12epochs")
@@ -74,7 +74,7 @@ def made_up(seed: int) -> Learning:
 def test_estimators_that_lack_their_array_are_left_out_and_seeds_are_averaged():
     one, other = made_up(0), made_up(1)
     found = compare("both", [one, other], one.truth, "truth", every_epoch=True)
-    assert set(found.rankings) == {"SoTL", "SoTL-E", "ValAcc", "parameters"}
+    assert set(found.rankings) == {"SoTL", "SoTL-EMA", "SoTL-E", "ValAcc", "parameters"}
     assert found.rankings["parameters"].found == pytest.approx([1.0])
     alone = [compare("one", [each], each.truth, "t", True).rankings for each in (one, other)]
     mean = (alone[0]["SoTL-E"].found + alone[1]["SoTL-E"].found) / 2
@@ -88,8 +88,11 @@ def test_an_epoch_is_found_where_not_all_are_shown():
     one.trajectory[sotl.LOSS][:, 11] = -one.truth  # the last of twelve is shown, the 11th is not
     found = compare("one", [one], one.truth, "truth")
     assert found.epochs.tolist() == [*range(1, 11), 12]
-    assert found.at("SoTL-E", 12).found == pytest.approx(1.0)
-    assert found.at("parameters", 12).found == pytest.approx(1.0)
+    curves = {name: ranking.found for name, ranking in found.rankings.items()}
+    assert curves["SoTL-E"][-1] == pytest.approx(1.0)
+    # There is one number of parameters for all epochs.
+    assert after("parameters", 10)(curves) == curves["parameters"][0] == pytest.approx(1.0)
+    assert after("SoTL-E", 10)(curves) == curves["SoTL-E"][9]
     rows = pd.DataFrame(sotl_curves.curve_rows(found))
     assert rows[rows["estimator"] == "SoTL"]["epoch"].tolist() == found.epochs.tolist()
     assert rows[rows["estimator"] == "parameters"]["epoch"].tolist() == [1]

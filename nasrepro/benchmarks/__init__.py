@@ -14,6 +14,7 @@ from nasrepro.benchmarks import (
     nb201,
     nb301,
     official,
+    official_curves,
     selfmade,
 )
 from nasrepro.benchmarks.table import Column, Table
@@ -40,8 +41,13 @@ _READERS = {  # by the name of the source: how to read it, its columns, its spac
     nb301.NAME: (nb301.read_json, nb301.COLUMNS, "darts"),
 }
 _OFFICIAL = {official.NAME: official, nb101_official.NAME: nb101_official}
-# The files that each of these is read from, one of which only a user can get.
-OFFICIAL = {official.NAME: tuple(official.READERS), nb101_official.NAME: nb101_official.FILES}
+# The files that each of these is read from, one of which only a user can get; the second is no
+# table.
+OFFICIAL = {
+    official.NAME: tuple(official.READERS),
+    official_curves.NAME: official_curves.FILES,
+    nb101_official.NAME: nb101_official.FILES,
+}
 # What others measured, and of which space.
 OTHERS = {name: space for name, (_, _, space) in _READERS.items()} | {
     official.NAME: "nb201",

@@ -4,8 +4,9 @@ It is only a cache: a file that cannot be read whole is built again from its sou
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from nasrepro import paths
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.files import whole_file, writing_cache
 
+T = TypeVar("T")
 SCHEMA = 2  # raise it whenever a converter changes what it writes
 
 
@@ -40,17 +42,44 @@ def load(
     Raises:
         DataError: if the source is needed and is not there or not as expected.
     """
-    path = location(name, key)
+
+    def arrays() -> dict[str, np.ndarray]:
+        table = convert()
+        return {"codes": table.codes, **table.values}
+
+    def table_of(found: dict[str, np.ndarray]) -> Table:
+        return Table(name, found["codes"], columns, {n: found[n] for n in names}, space)
+
+    names = [column.name for column in columns]
+    return kept(location(name, key), ("codes", *names), arrays, table_of)
+
+
+def kept(
+    path: Path,
+    names: Iterable[str],
+    convert: Callable[[], dict[str, np.ndarray]],
+    make: Callable[[dict[str, np.ndarray]], T],
+) -> T:
+    """What is made of the arrays in a file of the cache, or of those that are converted now.
+
+    Args:
+        path: of the file.
+        names: of the arrays.
+        convert: gives them, from their source; they are kept in the file.
+        make: what is wanted; a file of which it cannot be made is written again.
+
+    Raises:
+        DataError: if the source is needed and is not there or not as expected.
+    """
     with contextlib.suppress(Exception):  # none, or a damaged one, which can raise nearly anything
-        return _read(path, name, columns, space)
-    table = convert()
+        return make(_read(path, names))
+    arrays = convert()
     with writing_cache(), whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
-        np.savez(file, codes=table.codes, allow_pickle=False, **table.values)
-    return table
+        np.savez(file, allow_pickle=False, **arrays)
+    return make(arrays)
 
 
-def _read(path: Path, name: str, columns: tuple[Column, ...], space: str) -> Table:
+def _read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Read every array whole: the archive's checksums are checked on the way."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        values = {column.name: archive[column.name] for column in columns}
-        return Table(name, archive["codes"], columns, values, space)
+        return {name: archive[name] for name in names}

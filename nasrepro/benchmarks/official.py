@@ -4,6 +4,7 @@ They are read once, by the results class of their own package (`ArchResults.get_
 `nas-bench-201` or `nats-bench`), and what the studies need goes into the cache. Of every cell it
 is the accuracy after the last epoch of the 200-epoch schedule, as the mean over all of the
 benchmark's seeds that are there; `nb201.SETS` names the set of images each column is measured on.
+What `official_curves` needs is read by the same functions.
 
 Both files are pickles. The first is read by `torch.load(weights_only=True)`, and only if its md5
 begins as its name says; the second is a folder, which no checksum covers. Neither may name anything
@@ -13,8 +14,9 @@ but containers and numbers. The first takes about a quarter of an hour and 25 GB
 import bz2
 import hashlib
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from nasrepro.errors import DataError
 from nasrepro.files import naming
 from nasrepro.paths import exists
 
+T = TypeVar("T")
 NAME = "nb201-official"
 EPOCHS = 200
 ALLOWED = NUMBERS | {("collections", "OrderedDict")}
@@ -69,15 +72,51 @@ def load() -> Table:
     return compact.load(NAME, filename, columns(filename), lambda: _read(filename))
 
 
-def _read(filename: str) -> Table:
+def file_of(filename: str, table: str) -> Path:
+    """Where one of `READERS` lies; DataError that says whence a table has it if it is not here."""
     origin = "github.com/D-X-Y/NAS-Bench-201 or github.com/D-X-Y/NATS-Bench"
-    path = require_file(filename, NAME, READERS, origin)
+    return require_file(filename, table, READERS, origin)
+
+
+def _read(filename: str) -> Table:
+    path = file_of(filename, NAME)
     with naming(path):
-        return complete(READERS[filename](path))
+        return complete(to_table(path, *READERS[filename](path, accuracies)))
 
 
-def read_nasbench201(path: Path) -> Table:
+def accuracies(results: Any) -> list[float]:
+    """The accuracies of a cell after its last epoch, in the order of `nb201.SETS`.
+
+    Args:
+        results: an `ArchResults` of the benchmark's own package.
+    """
+    return [results.get_metrics(*names, is_random=False)["accuracy"] for names, _ in SETS.values()]
+
+
+def to_table(path: Path, cells: Iterable[str], values: Sequence[Sequence[float]]) -> Table:
+    """The table of what `accuracies` measured.
+
+    Args:
+        path: the source.
+        cells: as the benchmark writes them.
+        values: of each cell.
+    """
+    meanings = columns(path.name)
+    rows = np.array(values, dtype=np.float64).T
+    by_name = {column.name: row for column, row in zip(meanings, rows, strict=True)}
+    with naming(path):
+        return Table(NAME, parse_cells(path, cells), meanings, by_name)
+
+
+def read_nasbench201(path: Path, measure: Callable[[Any], T]) -> tuple[list[str], list[T]]:
     """Read a file such as `NAS-Bench-201-v1_1-096897.pth`.
+
+    Args:
+        path: of the file.
+        measure: what is taken of each cell, from its `ArchResults` after 200 epochs.
+
+    Returns:
+        The cells in the benchmark's own order and notation, and what was taken of each.
 
     Raises:
         DataError: if the package `nas-bench-201` is missing, the md5 does not begin with the
@@ -98,11 +137,14 @@ def read_nasbench201(path: Path) -> Table:
     def where(index: int) -> str:
         return f"{path}, index {index}"
 
-    return _convert(path, contents["meta_archs"], state, where, ArchResults.create_from_state_dict)
+    made = ArchResults.create_from_state_dict
+    return _measured(contents["meta_archs"], state, where, made, measure)
 
 
-def read_nats(folder: Path) -> Table:
+def read_nats(folder: Path, measure: Callable[[Any], T]) -> tuple[list[str], list[T]]:
     """Read a folder such as `NATS-tss-v1_0-3ffb9-simple`: one compressed pickle per cell.
+
+    Arguments and what is returned are as in `read_nasbench201`.
 
     Raises:
         DataError: if the package `nats-bench` is missing, or the content is not as expected.
@@ -123,7 +165,8 @@ def read_nats(folder: Path) -> Table:
     def where(index: int) -> str:
         return f"{file(index)}, index {index}"
 
-    return _convert(folder, meta["meta_archs"], state, where, ArchResults.create_from_state_dict)
+    made = ArchResults.create_from_state_dict
+    return _measured(meta["meta_archs"], state, where, made, measure)
 
 
 # What is read, in the order of preference. The six or five digits are the md5 of the file (of the
@@ -134,24 +177,23 @@ READERS = {
 }
 
 
-def _convert(
-    path: Path,
+def _measured(
     cells: Iterable[str],
     state: Callable[[int], dict],
     where: Callable[[int], str],
-    results: Callable,
-) -> Table:
-    """Collect the columns of every cell.
+    results: Callable[[dict], Any],
+    measure: Callable[[Any], T],
+) -> tuple[list[str], list[T]]:
+    """Every cell, and what is taken of its results.
 
     Args:
-        path: the source.
         cells: their strings in the benchmark's own order.
         state: for an index, the state of its results after 200 epochs.
         where: from an index to its place in the source, for the messages.
         results: makes an `ArchResults` of a state.
+        measure: of one.
     """
-    cells = list(cells)
-    values = np.empty((len(SETS), len(cells)))
+    cells, found = list(cells), []
     for index, cell in enumerate(cells):
         try:
             result = results(state(index))
@@ -160,16 +202,10 @@ def _convert(
                     f"{where(index)}: expected {cell} after {EPOCHS} epochs, "
                     f"found {result.arch_str} after {result.get_total_epoch()}"
                 )
-            values[:, index] = [
-                result.get_metrics(*names, is_random=False)["accuracy"]
-                for names, _ in SETS.values()
-            ]
+            found.append(measure(result))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise DataError(f"{where(index)}: not the results of a cell ({error!r})") from None
-    meanings = columns(path.name)
-    by_name = {column.name: row for column, row in zip(meanings, values, strict=True)}
-    with naming(path):
-        return Table(NAME, parse_cells(path, cells), meanings, by_name)
+    return cells, found
 
 
 def _verify_md5(path: Path) -> None:

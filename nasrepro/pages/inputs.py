@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nasrepro import benchmarks
-from nasrepro.benchmarks import OFFICIAL
+from nasrepro.benchmarks import OFFICIAL, official_curves
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import NasreproError
 from nasrepro.paths import exists
@@ -120,9 +120,14 @@ class Inputs:
 
 
 def is_here(name: str) -> bool:
-    """Whether a benchmark table or an external file is on this machine."""
+    """Whether a benchmark table or an external file is on this machine.
+
+    Curves of an official file are once they are read from it, which takes a quarter of an hour.
+    """
     if name in benchmarks.available_tables():
         return True
+    if name == official_curves.NAME:
+        return official_curves.converted() is not None
     return name in SOURCES and locate(SOURCES[name]) is not None
 
 
@@ -148,7 +153,7 @@ def how_to_get(names: Iterable[str]) -> str:
         elif name in OFFICIAL:
             said.append(
                 f"It is read from {' or '.join(OFFICIAL[name])}, the benchmark's own file: put one "
-                "into a folder and set NASREPRO_DATA to it."
+                f"into a folder and set NASREPRO_DATA to it; `nasrepro data fetch {name}` reads it."
             )
     return " ".join(said)
 

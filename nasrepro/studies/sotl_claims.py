@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from nasrepro.benchmarks import official_curves
 from nasrepro.claims import Quantity, Smallest, exact
 from nasrepro.stats import Interval, Share
 from nasrepro.studies import sotl_supernets
@@ -43,6 +44,23 @@ FACTS = {
     "sotl-scratch-end-selfmade": "end-selfmade",
     "sotl-scratch-closing-selfmade": "closing-selfmade",
 }
+# Claim on all official cells: names in `scratch_facts`, of which the largest counts.
+OFFICIAL = {
+    "sotl-scratch-90-cifar10-file": ("90-last-epoch CIFAR-10",),
+    "sotl-scratch-90-all-losses-file": ("90-all-losses CIFAR-10",),
+    "sotl-scratch-90-validation-file": ("90-validation CIFAR-10",),
+    "sotl-scratch-90-others-file": ("90-last-epoch CIFAR-100", "90-last-epoch ImageNet16-120"),
+    "sotl-scratch-overtaken": ("ahead-until CIFAR-10",),
+    "sotl-scratch-falls-cifar10": ("fallen CIFAR-10",),
+    "sotl-scratch-falls-cifar100": ("fallen CIFAR-100",),
+    "sotl-scratch-no-fall-imagenet-file": ("fallen ImageNet16-120",),
+    "sotl-scratch-epoch-10-file": ("ahead-10 CIFAR-10",),
+}
+WITHOUT_FILE = (
+    "the official losses of every epoch are in the benchmark's own file alone, "
+    f"{' or '.join(official_curves.FILES)}, which only a user can get; nasrepro data fetch "
+    f"{official_curves.NAME} reads it"
+)
 # Claim: name in `exact`.
 EXACT = {
     "sotl-scratch-12-level": "12 epochs validation spearman",
@@ -163,14 +181,23 @@ def printed(rows: pd.DataFrame) -> dict[str, Quantity]:
 
 
 def facts(rows: pd.DataFrame) -> dict[str, Quantity]:
-    """Figures 4.4 and 4.5 on curves of our own and of others, bootstrapped over networks."""
+    """Figures 4.4 and 4.5 on real curves: bootstrapped over networks, where not all are there."""
     of = rows.set_index("name")
     found: dict[str, Quantity] = {}
     for claim, name in FACTS.items():
         if name in of.index:
             mean, low, high, n = of.loc[name, ["mean", "ci_low", "ci_high", "n"]]
             found[claim] = Interval(mean, low, high, int(n))
+    for claim, names in OFFICIAL.items():
+        if set(names) <= set(of.index):
+            largest = of.loc[list(names)].sort_values("mean").iloc[-1]
+            found[claim] = exact(float(largest["mean"]), int(largest["n"]))
     return found
+
+
+def untestable(quantities: Mapping[str, Quantity]) -> dict[str, str]:
+    """Why claims on all official cells cannot be tested, where no quantity of theirs is known."""
+    return {claim: WITHOUT_FILE for claim in OFFICIAL if claim not in quantities}
 
 
 def counted(rows: pd.DataFrame) -> dict[str, Quantity]:

@@ -1,11 +1,12 @@
 """Study 4, from scratch: estimators on real learning curves (SoTL thesis, 4.2.1).
 
-Networks of five collections, each trained on its own; after each epoch an estimator ranks them, and
-the ranking is compared with the truth. Intervals are percentiles of a bootstrap over networks, the
-same resamples for all estimators, with the ranks that they have among all networks.
+Networks of five collections, each trained on its own, and all cells of NAS-Bench-201 on three data
+sets where a user has its official file; after each epoch an estimator ranks them, and the ranking
+is compared with the truth. Intervals are percentiles of a bootstrap over networks, the same
+resamples for all estimators, with the ranks that they have among all networks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +16,14 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from nasrepro import metrics, sotl
-from nasrepro.benchmarks import Table, available_tables, learning, load_table, selfmade
+from nasrepro.benchmarks import (
+    Table,
+    available_tables,
+    learning,
+    load_table,
+    official_curves,
+    selfmade,
+)
 from nasrepro.benchmarks.learning import Learning
 from nasrepro.data.cell_lists import LISTS, SOURCE, read_list
 from nasrepro.data.sources import SOURCES, locate
@@ -30,17 +38,24 @@ TRUTHS = {
 }
 TWELVE = "nb201-12epochs"
 RESAMPLES, SEED = 1_000, 0
-KNOWN = "official test accuracy after 200 epochs"
+KNOWN = official_curves.TRUTH_IS
 DRAWS, DRAWN = 10, 200  # networks of a draw, and draws: the thesis' (4.2.1)
 REACHED = 0.90
+Curves = Mapping[str, np.ndarray]  # rank correlations by estimator, (..., epochs)
 LAST_EPOCH = "SoTL-E"  # with a window of one epoch
 ESTIMATORS = (
     sotl.estimator("SoTL"),
+    sotl.estimator("SoTL-EMA"),
     replace(sotl.windowed(1), name=LAST_EPOCH),
     *map(sotl.estimator, ("sum of training accuracies", "ValAcc", "ValLoss", "parameters")),
 )
 TABLES = ("scratch", "scratch_facts", "printed_curves", "exact")
 TEXTS = ("source", "truth", "estimator", "dataset", "name")
+
+
+def official(dataset: str) -> str:
+    """The name of the collection of all official trainings on a data set, a key of `TRUTHS`."""
+    return f"{official_curves.NAME} {dataset}"
 
 
 class Rankings(NamedTuple):
@@ -74,12 +89,6 @@ class Compared:
     n: int
     epochs: np.ndarray
     rankings: Mapping[str, Rankings]
-
-    def at(self, estimator: str, epoch: int) -> Rankings:
-        """The rankings of an estimator after one epoch, without the axis of epochs."""
-        ranking = self.rankings[estimator]
-        place = min(int(np.searchsorted(self.epochs, epoch)), len(ranking.found) - 1)
-        return Rankings(*(part[..., place] for part in ranking))
 
 
 def correlations(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -170,8 +179,8 @@ def collections(table: Table) -> list[Compared]:
     found = []
     if selfmade.NAME in selfmade.available():
         ours = own_benchmark()
-        official = values_of(table, COLUMN, ours[0].codes)
-        found.append(compare(selfmade.NAME, ours, official, KNOWN))
+        values = values_of(table, COLUMN, ours[0].codes)
+        found.append(compare(selfmade.NAME, ours, values, KNOWN))
         found.append(compare(selfmade.NAME, ours, ours[0].truth, ours[0].truth_is))
     for name in learning.READERS:
         if locate(SOURCES[name]) is not None:
@@ -180,7 +189,19 @@ def collections(table: Table) -> list[Compared]:
                 values = values_of(table, COLUMN, curves.codes)
                 found.append(compare(name, [curves], values, KNOWN, every_epoch=True))
             found.append(compare(name, [curves], curves.truth, curves.truth_is))
+    if official_curves.converted():
+        for dataset, curves in official_curves.load().items():
+            whole = with_parameters(curves)
+            found.append(compare(official(dataset), [whole], whole.truth, KNOWN, every_epoch=True))
     return found
+
+
+def with_parameters(curves: Learning) -> Learning:
+    """Curves of cells of NAS-Bench-201, and how many parameters these have."""
+    if curves.codes is None:
+        return curves
+    counted = {sotl.PARAMETERS: count_parameters(curves.codes)[:, None]}
+    return replace(curves, trajectory={**curves.trajectory, **counted})
 
 
 def own_benchmark() -> list[Learning]:
@@ -254,43 +275,91 @@ def first_reached(curve: np.ndarray, level: float = REACHED) -> np.ndarray:
     return np.where(reached.any(axis=-1), reached.argmax(axis=-1), curve.shape[-1]) + 1
 
 
+def last_ahead(curve: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The last epoch, from 1, at which a curve is not below another one; 0 if there is none.
+
+    Args:
+        curve: shape (..., epochs).
+        other: of the same shape.
+
+    >>> last_ahead(np.array([[0.5, 0.9, 0.8], [0.1, 0.2, 0.3]]), np.array([0.4, 0.6, 0.9])).tolist()
+    [2, 0]
+    """
+    behind = (curve < other)[..., ::-1]
+    return np.where(behind.all(axis=-1), 0, curve.shape[-1] - behind.argmin(axis=-1))
+
+
+def fallen(curve: np.ndarray) -> np.ndarray:
+    """How far the end of a curve is below its top, which is along the last axis."""
+    return curve.max(axis=-1) - curve[..., -1]
+
+
+def ahead(curves: Curves) -> np.ndarray:
+    """By how much the loss of the last epoch ranks better than validation accuracy."""
+    return curves[LAST_EPOCH] - curves["ValAcc"]
+
+
+def early(curves: Curves) -> np.ndarray:
+    """The same, mean over the first half of the epochs."""
+    gap = ahead(curves)
+    return gap[..., : gap.shape[-1] // 2].mean(axis=-1)
+
+
+def after(estimator: str, epoch: int) -> Callable[[Curves], np.ndarray]:
+    """What an estimator comes to after an epoch; it can have one number for all epochs."""
+    return lambda curves: curves[estimator][..., min(epoch, curves[estimator].shape[-1]) - 1]
+
+
+# What claims and text ask of a collection, by its name. Curves have every epoch up to the tenth,
+# and of official cells all.
+FACTS: dict[str, dict[str, Callable[[Curves], np.ndarray]]] = {
+    selfmade.NAME: {
+        "early-selfmade": early,
+        "end-selfmade": lambda curves: ahead(curves)[..., -1],
+        "closing-selfmade": lambda curves: early(curves) - ahead(curves)[..., -1],
+    },
+    "nb201-curves": {
+        "90-validation-official": lambda curves: first_reached(curves["ValAcc"]),
+        "validation-120-official": after("ValAcc", 120),
+    },
+    "naap-440": {"early-naap": lambda curves: ahead(curves)[..., 8]},
+    "nlp-ptb": {
+        f"ptb-10-{name}": after(name, 10) for name in ("SoTL", LAST_EPOCH, "ValLoss", "parameters")
+    },
+    **{
+        official(dataset): {
+            f"90-all-losses {dataset}": lambda curves: first_reached(curves["SoTL"]),
+            f"90-last-epoch {dataset}": lambda curves: first_reached(curves[LAST_EPOCH]),
+            f"90-validation {dataset}": lambda curves: first_reached(curves["ValAcc"]),
+            f"ahead-10 {dataset}": lambda curves: ahead(curves)[..., 9],
+            f"ahead-until {dataset}": lambda curves: last_ahead(
+                curves[LAST_EPOCH], curves["ValAcc"]
+            ),
+            f"fallen {dataset}": lambda curves: fallen(curves[LAST_EPOCH]),
+        }
+        for dataset in TRUTHS
+    },
+}
+
+
 def facts(found: Sequence[Compared]) -> pd.DataFrame:
     """What claims and text ask of the curves: name, mean, ci_low, ci_high, n.
 
-    All are over resamples of networks, of which two estimators see the same ones.
+    Of collections with official accuracies, by these. All are over resamples of networks, of which
+    two estimators see the same ones.
     """
-    of = {(one.source, one.truth): one for one in found}
+    with_official = {one.source for one in found if one.truth == KNOWN}
     rows = []
-
-    def add(name: str, mean: float, resampled: np.ndarray, n: int) -> None:
-        low, high = np.nanpercentile(resampled, [2.5, 97.5])
-        rows.append({"name": name, "mean": mean, "ci_low": low, "ci_high": high, "n": n})
-
-    def gap(one: Compared) -> Rankings:
-        pairs = zip(one.rankings[LAST_EPOCH], one.rankings["ValAcc"], strict=True)
-        return Rankings(*(a - b for a, b in pairs))
-
-    if one := of.get((selfmade.NAME, KNOWN)):
-        mean, resampled, _ = gap(one)
-        half = len(mean) // 2
-        early, all_early = mean[:half].mean(), resampled[:, :half].mean(axis=1)
-        add("early-selfmade", early, all_early, one.n)
-        add("end-selfmade", mean[-1], resampled[:, -1], one.n)
-        add("closing-selfmade", early - mean[-1], all_early - resampled[:, -1], one.n)
-    if one := of.get(("nb201-curves", KNOWN)):
-        curve, at_120 = one.rankings["ValAcc"], one.at("ValAcc", 120)
-        reached = float(first_reached(curve.found))
-        add("90-validation-official", reached, first_reached(curve.resampled), one.n)
-        add("validation-120-official", float(at_120.found), at_120.resampled, one.n)
     for one in found:
-        if one.source == "naap-440":
-            ours, theirs = (one.at(name, 9) for name in (LAST_EPOCH, "ValAcc"))
-            add("early-naap", ours.found - theirs.found, ours.resampled - theirs.resampled, one.n)
-        if one.source == "nlp-ptb":
-            for name in ("SoTL", LAST_EPOCH, "ValLoss", "parameters"):
-                at_10 = one.at(name, 10)
-                add(f"ptb-10-{name}", float(at_10.found), at_10.resampled, one.n)
-    return pd.DataFrame(rows)
+        if one.truth != KNOWN and one.source in with_official:
+            continue
+        curves, resampled = (
+            {name: ranking[part] for name, ranking in one.rankings.items()} for part in (0, 1)
+        )
+        for name, quantity in FACTS.get(one.source, {}).items():
+            low, high = np.nanpercentile(quantity(resampled), [2.5, 97.5])
+            rows.append((name, float(quantity(curves)), low, high, one.n))
+    return pd.DataFrame(rows, columns=["name", "mean", "ci_low", "ci_high", "n"])
 
 
 def printed() -> pd.DataFrame:
