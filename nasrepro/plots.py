@@ -439,6 +439,15 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
     "ValLoss": {"color": GREEN},
     "parameters": {"color": GREY, "linestyle": ":"},
 }
+# The same, where gradients stand beside them: as the thesis defines sums, and as its code does.
+GRADIENTS: dict[str, dict[str, Any]] = {
+    "SoG": {"color": GREEN},
+    "SoG (code)": {"color": GREEN, "linestyle": "--"},
+    "SoGN": {"color": ORANGE},
+    "SoGN (code)": {"color": ORANGE, "linestyle": "--"},
+    "SoTL": ESTIMATORS["SoTL"],
+    "parameters": ESTIMATORS["parameters"],
+}
 ORDER: tuple[dict[str, Any], ...] = (
     *({"color": colour} for colour in (BLUE, ORANGE, GREEN, PINK, GREY)),
     *({"color": colour, "linestyle": "--"} for colour in (BLUE, ORANGE, GREEN, PINK, GREY)),

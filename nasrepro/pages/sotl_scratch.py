@@ -10,6 +10,7 @@ from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
 from nasrepro.pages.text import recomputed_table, with_interval
+from nasrepro.sotl import EMA_DECAY
 from nasrepro.stats import mean_correlation
 from nasrepro.studies import audit, sotl_curves
 from nasrepro.studies.sotl_curves import KNOWN, LAST_EPOCH, TRUTHS, official
@@ -24,7 +25,6 @@ SOURCES = {  # collections of curves: what a reader is told
     **{official(dataset): f"all official cells, {dataset}" for dataset in TRUTHS},
 }
 PRINTED_CURVES = ("SoTL", LAST_EPOCH, "ValAcc")
-GRADIENT_LINES = ("SoG", "SoGN", "SoTL", PARAMETERS, "SoG (code)", "SoGN (code)")
 NOT_RUN = "not run"
 
 
@@ -192,7 +192,7 @@ def gradient_lines(page: Inputs) -> pd.DataFrame:
     """Spearman against the epoch, a line an estimator."""
     rows = page.frame("gradients")
     found = []
-    for name in GRADIENT_LINES:
+    for name in plots.GRADIENTS:
         for epoch, part in rows[rows["estimator"] == name].groupby("epoch"):
             known = part["spearman"].dropna()
             if len(known):
@@ -220,7 +220,8 @@ NUMBERS = {
 TABLES = {
     "sotl-scratch": Table(
         "Trained from scratch. Spearman with the truth, and its 95% bootstrap interval over n "
-        "networks. SoTL-E is the loss of the last epoch. In NAAP-440 the test accuracy on the way "
+        "networks. SoTL-E is the loss of the last epoch, SoTL-EMA the sum in which a loss weighs "
+        f"{EMA_DECAY:g} times as much an epoch later. In NAAP-440 the test accuracy on the way "
         "takes the place of ValAcc, which is the truth itself at the end. The official cells have "
         "accuracies alone: the sum of training accuracies stands in for SoTL.",
         lambda page: scratch_table(page.frame("scratch")),
@@ -262,7 +263,7 @@ FIGURES = {
     ),
     "sotl-gradients": Drawing(
         gradient_lines,
-        lambda rows: plots.line_panels(rows, "epoch", "Spearman with CIFAR-10"),
+        lambda rows: plots.line_panels(rows, "epoch", "Spearman with CIFAR-10", plots.GRADIENTS),
         gradient_finding,
         "Figure 4.9b: the thesis' 200 cells trained from scratch, ranked by their gradients. Bands "
         "are 95% intervals over seeds.",
