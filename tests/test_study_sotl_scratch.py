@@ -3,15 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from nasrepro.claims import Student, interval_of, read_claims
-from nasrepro.nets.nb201 import count_parameters
+from nasrepro.nets.nb201 import count_parameters, extract, supernet
 from nasrepro.runs import finetune
 from nasrepro.runs.config import from_dict, to_dict
 from nasrepro.runs.finetune import FinetuneConfig, points, run_finetune
 from nasrepro.runs.record import Measurement, Record
+from nasrepro.samplers import Fixed
+from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies import sotl, sotl_claims, sotl_scratch
 from nasrepro.studies.sotl_scratch import EPOCHS, PROFILES, at_end, design, statistics
+from nasrepro.train import initialise, updates
 
 # ---- the design
 
@@ -35,6 +39,20 @@ def test_the_cpu_design_has_a_point_after_each_epoch():
     (config,) = design("cpu", seeds=1)
     an_epoch = PROFILES["cpu"].steps_per_epoch
     assert {epoch * an_epoch for epoch in range(1, EPOCHS + 1)} <= set(points(config.steps))
+
+
+@pytest.mark.parametrize("profile", ["cpu", "paper"])
+def test_a_path_of_an_untrained_supernet_takes_a_step(profile):
+    (config,) = design(profile, seeds=1)
+    net = supernet(config.net)
+    initialise(net, torch.Generator().manual_seed(0))
+    cell = Cell(("nor_conv_3x3", "skip_connect", "avg_pool_3x3", "none", "nor_conv_1x1", "none"))
+    alone = extract(net, cell, config.net).train()
+    before = alone.classifier.weight.clone()
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    stream, rng = iter([(images, torch.tensor([3, 7]))]), np.random.default_rng(0)
+    ((shown,),) = updates(alone, stream, Fixed(cell), config.train, rng, config.steps)
+    assert torch.isfinite(shown.loss) and not torch.equal(alone.classifier.weight, before)
 
 
 def test_they_are_a_part_of_the_study():

@@ -6,6 +6,7 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import official_curves, selfmade
+from nasrepro.claims import NOT_RUN
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
@@ -25,7 +26,6 @@ SOURCES = {  # collections of curves: what a reader is told
     **{official(dataset): f"all official cells, {dataset}" for dataset in TRUTHS},
 }
 PRINTED_CURVES = ("SoTL", LAST_EPOCH, "ValAcc")
-NOT_RUN = "not run"
 
 
 def fact(name: str) -> Callable[[Inputs], str]:

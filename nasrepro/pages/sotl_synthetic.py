@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro import plots
+from nasrepro.claims import NOT_RUN
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
@@ -14,9 +15,6 @@ from nasrepro.runs.tuning import TuneConfig
 from nasrepro.stats import mean_interval
 from nasrepro.studies import sotl_claims, sotl_synthetic
 from nasrepro.studies.sotl_synthetic import DECAY, TWICE, VALIDATION, unrolled
-
-NOT_RUN = "not run"
-
 
 # ---- numbers
 
