@@ -16,8 +16,8 @@ from nasrepro import cli, sotl
 from nasrepro.benchmarks import Table, available_tables, load_table, official, official_curves
 from nasrepro.errors import DataError
 from nasrepro.pages import sotl as page
-from nasrepro.pages import sotl_scratch
 from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.pages.sotl import scratch
 from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies import results as results_of
 from nasrepro.studies import sotl_claims, sotl_curves
@@ -302,7 +302,7 @@ def test_a_file_of_every_epoch_is_asked_for_read_and_shown(folders, nats, monkey
     assert sotl_curves.collections(nothing) == []  # as long as it is not read
     inputs = Inputs("sotl", "cpu", results_of.Plan([], []), {"scratch_facts": pd.DataFrame()})
     with pytest.raises(Absent, match="`nasrepro data fetch nb201-official-curves` reads it"):
-        sotl_scratch.official_table(inputs)
+        scratch.official_table(inputs)
 
     cli.app(["data", "fetch", "nb201-official-curves"], standalone_mode=False)
     assert capsys.readouterr().out == "nb201-official-curves: ready\n"
@@ -315,9 +315,9 @@ def test_a_file_of_every_epoch_is_asked_for_read_and_shown(folders, nats, monkey
     shown = set(frames["scratch"]["estimator"])
     assert {"SoTL", "SoTL-EMA", "SoTL-E", "ValAcc", "parameters"} <= shown
     inputs = Inputs("sotl", "cpu", results_of.Plan([], []), frames)
-    rows = sotl_scratch.official_table(inputs)
+    rows = scratch.official_table(inputs)
     assert rows["data set"].tolist() == list(WATCHED) and rows["ValAcc"].tolist() == ["200"] * 3
-    assert set(sotl_scratch.scratch(inputs)["panel"]) == {
+    assert set(scratch.scratch(inputs)["panel"]) == {
         f"all official cells, {dataset}" for dataset in WATCHED
     }
     judged = page.claims(frames).set_index("claim")["verdict"]

@@ -27,11 +27,11 @@ from nasrepro.pages import (
     generated,
     of_study,
     registry,
-    sotl_supernets,
 )
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Page, Table, compose, rows_of
+from nasrepro.pages.sotl import supernets
 from nasrepro.runs.kinds import kind_of, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import of_notebook, results, sotl_claims, study
@@ -255,7 +255,7 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
                 *("tricks-noise", "tricks-decides", "tricks-equivalent"),  # of single seeds
                 *("tricks-recipes", "tricks-protocols"),
             },
-            "sotl": {*sotl_supernets.TABLES, "sotl-gradients", "sotl-official"},
+            "sotl": {*supernets.TABLES, "sotl-gradients", "sotl-official"},
             # Decisions need more than single seeds.
             "sotl-darts": {"darts-decides", *darts_space.TABLES, *darts_oneshot.TABLES},
         }

@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 
 from nasrepro import plots
 from nasrepro.pages import sotl as page
-from nasrepro.pages import sotl_scratch as scratch
-from nasrepro.pages import sotl_supernets as supernets
-from nasrepro.pages import sotl_synthetic as synthetic
 from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.published import read
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.tuning import TuningEpoch

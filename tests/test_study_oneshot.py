@@ -15,8 +15,8 @@ from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb1shot1 import supernet
 from nasrepro.nets.nb101 import count_parameters
 from nasrepro.pages import sotl as page
-from nasrepro.pages import sotl_supernets as supernets
 from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.pages.sotl import supernets
 from nasrepro.runs import finetune
 from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.families import family_of, make_sampler

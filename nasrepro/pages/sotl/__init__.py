@@ -1,7 +1,6 @@
 """Study 4 as a page: SoTL against validation, from scratch, from a supernet, and in theory.
 
-What belongs to one of these stands in the modules `sotl_scratch`, `sotl_supernets` and
-`sotl_synthetic`; here, what is of the whole study.
+Each of these parts has a room with its numbers, tables and figures; here is what they share.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.claims import judge
-from nasrepro.pages import sotl_scratch as scratch
-from nasrepro.pages import sotl_supernets as supernets
-from nasrepro.pages import sotl_synthetic as synthetic
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
+from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.pages.text import DECIDES, decides_table
 from nasrepro.studies import (
     CLAIMS,
