@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from nasrepro.benchmarks import Table, nb201
 from nasrepro.claims import Student, interval_of, read_claims
 from nasrepro.nets.nb201 import count_parameters, extract, supernet
 from nasrepro.runs import finetune
@@ -66,11 +67,13 @@ CODES = np.array([30, 400, 900, 2_000, 5_000, 7_777, 9_000, 12_000, 15_000, 15_6
 TRUTH = np.linspace(80.0, 91.0, len(CODES))
 
 
-class Truth:
-    codes = CODES
+def table_of(codes: np.ndarray, accuracy: np.ndarray) -> Table:
+    """A table with the same accuracies in each column."""
+    columns = tuple(nb201.CSV.values())
+    return Table("some cells", codes, columns, {column.name: accuracy for column in columns})
 
-    def accuracy(self, codes, column):
-        return TRUTH[np.searchsorted(CODES, codes)]
+
+TABLE = table_of(CODES, TRUTH)
 
 
 def made_up(config: FinetuneConfig) -> Record:
@@ -96,7 +99,7 @@ def made_up(config: FinetuneConfig) -> Record:
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pd.DataFrame]:
     wanted = design("smoke")
-    return statistics([made_up(config) for config in wanted], wanted, Truth())
+    return statistics([made_up(config) for config in wanted], wanted, TABLE)
 
 
 def test_rankings_after_each_epoch_by_hand(frames):
@@ -143,14 +146,14 @@ def test_claims_are_paired_by_seed_after_the_last_epoch(frames):
 
 
 def test_without_runs_there_is_no_frame():
-    assert statistics([], design("smoke"), Truth()) == {}
+    assert statistics([], design("smoke"), TABLE) == {}
 
 
 def test_a_tiny_run_has_all_that_the_statistics_read():
     (config,) = design("smoke", seeds=1)
     record = run_finetune(config)
-    table = type("Known", (), {"codes": record.arrays[finetune.CODES]})()
-    table.accuracy = lambda codes, column: np.arange(len(codes), dtype=float)
+    codes = record.arrays[finetune.CODES]
+    table = table_of(codes, np.arange(len(codes), dtype=float))
     rows = statistics([record], design("smoke"), table)["gradients"]
     names = {*sotl_scratch.ESTIMATORS, "SoTL-E", "parameters"}
     assert set(rows["estimator"]) == names == set(rows[rows["epoch"] == EPOCHS]["estimator"])
