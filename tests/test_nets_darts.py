@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import check_many_paths, check_path_is_network
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,29 +44,14 @@ def images(count: int = 4, channels: int = 3) -> Tensor:
 @given(cells)
 def test_a_path_of_a_supernet_is_the_network_alone_gradients_included(cell):
     net = tiny_supernet()
-    net.zero_grad(set_to_none=True)
-    alone = extract(net, cell, TINY)
-    results = []
-    for network in (net, alone):
-        logits = network.train()(images(), cell)
-        logits.square().sum().backward()
-        results.append((logits, dict(network.named_parameters())))
-    (shared, all_weights), (single, single_weights) = results
-    assert torch.equal(shared, single)
-    for name, weight in single_weights.items():
-        assert torch.equal(weight.grad, all_weights[name].grad), name
-    rest = all_weights.keys() - single_weights.keys()
-    assert rest and all(all_weights[name].grad is None for name in rest)
+    check_path_is_network(net, extract(net, cell, TINY), images(), cell)
 
 
 @quick
 @given(st.lists(cells, min_size=1, max_size=5), st.integers(1, 12))
 def test_many_paths_together_give_what_each_gives_alone(several, keep):
     net = tiny_supernet(DartsNetConfig(2, 4, 1, 3, tracked_statistics=False)).eval()
-    with torch.no_grad():
-        together = list(net.forward_many(images(), several, keep))
-        for cell, logits in zip(several, together, strict=True):
-            assert torch.equal(logits, net(images(), cell))
+    check_many_paths(net, images(), several, keep=keep)
 
 
 def plain(cell: SearchedCell, operation: str, edge: int, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import check_many_paths
 from test_nets import images, randomise
 from torch import nn
 from torch.nn import functional as F
@@ -180,10 +181,7 @@ def test_many_paths_at_once_are_each_path_alone_to_the_bit(many, cell, tracked, 
         many.sort(key=lambda cell: cell.path)
     config = CellNetConfig(6, 1, tracked_statistics=tracked)
     net = randomise(supernet(config, FULL)).eval()
-    together = list(net.forward_many(images(), many))
-    assert len(together) == len(many)
-    for cell, logits in zip(many, together, strict=True):
-        assert torch.equal(logits, net(images(), cell)), str(cell)
+    check_many_paths(net, images(), many)
 
 
 def test_many_paths_compute_once_what_they_share():

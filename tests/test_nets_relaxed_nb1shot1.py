@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from networks import encodings
 from torch import Tensor
 
 from nasrepro.darts import Algorithm, among, initial_alphas, softmax
@@ -30,13 +30,6 @@ from nasrepro.train import TrainConfig, initialise
 
 CONFIG = CellNetConfig(channels=3, cells_per_stage=1, tracked_statistics=False)
 quick = settings(deadline=None, max_examples=10)
-
-
-@st.composite
-def encodings(draw) -> tuple[Subspace, Cell]:
-    subspace = Subspace(draw(st.integers(1, 3)))
-    code = draw(st.integers(0, subspace.size - 1))
-    return subspace, Cell.from_code(int(subspace.codes()[code]))
 
 
 def relaxed_network(subspace: Subspace) -> RelaxedNetwork:
