@@ -33,8 +33,8 @@ from nasrepro.darts import (
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
-from nasrepro.nets.nb201 import supernet
-from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork
+from nasrepro.nets.nb201 import extract, supernet
+from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, alone, discretise
 from nasrepro.train import TrainConfig, batches, initialise
 
 NET = NetConfig(
@@ -354,6 +354,14 @@ def test_a_phase_goes_on_with_the_strongest_operations_alone():
     assert (np.isfinite(third.alphas) == last).all()
     assert [epoch.phase for epoch in (first, second, third)] == list(algorithm.phases)
     assert second.loss != first.loss and np.isfinite(third.loss)
+
+
+def test_the_network_of_the_selected_cell_is_the_stand_alone_one_with_what_is_left():
+    *_, last = run_in_phases(in_phases(Phase(1, share=2), Phase(1, operations=3)))
+    cell = discretise(torch.from_numpy(last.alphas))
+    own = extract(last.net.net, cell, replace(NET, channels=4))
+    images = split().train_images.float() / 255
+    torch.testing.assert_close(last.net(images, alone(cell)), own(images, cell))
 
 
 def test_frozen_alphas_leave_operations_by_the_sum_of_gradients():

@@ -96,7 +96,9 @@ def searches_table(rows: pd.DataFrame) -> pd.DataFrame:
         "skips_left": 2,
         "largest_alpha": 3,
     } | dict.fromkeys(EIGENVALUES, 3)
-    numbers = {name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items()}
+    numbers = {
+        name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items() if name in rows
+    }
     texts = {name: rows[name].astype(str) for name in ("space", "setting", "seed")}
     minutes = {"minutes": (rows["seconds"] / 60).map("{:.1f}".format)}
     return pd.DataFrame(texts | counts | numbers | minutes).rename(columns=HEADS)

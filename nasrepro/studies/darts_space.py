@@ -464,7 +464,8 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     searches = of_space(statistics)
     whole = searches[searches["status"] == "ok"] if len(searches) else searches
     if len(whole):
-        runs = whole.melt(["space", "setting", "seed"], list(METRICS), var_name="metric")
+        known = [name for name in METRICS if name in whole]  # stored statistics may be older
+        runs = whole.melt(["space", "setting", "seed"], known, var_name="metric")
         keys = ["space", "setting", "metric"]
         found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
     if "ranks" in statistics:
