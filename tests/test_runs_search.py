@@ -141,6 +141,7 @@ DEEPER = (Phase(1, cells=3), Phase(2, operations=5, cells=4, skip_dropout=0.5))
 
 def test_a_search_in_phases_is_a_record_of_what_is_left():
     config = changed(LOOKING, {"algorithm.relaxation": "dirichlet", "algorithm.phases": PHASES})
+    assert config.algorithm.phases == PHASES
     assert from_dict(to_dict(config), SearchConfig) == config
     record = run_search(config)
     assert from_bytes(to_bytes(record), SEARCH) == record and record.status == "ok"
@@ -187,7 +188,7 @@ def test_what_a_space_cannot_have_in_phases_is_refused_in_a_sentence():
         changed(TINY, {"algorithm.most_skips": 2})
     with pytest.raises(ConfigError, match="keeps some of the 2 operations of an edge, not 5"):
         changed(DARTS, {"algorithm.phases": DEEPER})
-    with pytest.raises(ConfigError, match="a divisor of 2, found share=4"):
+    with pytest.raises(ConfigError, match="share=4 does not divide the 2 channels"):
         changed(TINY, {"algorithm.phases": (Phase(3, share=4),)})
     one_shot = replace(TINY, subspace=nb1shot1.Subspace(1), net=CELL_NET)
     with pytest.raises(ConfigError, match="phases with operations and share; it can have epochs"):

@@ -15,6 +15,7 @@ from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
     Phase,
+    Searched,
     among,
     architecture_spectrum,
     check_search,
@@ -27,7 +28,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed, key_of
-from nasrepro.runs.families import check_parts, relaxed_of
+from nasrepro.runs.families import Relaxed, check_parts, relaxed_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyNet, DataConfig
 from nasrepro.runs.record import Record
@@ -119,7 +120,7 @@ class SearchConfig:
         channels = getattr(self.net, "channels", 0)
         if uneven := [p.share for p in algorithm.phases if channels % p.share]:
             raise ConfigError(
-                f"operations see one channel of a divisor of {channels}, found share={uneven[0]}"
+                f"share={uneven[0]} does not divide the {channels} channels of the network"
             )
 
     @property
@@ -204,10 +205,6 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
     def mean(given: Tensor) -> Tensor:
         return RELAXATIONS[config.algorithm.relaxation].mean(among(given, offered))
 
-    looked = (
-        part.validation_images[: config.evaluated],
-        part.validation_labels[: config.evaluated],
-    )
     alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network, offered)
     kept: dict[str, list[Any]] = {ALPHAS: [], GRADIENTS: [], STEPS: [], SPECTRA: []}
     history: list[SearchEpoch] = []
@@ -216,21 +213,13 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
         streams = (rng.images, rng.validation, rng.network)
         for epoch in search(build, alphas, part, config.train, config.algorithm, *streams, offered):
             watch.lap("train")
-            for name, value in (
-                (ALPHAS, epoch.alphas),
-                (GRADIENTS, epoch.gradient),
-                (STEPS, epoch.steps),
-            ):
-                kept[name].append(value)
+            kept[ALPHAS].append(epoch.alphas)
+            kept[GRADIENTS].append(epoch.gradient)
+            kept[STEPS].append(epoch.steps)
             scores = _scores(config, kept[ALPHAS], kept[GRADIENTS])[-1]
-            cell = discretise(torch.from_numpy(scores))
             now = torch.from_numpy(epoch.alphas)
-            mixed = loss_and_correct(epoch.net, mean(now), *looked, part, config.evaluate)
-            whole: tuple[Any, Any] = epoch.net.net, cell
-            if epoch.phase.share > 1 and relaxed.alone:  # no path: operations see other channels
-                whole = epoch.net, relaxed.alone(cell)
-            path = loss_and_correct(*whole, *looked, part, config.evaluate)
-            history.append(SearchEpoch(epoch.loss, *mixed, *path))
+            cell = discretise(torch.from_numpy(scores))
+            history.append(_look(config, relaxed, epoch, mean(now), cell, part))
             if len(history) in config.spectrum_epochs and math.isfinite(epoch.loss):
                 images = _plain_batches(part, config.spectrum_images)
                 of = partial(architecture_spectrum, epoch.net, now, mean)
@@ -256,6 +245,24 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
             evaluated=round(config.evaluated_images * share),
         ),
     )
+
+
+def _look(
+    config: SearchConfig,
+    relaxed: Relaxed,
+    epoch: Searched,
+    mixture: Tensor,
+    cell: AnyCell,
+    part: Split,
+) -> SearchEpoch:
+    """The loss of an epoch, and what mixture and cell make of validation images after it."""
+    net: Any = epoch.net
+    images = part.validation_images[: config.evaluated]
+    looked = images, part.validation_labels[: config.evaluated], part, config.evaluate
+    mixed = loss_and_correct(net, mixture, *looked)
+    if epoch.phase.share > 1 and relaxed.alone:  # no path: operations see some channels alone
+        return SearchEpoch(epoch.loss, *mixed, *loss_and_correct(net, relaxed.alone(cell), *looked))
+    return SearchEpoch(epoch.loss, *mixed, *loss_and_correct(net.net, cell, *looked))
 
 
 def selected(record: Record) -> list[AnyCell]:
