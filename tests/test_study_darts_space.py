@@ -114,6 +114,8 @@ def test_pdarts_is_that_of_its_authors():
     shares = [p.operations * p.cells for p in small.algorithm.phases if p.operations]
     assert max(shares) <= 8 * small.net.cells == 32  # no more work a step than DARTS
     assert small.algorithm.warmup_epochs / 10 == algorithm.warmup_epochs / 25
+    assert small.spectrum_epochs[-1] == small.train.epochs == 30
+    assert search.spectrum_epochs[-1] == 75
 
 
 @pytest.mark.parametrize("profile", ["cpu", "paper"])

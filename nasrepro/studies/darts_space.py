@@ -39,7 +39,7 @@ from nasrepro.studies.darts import (
     SOTL,
     SOTL_DRNAS,
 )
-from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
+from nasrepro.studies.design import Design, Factor, Times, in_order, labelled, settings_of
 from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
 from nasrepro.train import TrainConfig
 
@@ -230,11 +230,14 @@ def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
     others = (known[DRNAS], known[SOTL_DRNAS], known[SECOND])
     if space == S2_NAME:
         return (*controls, Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep}), *others)
+    epochs = sum(phase.epochs for phase in profile.phases)
+    longer = epochs / profile.searches[space].train.epochs
     phases = {
         "algorithm.phases": profile.phases,
         "algorithm.warmup_epochs": profile.warmup_epochs,
         "algorithm.most_skips": MOST_SKIPS,
-        "train.epochs": sum(phase.epochs for phase in profile.phases),
+        "train.epochs": epochs,
+        "spectrum_every": Times(longer),  # after the last epoch, as elsewhere
     }
     progressive = (
         Factor(PDARTS, FIRST, "SoTL 3.3.4, 4.3.3", phases),
