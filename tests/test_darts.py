@@ -306,15 +306,16 @@ def in_phases(*phases: Phase, **others) -> Algorithm:
     return Algorithm(learning_rate=0.1, phases=phases, **others)
 
 
+def build(phase: Phase) -> RelaxedNetwork:
+    """The same weights each time."""
+    net = supernet(replace(NET, channels=4), share=phase.share)
+    initialise(net, torch.Generator().manual_seed(0))
+    return RelaxedNetwork(net, phase.share)
+
+
 def run_in_phases(algorithm: Algorithm) -> list:
-    """As many epochs as the phases have, on a network that is built as they say."""
+    """As many epochs as the phases have."""
     _, alphas, generators = start(algorithm)
-
-    def build(phase: Phase) -> RelaxedNetwork:
-        net = supernet(replace(NET, channels=4), share=phase.share)
-        initialise(net, torch.Generator().manual_seed(0))
-        return RelaxedNetwork(net, phase.share)
-
     train = replace(TRAIN, epochs=sum(phase.epochs for phase in algorithm.phases))
     return list(search(build, alphas, split(), train, algorithm, *generators))
 
@@ -374,7 +375,7 @@ def test_frozen_alphas_leave_operations_by_the_sum_of_gradients():
 
 
 def test_where_cells_change_all_begins_anew_but_for_what_is_left():
-    """Another depth: alphas are noise again, and the learning rate starts from the top."""
+    """Another depth: alphas are noise again, and move no further than from there."""
     algorithm = in_phases(Phase(2, cells=1), Phase(1, operations=2, cells=2), initial_noise=1e-6)
     assert [len(part) for part in algorithm.stretches(3)] == [1, 1]
     _, second, third = run_in_phases(algorithm)
@@ -383,6 +384,19 @@ def test_where_cells_change_all_begins_anew_but_for_what_is_left():
     steps = split().train_labels.numel() // TRAIN.batch_size
     assert np.abs(third.alphas[kept]).max() < 0.11 * steps < 2 * np.abs(second.alphas).max()
     assert third.net is not second.net
+
+
+def test_a_part_that_begins_anew_is_a_search_of_its_own():
+    """On the images that follow, with the learning rate of its own epochs."""
+    algorithm = in_phases(Phase(2, cells=1), Phase(1, cells=2))
+    *_, expected = run_in_phases(algorithm)
+    _, alphas, generators = start(algorithm)
+    for _ in search(build, alphas, split(), TRAIN, in_phases(), *generators):
+        pass
+    alphas = initial_alphas(SHAPE, algorithm, generators[2])
+    one = replace(TRAIN, epochs=1)
+    (found,) = search(build, alphas, split(), one, in_phases(), *generators)
+    assert found.loss == expected.loss and (found.alphas == expected.alphas).all()
 
 
 def test_warm_ups_are_at_the_start_of_each_phase():
