@@ -35,10 +35,11 @@ def entries() -> Iterable[dict]:
 
 
 def epoch(config: SearchConfig) -> None:
-    """One epoch of few batches, or one of each phase, without a look at the network."""
-    images = BATCHES * config.train.batch_size
+    """One epoch of few batches, or one of each phase of fewer, without a look at the network."""
     phases = tuple(replace(phase, epochs=1) for phase in config.algorithm.phases)
-    one = {"train.epochs": len(phases) or 1, "algorithm.warmup_epochs": 0}
+    epochs = len(phases) or 1
+    images = BATCHES // epochs * config.train.batch_size
+    one = {"train.epochs": epochs, "algorithm.warmup_epochs": 0}
     short = changed(config, one | {"algorithm.phases": phases})
     generators = [torch.Generator().manual_seed(seed) for seed in range(5)]
     shape = (2 * images, 3, config.data.size, config.data.size)
