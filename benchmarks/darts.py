@@ -4,15 +4,15 @@ The networks, batches and images of study 5's profile `cpu`, with made-up pixels
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import torch
 from timing import entry, in_turns
 
-from nasrepro.darts import initial_alphas, search
+from nasrepro.darts import Phase, initial_alphas, search
 from nasrepro.data.images import Split
-from nasrepro.nets.nb201 import supernet
-from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork
+from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, relaxed_supernet
 from nasrepro.runs.config import changed
 from nasrepro.runs.search import SearchConfig
 from nasrepro.studies.darts import FIRST, LONGER, PROFILES, design
@@ -35,9 +35,12 @@ def entries() -> Iterable[dict]:
 
 
 def epoch(config: SearchConfig) -> None:
-    """One epoch of few batches, without a look at the network."""
-    images = BATCHES * config.train.batch_size
-    short = changed(config, {"train.epochs": 1, "algorithm.warmup_epochs": 0})
+    """One epoch of few batches, or one of each phase of fewer, without a look at the network."""
+    phases = tuple(replace(phase, epochs=1) for phase in config.algorithm.phases)
+    epochs = len(phases) or 1
+    images = BATCHES // epochs * config.train.batch_size
+    one = {"train.epochs": epochs, "algorithm.warmup_epochs": 0}
+    short = changed(config, one | {"algorithm.phases": phases})
     generators = [torch.Generator().manual_seed(seed) for seed in range(5)]
     shape = (2 * images, 3, config.data.size, config.data.size)
     pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generators[0])
@@ -47,10 +50,12 @@ def epoch(config: SearchConfig) -> None:
         *(pixels[first], labels[first], pixels[second], labels[second]),
         *((0.5,) * 3, (0.25,) * 3, 10),
     )
-    net = supernet(config.net)
-    initialise(net, generators[1])
+
+    def build(phase: Phase) -> RelaxedNetwork:
+        net = relaxed_supernet(config.net, generators[1], phase.share)
+        initialise(net, generators[1])
+        return net
+
     alphas = initial_alphas(SHAPE, short.algorithm, generators[1])
-    for _ in search(
-        RelaxedNetwork(net), alphas, split, short.train, short.algorithm, *generators[2:]
-    ):
+    for _ in search(build, alphas, split, short.train, short.algorithm, *generators[2:]):
         pass

@@ -8,8 +8,10 @@ are few: they, what is drawn for them and their optimiser live on the CPU.
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import groupby, islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -43,12 +45,14 @@ class Relaxation:
         mean: the weights that stand for all draws.
         paths: operations that are computed on each edge; None: all.
         drawn: whether two calls give different weights.
+        some: whether it can do with some of the alternatives: see `among`.
     """
 
     weights: Callable[[Tensor, float, torch.Generator], Tensor]
     mean: Callable[[Tensor], Tensor]
     paths: int | None = None
     drawn: bool = True
+    some: bool = False
 
 
 def softmax(alphas: Tensor) -> Tensor:
@@ -57,13 +61,27 @@ def softmax(alphas: Tensor) -> Tensor:
 
 
 def among(alphas: Tensor, offered: Tensor | None) -> Tensor:
-    """Alphas that stand for no alternative are minus infinity, of which a softmax makes zeros.
+    """Alphas that stand for no alternative are minus infinity, of which relaxations make zeros.
 
     Args:
         alphas: (choices, alternatives).
-        offered: whether a choice has so many alternatives, bool of the same shape; None: all have.
+        offered: which of them stand for one, bool of the same shape; None: all.
     """
     return alphas if offered is None else alphas.masked_fill(~offered, -math.inf)
+
+
+def strongest(scores: Tensor, count: int) -> Tensor:
+    """Which alternatives of each choice have the largest scores, bool; the first of equal ones.
+
+    Args:
+        scores: (choices, alternatives).
+        count: of alternatives that a choice keeps.
+
+    >>> strongest(torch.tensor([[0.1, 0.3, 0.2], [0.0, 0.0, 0.0]]), 2).tolist()
+    [[False, True, True], [True, True, False]]
+    """
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    return torch.zeros_like(scores, dtype=torch.bool).scatter(1, order[:, :count], True)
 
 
 def concentrations(alphas: Tensor) -> Tensor:
@@ -72,10 +90,20 @@ def concentrations(alphas: Tensor) -> Tensor:
 
 
 def dirichlet(alphas: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-    """DrNAS: drawn from a Dirichlet distribution on each edge, with pathwise gradients."""
+    """DrNAS: drawn from a Dirichlet distribution on each edge, with pathwise gradients.
+
+    Some weights of such a draw, divided by their sum, are drawn from the Dirichlet distribution of
+    these alone: so the authors leave out operations (Chen et al. 2021).
+    """
+    left_out = alphas.isneginf()
+    beta = concentrations(alphas).masked_fill(left_out, 1.0)
     with torch.random.fork_rng(devices=[]):  # its draws take no generator
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return Dirichlet(concentrations(alphas)).rsample()
+        drawn = Dirichlet(beta).rsample()
+    if not left_out.any():
+        return drawn
+    kept = drawn.masked_fill(left_out, 0.0)
+    return kept / kept.sum(dim=-1, keepdim=True)
 
 
 def gumbel(alphas: Tensor, progress: float, generator: torch.Generator) -> Tensor:
@@ -103,8 +131,8 @@ def _mean_of_dirichlet(alphas: Tensor) -> Tensor:
 
 
 RELAXATIONS: Mapping[str, Relaxation] = {
-    "softmax": Relaxation(lambda alphas, *_: softmax(alphas), softmax, drawn=False),
-    "dirichlet": Relaxation(dirichlet, _mean_of_dirichlet),
+    "softmax": Relaxation(lambda alphas, *_: softmax(alphas), softmax, drawn=False, some=True),
+    "dirichlet": Relaxation(dirichlet, _mean_of_dirichlet, some=True),
     "gumbel": Relaxation(gumbel, softmax, paths=1),
     "categorical": Relaxation(categorical, softmax, paths=1),
 }
@@ -202,6 +230,40 @@ class Learner:
 
     def _named(self) -> list[tuple[str, nn.Parameter]]:
         return list(self.net.named_parameters())
+
+
+def widened(learner: Learner, net: nn.Module, generator: torch.Generator) -> Learner:
+    """A learner of a wider network that goes on where that of a narrower one stands.
+
+    Each new row of a tensor, in each of its dimensions, is a copy of an old one that is drawn, and
+    so is its momentum: as DrNAS' authors widen a network. What it computes does change.
+
+    Args:
+        learner: of the narrower network.
+        net: with the same parameters, each at least as large in every dimension.
+        generator: draws the rows; on the CPU.
+    """
+    wider = Learner(net, learner.config, learner.steps)
+    wider.losses = learner.losses
+    for old, new in zip(learner.net.parameters(), net.parameters(), strict=True):
+        rows = [
+            torch.cat([torch.arange(few), torch.randint(few, (many - few,), generator=generator)])
+            for few, many in zip(old.shape, new.shape, strict=True)
+        ]
+        with torch.no_grad():
+            new.copy_(_copied(old, rows))
+        wider.optimizer.state[new] = {
+            name: _copied(value, rows) if value.shape == old.shape else value
+            for name, value in learner.optimizer.state[old].items()
+        }
+    return wider
+
+
+def _copied(values: Tensor, rows: Sequence[Tensor]) -> Tensor:
+    """The rows of a tensor that are named for each of its dimensions."""
+    for dimension, chosen in enumerate(rows):
+        values = values.index_select(dimension, chosen.to(values.device))
+    return values
 
 
 # ---- gradients of the alphas
@@ -393,6 +455,46 @@ GRADIENTS: Mapping[str, Gradient] = {
 # ---- the search
 
 
+FADING = 5.0  # of a dropout's logarithm over a phase: PDARTS' 0.2 an epoch in 25 epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a search; the defaults change nothing.
+
+    Where the number of cells changes all begins anew, weights, alphas and the learning rate's
+    schedule, but for the operations that are left (PDARTS, Chen et al. 2019); where it stays all
+    goes on, and a network that gets wider keeps its weights (DrNAS, Chen et al. 2021).
+    """
+
+    epochs: int
+    operations: int | None = None  # kept on each edge, the strongest; None: all that were there
+    share: int = 1  # operations see one channel of so many, and the others pass by
+    cells: int | None = None  # of the network; None: as its config says
+    skip_dropout: float = 0.0  # chance of a skip's value to be zero, when the phase begins
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "operations", "share", "cells"):
+            least = 2 if name == "operations" else 1
+            if (value := getattr(self, name)) is not None and value < least:
+                raise ConfigError(f"a phase has at least {least} {name}, not {value}")
+        if not 0 <= self.skip_dropout < 1:
+            raise ConfigError(f"skip_dropout is a share below 1, found {self.skip_dropout}")
+
+    def dropout(self, epoch: int, warmup: int) -> float:
+        """The dropout of skips in an epoch of the phase, as PDARTS' authors let it fall.
+
+        Linearly while alphas wait, and exponentially from its start again when they move.
+
+        >>> phase = Phase(25, skip_dropout=0.5)
+        >>> [round(phase.dropout(epoch, warmup=10), 3) for epoch in (0, 9, 10, 15, 24)]
+        [0.48, 0.3, 0.5, 0.184, 0.03]
+        """
+        if epoch < warmup:
+            return self.skip_dropout * (self.epochs - epoch - 1) / self.epochs
+        return self.skip_dropout * math.exp(-FADING * (epoch - warmup) / self.epochs)
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """How alphas are searched; the defaults are first-order DARTS with table B.1's values."""
@@ -405,7 +507,9 @@ class Algorithm:
     weight_decay: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)  # of Adam, as Liu et al. 2018
     initial_noise: float = 1e-3  # standard deviation of the first alphas
-    warmup_epochs: int = later(0)  # before the first update
+    warmup_epochs: int = later(0)  # before the first update, of each phase
+    phases: tuple[Phase, ...] = later(())  # one after the other; none: a single one
+    most_skips: int | None = later(None)  # of the normal cell that is selected; None: any
 
     def __post_init__(self) -> None:
         for name, known in (("relaxation", RELAXATIONS), ("gradient", GRADIENTS)):
@@ -426,6 +530,43 @@ class Algorithm:
             )
         if (self.gradient == "reinforce") != (self.relaxation == "categorical"):
             raise ConfigError("gradient='reinforce' and relaxation='categorical' go together")
+        self._check_phases()
+
+    def _check_phases(self) -> None:
+        """Raise a ConfigError unless phases follow each other, and the algorithm can have them."""
+        kept = [phase.operations for phase in self.phases if phase.operations is not None]
+        if self.phases and self.phases[0].operations is not None:
+            raise ConfigError("the first phase has all operations: operations=None")
+        if kept != sorted(set(kept), reverse=True):
+            raise ConfigError(
+                "a phase keeps fewer operations than the one before, found "
+                + " after ".join(map(str, reversed(kept)))
+            )
+        if kept and not RELAXATIONS[self.relaxation].some:
+            able = [repr(name) for name, relaxation in RELAXATIONS.items() if relaxation.some]
+            raise ConfigError(
+                f"phases leave out operations with relaxation={' or '.join(able)}, "
+                f"not {self.relaxation!r}"
+            )
+        if self.most_skips is not None and (self.most_skips < 0 or min(kept, default=3) < 3):
+            raise ConfigError(
+                "a limit of skips is a number from 0, and leaves a choice of 3 operations on each "
+                f"edge, found most_skips={self.most_skips} and {min(kept, default=3)} operations"
+            )
+        for before, phase in pairwise(self.phases):
+            if before.cells == phase.cells and before.share < phase.share:
+                raise ConfigError("a network gets no narrower: share falls, or cells change")
+        drops = any(phase.skip_dropout for phase in self.phases)
+        if drops and GRADIENTS[self.gradient].deterministic:
+            raise ConfigError(
+                f"the gradient {self.gradient!r} takes the same weights several times; with "
+                "skip_dropout other skips are dropped each time"
+            )
+
+    def stretches(self, epochs: int) -> list[list[Phase]]:
+        """The phases of a search of so many epochs, in parts that begin anew."""
+        phases = self.phases or (Phase(epochs),)
+        return [list(part) for _, part in groupby(phases, key=lambda phase: phase.cells)]
 
     @property
     def passes(self) -> float:
@@ -449,8 +590,11 @@ def check_search(algorithm: Algorithm, train: TrainConfig) -> None:
         raise ConfigError("exact gradients look through steps without clipping: gradient_clip=None")
     if (train.label_smoothing, train.gradients, train.batches) != (0, "sum", "separate"):
         raise ConfigError("a search takes one batch a step and its plain loss: no smoothing")
-    if algorithm.warmup_epochs >= train.epochs:
-        raise ConfigError(f"the warm-up ends before the search of {train.epochs} epochs")
+    phases = [phase for part in algorithm.stretches(train.epochs) for phase in part]
+    if (total := sum(phase.epochs for phase in phases)) != train.epochs:
+        raise ConfigError(f"the phases have {total} epochs together, the search {train.epochs}")
+    if algorithm.warmup_epochs >= (shortest := min(phase.epochs for phase in phases)):
+        raise ConfigError(f"the warm-up ends before a phase of {shortest} epochs does")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -459,32 +603,36 @@ class Searched:
 
     Attributes:
         loss: mean over the training batches, as they were trained on last.
-        alphas: after the epoch, float32 (edges, operations).
+        alphas: after the epoch, float32 (edges, operations); minus infinity of those left out.
         gradient: sum over the epoch, float32 (edges, operations).
         steps: updates of the alphas, or of notes of their gradient.
+        net: the supernet as it stands.
+        phase: that the epoch belongs to.
     """
 
     loss: float
     alphas: np.ndarray
     gradient: np.ndarray
     steps: int
+    net: nn.Module
+    phase: Phase
 
 
 def initial_alphas(
-    shape: tuple[int, int],
+    shape: Sequence[int],
     algorithm: Algorithm,
     generator: torch.Generator,
     offered: Tensor | None = None,
 ) -> Tensor:
     """Small random numbers, or zeros, on the CPU; zeros where `offered`, if given, says no."""
-    noise = torch.randn(shape, generator=generator)
+    noise = torch.randn(tuple(shape), generator=generator)
     if offered is not None:
         noise = noise * offered
     return (algorithm.initial_noise * noise).requires_grad_()
 
 
 def search(
-    net: nn.Module,
+    build: Callable[[Phase], nn.Module],
     alphas: Tensor,
     split: Split,
     train: TrainConfig,
@@ -494,7 +642,7 @@ def search(
     draws: torch.Generator,
     offered: Tensor | None = None,
 ) -> Iterator[Searched]:
-    """Search alphas and train a supernet's weights, both in place.
+    """Search alphas in place, and train the weights of a supernet.
 
     Of each period of `algorithm.steps` batches, first the alphas' gradient is found, then they are
     updated, then the weights are trained: from where they were, on the same batches (SoTL thesis,
@@ -503,14 +651,15 @@ def search(
     search ends early, after the epoch, when a loss or an alpha is not finite.
 
     Args:
-        net: called as `net(images, weights)`, on the device of the split.
+        build: makes an initialised supernet for a phase, called as `net(images, weights)`, on the
+            device of the split; with `skip_dropout`, if phases have one.
         alphas: as `initial_alphas` gives them.
         split: images, uint8, on the device to train on; the validation images are augmented, too.
         train: schedule and optimiser of the weights; its batch size holds for both.
         algorithm: all that decides the alphas.
         training_images: draws order and augmentation of the training images; on the CPU.
         validation_images: of the validation images.
-        draws: what relaxations draw.
+        draws: what relaxations draw, and what begins anew or gets wider between phases.
         offered: see `among`; alphas that stand for nothing stay as they are, zero.
 
     Yields:
@@ -524,41 +673,103 @@ def search(
     validates = GRADIENTS[algorithm.gradient].validates
     if not per_epoch or (validates and len(split.validation_labels) < train.batch_size):
         raise ConfigError(f"there are too few images for a batch of {train.batch_size}")
-    learner = Learner(net, train, train.epochs * per_epoch)
-    optimizer = torch.optim.Adam(
+    swapped = replace(
+        split, train_images=split.validation_images, train_labels=split.validation_labels
+    )
+    stream = batches(split, train, training_images)
+    judged = batches(swapped, train, validation_images) if validates else iter(())
+    kept: Tensor | None = None
+    scores = alphas.detach()
+    for number, phases in enumerate(algorithm.stretches(train.epochs)):
+        if number:
+            alphas.data.copy_(initial_alphas(alphas.shape, algorithm, draws, offered).detach())
+        steps = per_epoch * sum(phase.epochs for phase in phases)
+        learner, optimizer = Learner(build(phases[0]), train, steps), _adam(alphas, algorithm)
+        gathered = torch.zeros_like(alphas, requires_grad=False)
+        for before, phase in pairwise((phases[0], *phases)):
+            if phase.share != before.share:
+                learner = widened(learner, build(phase), draws)
+            if phase.operations is not None:
+                kept = strongest(among(scores, kept), phase.operations)
+                alphas.data.masked_fill_(~kept, 0.0)
+            relax = partial(_weights, algorithm, learner, draws, offered if kept is None else kept)
+            for epoch in range(phase.epochs):
+                waits = epoch < algorithm.warmup_epochs
+                with _dropping(learner.net, phase.dropout(epoch, algorithm.warmup_epochs)):
+                    gradient, updates = _epoch(
+                        learner,
+                        alphas,
+                        None if waits else optimizer,
+                        relax,
+                        algorithm,
+                        islice(stream, per_epoch),
+                        judged,
+                    )
+                gathered += gradient
+                loss = float(torch.stack(learner.losses[-per_epoch:]).mean())
+                left = among(alphas.detach(), kept).numpy().copy()
+                yield Searched(loss, left, gradient.numpy(), updates, learner.net, phase)
+                if not math.isfinite(loss) or not alphas.isfinite().all():
+                    return
+            scores = alphas.detach().clone() if algorithm.learning_rate else -gathered
+
+
+def _adam(alphas: Tensor, algorithm: Algorithm) -> torch.optim.Adam:
+    return torch.optim.Adam(
         [alphas],
         lr=algorithm.learning_rate,
         betas=algorithm.betas,
         weight_decay=algorithm.weight_decay,
     )
-    swapped = replace(
-        split, train_images=split.validation_images, train_labels=split.validation_labels
-    )
-    stream = batches(split, train, training_images)
-    judged = batches(swapped, train, validation_images)
 
-    def relax(given: Tensor) -> Tensor:
-        alternatives = among(given, offered)
-        return RELAXATIONS[algorithm.relaxation].weights(alternatives, learner.progress, draws)
 
-    for epoch in range(train.epochs):
-        net.train()
-        total, updates = torch.zeros_like(alphas, requires_grad=False), 0
-        for start in range(0, per_epoch, algorithm.steps):
-            period = list(islice(stream, min(algorithm.steps, per_epoch - start)))
-            left = period
-            if epoch >= algorithm.warmup_epochs:
-                others = list(islice(judged, len(period))) if validates else []
-                gradient, left = _update(
-                    learner, alphas, optimizer, relax, algorithm, period, others
-                )
-                total, updates = total + gradient, updates + 1
-            for batch in left:
-                learner.step(batch, relax(alphas).detach())
-        loss = float(torch.stack(learner.losses[-per_epoch:]).mean())
-        yield Searched(loss, alphas.detach().numpy().copy(), total.numpy(), updates)
-        if not math.isfinite(loss) or not alphas.isfinite().all():
-            return
+def _weights(
+    algorithm: Algorithm,
+    learner: Learner,
+    draws: torch.Generator,
+    present: Tensor | None,
+    alphas: Tensor,
+) -> Tensor:
+    """The weights of a forward pass; see `among` for what is present."""
+    relaxation = RELAXATIONS[algorithm.relaxation]
+    return relaxation.weights(among(alphas, present), learner.progress, draws)
+
+
+@contextmanager
+def _dropping(net: Any, rate: float) -> Iterator[None]:
+    """Within it, skips of a network are dropped out, if the rate is not zero."""
+    if rate:
+        net.skip_dropout = rate
+    yield
+    if rate:
+        net.skip_dropout = 0.0
+
+
+def _epoch(
+    learner: Learner,
+    alphas: Tensor,
+    optimizer: torch.optim.Adam | None,
+    relax: Relax,
+    algorithm: Algorithm,
+    training: Iterator[Batch],
+    validation: Iterator[Batch],
+) -> tuple[Tensor, int]:
+    """Search and train on the training batches of an epoch, period by period.
+
+    Returns:
+        The sum of the alphas' gradients, and how many there were: none without an optimiser.
+    """
+    learner.net.train()
+    total, updates = torch.zeros_like(alphas, requires_grad=False), 0
+    while period := list(islice(training, algorithm.steps)):
+        left = period
+        if optimizer is not None:
+            others = list(islice(validation, len(period)))
+            gradient, left = _update(learner, alphas, optimizer, relax, algorithm, period, others)
+            total, updates = total + gradient, updates + 1
+        for batch in left:
+            learner.step(batch, relax(alphas).detach())
+    return total, updates
 
 
 def _update(

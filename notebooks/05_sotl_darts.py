@@ -55,7 +55,7 @@ page.primer()
 # Of {glue:md}`sotl-darts-claims` claims, {glue:md}`sotl-darts-supported` are supported here,
 # {glue:md}`sotl-darts-contradicted` contradicted, {glue:md}`sotl-darts-undecided` undecided,
 # {glue:md}`sotl-darts-not-testable-here` not testable here and {glue:md}`sotl-darts-not-run` not run.
-# Quantity and region of each were written down before any run of this study.
+# Quantity and region of each were written down before any run that judges it.
 
 # %%
 page.claims()
@@ -67,7 +67,9 @@ page.claims()
 # {doc}`all records <../records>`), {glue:md}`sotl-darts-runs-stored` of
 # {glue:md}`sotl-darts-runs-total` runs: {numref}`tab-darts-setting` has what all searches share,
 # {numref}`tab-darts-algorithms` what a setting changes. SoTL-DARTS sums over
-# {glue:md}`sotl-darts-steps` steps.
+# {glue:md}`sotl-darts-steps` steps. DrNAS {cite:p}`chen2021` is searched twice: as one phase of all
+# operations and channels, and in its authors' two phases, in which operations see one channel of
+# four, then the three strongest of an edge one of two.
 
 # %%
 page.table("darts-setting")
@@ -175,9 +177,16 @@ page.figure("darts-oneshot-eigenvalues")
 # NAS-Bench-301 {cite:p}`siems2020`, a surrogate, whose predictions are here for other cells. These,
 # which are no measured accuracies, and the random cells' own accuracies judge how well a supernet
 # of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored.
+#
+# PDARTS {cite:p}`chen2019` searches in three phases: the network gets deeper, an edge keeps fewer
+# operations, skips are dropped out, and the normal cell may keep two of them
+# ({numref}`tab-darts-space-algorithms`).
 
 # %%
 page.table("darts-space-setting")
+
+# %%
+page.table("darts-space-algorithms")
 
 # %%
 page.table("darts-space-searches")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from nasrepro.darts import GRADIENTS
+from nasrepro.darts import GRADIENTS, Phase
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed
@@ -37,6 +37,7 @@ from tests.test_runs_darts import TINY as DARTS
 from tests.test_runs_macro import TINY as MACRO
 from tests.test_runs_nb101 import TINY as NB101
 from tests.test_runs_nb101 import VARIANTS
+from tests.test_runs_search import DARTS as SEARCHED
 from tests.test_runs_search import LOOKING as SEARCH
 from tests.test_standalone import TINY as ALONE
 
@@ -184,6 +185,32 @@ def test_a_search_is_that_of_the_cpu_up_to_rounding(gradient):
 def test_a_search_whose_choices_differ_in_length_is_that_of_the_cpu_up_to_rounding():
     slow = {"train.learning_rate": 0.01, "algorithm.learning_rate": 0.0, "spectrum_every": 1}
     check_search(changed(ONE_SHOT, slow))
+
+
+@pytest.mark.parametrize(
+    ("config", "phases"),
+    [
+        (SEARCH, (Phase(1, share=2), Phase(1, operations=3))),
+        (SEARCHED, (Phase(1, cells=3, skip_dropout=0.5), Phase(1, cells=4))),
+    ],
+)
+def test_a_search_in_phases_goes_on_as_on_the_cpu(config, phases):
+    """What is drawn is drawn on the CPU, also where a network gets wider and for dropout."""
+    config = changed(
+        config,
+        {
+            "train.epochs": len(phases),
+            "train.learning_rate": 0.01,
+            "algorithm.phases": phases,
+            "algorithm.learning_rate": 1e-5,
+        },
+    )
+    here, there = run_search(config, "cpu"), run_search(config, DEVICE)
+    assert there.status == here.status == "ok"
+    for a, b in zip(there.history, here.history, strict=True):
+        assert a.train_loss == pytest.approx(b.train_loss, rel=1e-2)
+    kept = [np.isfinite(record.arrays["alphas"]).sum(axis=(1, 2)) for record in (here, there)]
+    assert (kept[0] == kept[1]).all()
 
 
 def check_search(config: SearchConfig) -> None:

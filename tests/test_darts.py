@@ -16,6 +16,7 @@ from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
     Learner,
+    Phase,
     architecture_spectrum,
     by_autograd,
     by_finite_differences,
@@ -26,12 +27,14 @@ from nasrepro.darts import (
     initial_alphas,
     search,
     softmax,
+    strongest,
+    widened,
 )
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
-from nasrepro.nets.nb201 import supernet
-from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork
+from nasrepro.nets.nb201 import extract, supernet
+from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, alone, discretise
 from nasrepro.train import TrainConfig, batches, initialise
 
 NET = NetConfig(
@@ -195,7 +198,7 @@ def start(algorithm: Algorithm) -> tuple[RelaxedNetwork, Tensor, list[torch.Gene
 
 def run(algorithm: Algorithm, train: TrainConfig = TRAIN) -> tuple[list, RelaxedNetwork]:
     net, alphas, generators = start(algorithm)
-    return list(search(net, alphas, split(), train, algorithm, *generators)), net
+    return list(search(lambda _: net, alphas, split(), train, algorithm, *generators)), net
 
 
 def test_one_step_is_first_order_darts_on_training_data():
@@ -295,7 +298,186 @@ def test_a_step_as_a_function_is_the_optimisers_own():
         torch.testing.assert_close(parameter.detach(), expected[name])
 
 
+# ---- phases
+
+
+def in_phases(*phases: Phase, **others) -> Algorithm:
+    """DARTS that moves far in few epochs."""
+    return Algorithm(learning_rate=0.1, phases=phases, **others)
+
+
+def build(phase: Phase) -> RelaxedNetwork:
+    """The same weights each time."""
+    net = supernet(replace(NET, channels=4), share=phase.share)
+    initialise(net, torch.Generator().manual_seed(0))
+    return RelaxedNetwork(net, phase.share)
+
+
+def run_in_phases(algorithm: Algorithm) -> list:
+    """As many epochs as the phases have."""
+    _, alphas, generators = start(algorithm)
+    train = replace(TRAIN, epochs=sum(phase.epochs for phase in algorithm.phases))
+    return list(search(build, alphas, split(), train, algorithm, *generators))
+
+
+@pytest.mark.parametrize("gradient", ["validation", "training"])
+def test_one_phase_of_all_operations_and_channels_is_the_plain_algorithm(gradient):
+    plain = Algorithm(gradient=gradient, learning_rate=0.1)
+    (expected, net), (found, other) = run(plain), run(replace(plain, phases=(Phase(2),)))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.loss == theirs.loss and (ours.alphas == theirs.alphas).all()
+    for ours, theirs in zip(net.parameters(), other.parameters(), strict=True):
+        assert (ours == theirs).all()
+
+
+def test_phases_that_change_nothing_are_no_seam():
+    (expected, _), (found, _) = (
+        run(Algorithm(learning_rate=0.1, phases=phases)) for phases in ((), (Phase(1), Phase(1)))
+    )
+    assert (found[-1].alphas == expected[-1].alphas).all() and found[-1].loss == expected[-1].loss
+
+
+def test_the_strongest_are_kept_by_hand():
+    scores = torch.tensor([[0.1, 0.4, -0.2, 0.3], [0.0, 0.0, 0.0, 1.0]])
+    kept = strongest(scores, 2)
+    assert kept.tolist() == [[False, True, False, True], [True, False, False, True]]
+    again = strongest(scores.masked_fill(~kept, -torch.inf), 1)
+    assert again.tolist() == [[False, True, False, False], [False, False, False, True]]
+
+
+def test_a_phase_goes_on_with_the_strongest_operations_alone():
+    algorithm = in_phases(Phase(1, share=2), Phase(1, operations=3), Phase(1, operations=2))
+    first, second, third = run_in_phases(algorithm)
+    wanted = strongest(torch.from_numpy(first.alphas), 3).numpy()
+    assert (np.isfinite(second.alphas) == wanted).all() and (second.gradient[~wanted] == 0).all()
+    assert (second.alphas[wanted] != first.alphas[wanted]).all()  # they go on, and move
+    last = strongest(torch.from_numpy(second.alphas), 2).numpy()
+    assert (np.isfinite(third.alphas) == last).all()
+    assert [epoch.phase for epoch in (first, second, third)] == list(algorithm.phases)
+    assert second.loss != first.loss and np.isfinite(third.loss)
+
+
+def test_the_network_of_the_selected_cell_is_the_stand_alone_one_with_what_is_left():
+    *_, last = run_in_phases(in_phases(Phase(1, share=2), Phase(1, operations=3)))
+    cell = discretise(torch.from_numpy(last.alphas))
+    own = extract(last.net.net, cell, replace(NET, channels=4))
+    images = split().train_images.float() / 255
+    torch.testing.assert_close(last.net(images, alone(cell)), own(images, cell))
+
+
+def test_frozen_alphas_leave_operations_by_the_sum_of_gradients():
+    algorithm = replace(
+        in_phases(Phase(2), Phase(1, operations=2)), learning_rate=0.0, initial_noise=0.0
+    )
+    first, second, third = run_in_phases(algorithm)
+    wanted = strongest(torch.from_numpy(-(first.gradient + second.gradient)), 2).numpy()
+    assert (np.isfinite(third.alphas) == wanted).all() and (third.alphas[wanted] == 0).all()
+
+
+def test_where_cells_change_all_begins_anew_but_for_what_is_left():
+    """Another depth: alphas are noise again, and move no further than from there."""
+    algorithm = in_phases(Phase(2, cells=1), Phase(1, operations=2, cells=2), initial_noise=1e-6)
+    assert [len(part) for part in algorithm.stretches(3)] == [1, 1]
+    _, second, third = run_in_phases(algorithm)
+    kept = np.isfinite(third.alphas)
+    assert (kept == strongest(torch.from_numpy(second.alphas), 2).numpy()).all()
+    steps = split().train_labels.numel() // TRAIN.batch_size
+    assert np.abs(third.alphas[kept]).max() < 0.11 * steps < 2 * np.abs(second.alphas).max()
+    assert third.net is not second.net
+
+
+def test_a_part_that_begins_anew_is_a_search_of_its_own():
+    """On the images that follow, with the learning rate of its own epochs."""
+    algorithm = in_phases(Phase(2, cells=1), Phase(1, cells=2))
+    *_, expected = run_in_phases(algorithm)
+    _, alphas, generators = start(algorithm)
+    for _ in search(build, alphas, split(), TRAIN, in_phases(), *generators):
+        pass
+    alphas = initial_alphas(SHAPE, algorithm, generators[2])
+    one = replace(TRAIN, epochs=1)
+    (found,) = search(build, alphas, split(), one, in_phases(), *generators)
+    assert found.loss == expected.loss and (found.alphas == expected.alphas).all()
+
+
+def test_warm_ups_are_at_the_start_of_each_phase():
+    epochs = run_in_phases(in_phases(Phase(2), Phase(2, operations=3), warmup_epochs=1))
+    assert [epoch.steps for epoch in epochs] == [0, 3, 0, 3]
+
+
+def test_a_network_that_gets_wider_goes_on_with_copies_of_its_rows():
+    narrow, wide = (supernet(replace(NET, channels=4), share=share) for share in (4, 2))
+    initialise(narrow, torch.Generator().manual_seed(0))
+    learner = Learner(RelaxedNetwork(narrow, 4), TRAIN, 6)
+    batch = next(batches(split(), TRAIN, torch.Generator().manual_seed(1)))
+    learner.step(batch, torch.full(SHAPE, 0.2))
+    wider = widened(learner, RelaxedNetwork(wide, 2), torch.Generator().manual_seed(2))
+    assert wider.progress == learner.progress == 1 / 6 and wider.rate() == learner.rate()
+    old, new = learner.parameters(), wider.parameters()
+    before, after = learner.momenta(), wider.momenta()
+    changed = [name for name in old if old[name].shape != new[name].shape]
+    assert changed and all(".edges." in name for name in changed)
+    for name in old:
+        few = tuple(slice(n) for n in old[name].shape)
+        for small, large in ((old[name], new[name]), (before[name], after[name])):
+            assert (large[few] == small).all()
+            assert set(large.flatten().tolist()) == set(small.flatten().tolist())
+    assert any((after[name] != 0).any() for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"phases": (Phase(1, operations=3),)}, "first phase has all operations"),
+        (
+            {"phases": (Phase(1), Phase(1, operations=3), Phase(1, operations=4))},
+            "fewer operations than the one before, found 4 after 3",
+        ),
+        (
+            {"phases": (Phase(1), Phase(1, operations=3)), "relaxation": "gumbel"},
+            "relaxation='softmax' or 'dirichlet', not 'gumbel'",
+        ),
+        ({"phases": (Phase(1), Phase(1, share=2))}, "gets no narrower"),
+        (
+            {"phases": (Phase(1, skip_dropout=0.1),), "gradient": "finite differences"},
+            "other skips are dropped each time",
+        ),
+        ({"phases": (Phase(1), Phase(1, operations=2)), "most_skips": 1}, "a choice of 3"),
+        ({"most_skips": -1}, "a number from 0"),
+    ],
+)
+def test_phases_that_cannot_follow_each_other_are_refused(wrong, why):
+    with pytest.raises(ConfigError, match=why):
+        Algorithm(**wrong)
+
+
+def test_a_phase_is_refused_in_a_sentence():
+    with pytest.raises(ConfigError, match="at least 2 operations, not 1"):
+        Phase(1, operations=1)
+    with pytest.raises(ConfigError, match="at least 1 epochs, not 0"):
+        Phase(0)
+    with pytest.raises(ConfigError, match="a share below 1, found 1"):
+        Phase(1, skip_dropout=1.0)
+    with pytest.raises(ConfigError, match="the phases have 3 epochs together, the search 2"):
+        check_search(in_phases(Phase(1), Phase(2)), TRAIN)
+    with pytest.raises(ConfigError, match="before a phase of 1 epochs does"):
+        check_search(in_phases(Phase(1), Phase(1), warmup_epochs=1), TRAIN)
+
+
 # ---- relaxations
+
+
+def test_some_weights_of_a_dirichlet_are_those_of_these_operations_alone():
+    """Mean and second moment by Monte Carlo against the closed forms of two concentrations."""
+    alphas = torch.tensor([[0.5, -torch.inf, 1.0]], dtype=torch.float64)
+    drawn = dirichlet(alphas.expand(100_000, 3), 0, torch.Generator().manual_seed(0))
+    assert (drawn[:, 1] == 0).all()
+    torch.testing.assert_close(drawn.sum(dim=1), torch.ones(100_000, dtype=torch.float64))
+    first, total = 1.5, 1.5 + 2.0
+    assert drawn[:, 0].mean().item() == pytest.approx(first / total, abs=3e-3)
+    second = first * (first + 1) / (total * (total + 1))
+    assert drawn[:, 0].pow(2).mean().item() == pytest.approx(second, abs=3e-3)
+    mean = RELAXATIONS["dirichlet"].mean(alphas)
+    torch.testing.assert_close(mean, torch.tensor([[1.5, 0.0, 2.0]]).double() / 3.5)
 
 
 def test_dirichlet_weights_have_pathwise_gradients():

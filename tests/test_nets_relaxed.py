@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import SearchedCell, average_pool, extract, supernet
-from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, discretise, mixed
+from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, alone, discretise, mixed
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell
 from nasrepro.train import initialise
 
@@ -92,6 +92,43 @@ def test_a_mixed_cell_is_the_weighted_sum_of_all_operations_with_its_gradients()
         results.append([out, grads[0][:, 1:], *grads[1:]])
     for slow, fast in zip(*results, strict=True):
         torch.testing.assert_close(fast, slow)
+
+
+@pytest.mark.parametrize("share", [2, 4])
+def test_of_partial_channels_the_others_pass_by_on_each_edge_and_all_are_shuffled(share):
+    """Edge after edge, as the authors of PC-DARTS and of DrNAS have it."""
+    net = supernet(PLAIN, share=share)
+    initialise(net, torch.Generator().manual_seed(0))
+    cell = net.double().stages[0][0]
+    x, part = pictures(channels=4), 4 // share
+    weights = torch.rand(SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    weights[2:4] = 0  # edges on which no operation is computed
+    nodes = [x]
+    for target in (1, 2, 3):
+        total = torch.zeros_like(x)
+        for edge, (source, end) in enumerate(EDGES):
+            if end != target:
+                continue
+            seen, passed = nodes[source][:, :part], nodes[source][:, part:]
+            brought = torch.zeros_like(seen)
+            for number, operation in enumerate(OPERATIONS):
+                if operation == "skip_connect":
+                    brought = brought + weights[edge, number] * seen
+                elif operation == "avg_pool_3x3":
+                    brought = brought + weights[edge, number] * average_pool(seen)
+                elif operation != "none":
+                    value = cell.edges[edge][operation](F.relu(seen))
+                    brought = brought + weights[edge, number] * value
+            both = torch.cat([brought, passed], dim=1)
+            order = [g * part + j for j in range(part) for g in range(share)]
+            total = total + both[:, order]
+        nodes.append(total)
+    torch.testing.assert_close(mixed(cell, x, weights, weights != 0, share), nodes[3])
+
+
+def test_the_weights_of_a_cell_are_its_operations_alone():
+    cell = Cell.from_code(9_876)
+    torch.testing.assert_close(alone(cell).double(), one_hot(cell))
 
 
 def test_pooling_is_the_same_in_both():

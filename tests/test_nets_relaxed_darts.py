@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import DartsNetConfig
 from nasrepro.nets.darts import SearchedCell, extract, reads_rectified, supernet
-from nasrepro.nets.relaxed_darts import ROWS, RelaxedNetwork, discretise, mixed
+from nasrepro.nets.relaxed_darts import ROWS, RelaxedNetwork, alone, discretise, mixed
 from nasrepro.spaces.darts import EDGES, NUM_CELLS, OPERATIONS, S2, Cell, Subspace
 from nasrepro.train import initialise
 
@@ -106,6 +106,62 @@ def test_a_mixed_cell_is_the_weighted_sum_of_all_operations_with_its_gradients(k
         torch.testing.assert_close(fast, slow)
 
 
+@pytest.mark.parametrize("kind", ["normal", "reduction"])
+def test_of_partial_channels_the_others_pass_by_on_each_edge_and_all_are_shuffled(kind):
+    """Edge after edge; where operations halve the image, the others are pooled."""
+    net = supernet(PLAIN, S2, share=2)
+    initialise(net, torch.Generator().manual_seed(0))
+    cell = next(cell for cell in net.double().cells if cell.kind == kind)
+    inputs = [pictures(channels=part[0].weight.shape[1]) for part in cell.inputs]
+    shape = len(EDGES), 2
+    weights = torch.rand(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    nodes = [cell.prepared(number, x) for number, x in enumerate(inputs)]
+    part = nodes[0].shape[1] // 2
+    for node in range(2, 6):
+        total = torch.zeros((), dtype=torch.float64)
+        for edge, (source, target) in enumerate(EDGES):
+            if target != node:
+                continue
+            seen, passed = nodes[source].chunk(2, dim=1)
+            brought = torch.zeros((), dtype=torch.float64)
+            for number, operation in enumerate(S2.candidates):
+                rectifies = reads_rectified(operation, cell.strides[edge])
+                value = cell.edges[edge][operation](F.relu(seen) if rectifies else seen)
+                brought = brought + weights[edge, number] * value
+            if cell.strides[edge] == 2:
+                passed = F.max_pool2d(passed, 2)
+            both = torch.cat([brought, passed], dim=1)
+            total = total + both[:, [n for j in range(part) for n in (j, part + j)]]
+        nodes.append(total)
+    found = mixed(cell, *inputs, S2.candidates, weights, weights != 0, share=2)
+    torch.testing.assert_close(found, torch.cat(nodes[2:], dim=1))
+
+
+def test_skips_that_keep_the_size_are_dropped_out_while_that_is_wanted():
+    """Of skips alone: half of the values are zero, and the others twice as large."""
+    net = supernet(PLAIN, S2)
+    initialise(net, torch.Generator().manual_seed(0))
+    relaxed = RelaxedNetwork(net, S2.candidates, generator=torch.Generator().manual_seed(3))
+    weights = torch.tensor([1.0, 0.0]).repeat(ROWS, 1)
+    x = pictures().float()
+    expected = relaxed(x, weights)
+    relaxed.skip_dropout = 0.5
+    ones = torch.ones(50_000)
+    values = relaxed._skipped(ones).unique(return_counts=True)
+    assert values[0].tolist() == [0, 2] and values[1][0] == pytest.approx(25_000, abs=500)
+    first, second = relaxed(x, weights), relaxed(x, weights)
+    assert (first != second).any() and (first != expected).any()
+    relaxed.skip_dropout = 0.0
+    assert (relaxed(x, weights) == expected).all()
+
+
+def test_the_weights_of_a_cell_are_its_operations_alone():
+    cell = Cell.from_code(NUM_CELLS // 3)
+    relaxed = relaxed_network()
+    found = alone(cell, OPERATIONS).double()
+    torch.testing.assert_close(relaxed(pictures(), found), relaxed.net(pictures(), cell))
+
+
 def test_nodes_that_nothing_reaches_are_zeros():
     relaxed = relaxed_network()
     nothing = torch.zeros(ROWS, len(OPERATIONS), dtype=torch.float64)
@@ -153,3 +209,32 @@ def test_other_supernets_are_refused(change):
         RelaxedNetwork(supernet(DartsNetConfig(**(plain | change)), S2), S2.candidates)
     with pytest.raises(ConfigError, match="offers max_pool_3x3"):
         RelaxedNetwork(supernet(DartsNetConfig(**plain), S2), OPERATIONS)
+
+
+def test_a_normal_cell_has_no_more_skips_than_are_allowed_by_hand():
+    """The weakest of three is barred: its edge takes its next operation, which is stronger than
+    that of the third edge into its node."""
+    rows = {
+        (0, 2): {"skip_connect": 3.0, "sep_conv_3x3": 1.0},
+        (1, 2): {"skip_connect": 2.0, "sep_conv_5x5": 1.0},
+        (0, 3): {"skip_connect": 1.0, "dil_conv_3x3": 0.5},
+        (1, 3): {"max_pool_3x3": 3.0},
+        (2, 3): {"avg_pool_3x3": 0.1},
+        (0, 4): {"sep_conv_3x3": 1.0},
+        (1, 4): {"sep_conv_3x3": 1.0},
+        (0, 5): {"sep_conv_3x3": 1.0},
+        (1, 5): {"sep_conv_3x3": 1.0},
+    }
+    scores = scores_of(rows)
+    free = discretise(scores, OPERATIONS)
+    assert [operation for operation, _ in free.normal].count("skip_connect") == 3
+    two = discretise(scores, OPERATIONS, most_skips=2)
+    assert two.normal[:2] == free.normal[:2] and two.reduction == free.reduction
+    assert two.normal[2:4] == (("dil_conv_3x3", 0), ("max_pool_3x3", 1))
+    none = discretise(scores, OPERATIONS, most_skips=0)
+    assert none.normal[:2] == (("sep_conv_3x3", 0), ("sep_conv_5x5", 1))
+    left_out = scores.clone()
+    left_out[EDGES.index((0, 3)), OPERATIONS.index("dil_conv_3x3")] = -torch.inf
+    left_out[EDGES.index((0, 3)), :2] = -torch.inf  # Zero and max pool
+    other = discretise(left_out, OPERATIONS, most_skips=2)
+    assert ("dil_conv_3x3", 0) not in other.normal[2:4]

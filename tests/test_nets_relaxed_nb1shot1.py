@@ -172,7 +172,14 @@ def test_a_search_moves_alternatives_alone_and_selects_encodings_of_the_space(gr
     assert all(cell in TINY.subspace for cell in selected(record))
 
 
-def test_draws_are_refused_where_choices_differ_in_length():
-    for relaxation in ("dirichlet", "gumbel"):
-        with pytest.raises(ConfigError, match="1Shot1 space 2, take relaxation='softmax', not"):
-            changed(TINY, {"algorithm.relaxation": relaxation})
+def test_operations_cannot_be_drawn_where_choices_differ_in_length():
+    with pytest.raises(ConfigError, match="2, take relaxation='softmax' or 'dirichlet', not"):
+        changed(TINY, {"algorithm.relaxation": "gumbel"})
+
+
+def test_weights_of_alternatives_alone_are_drawn():
+    record = run_search(changed(TINY, {"algorithm.relaxation": "dirichlet"}))
+    offered = relaxed_of(TINY.subspace).offered.numpy()
+    alphas = record.arrays["alphas"]
+    assert record.status == "ok" and (alphas[:, ~offered] == 0).all()
+    assert (alphas[:, offered] != 0).all()

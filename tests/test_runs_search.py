@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from nasrepro.darts import GRADIENTS, RELAXATIONS, Algorithm
+from nasrepro.darts import GRADIENTS, RELAXATIONS, Algorithm, Phase, strongest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig, DartsNetConfig, NetConfig
+from nasrepro.nets.relaxed_darts import discretise
 from nasrepro.runs.config import changed, from_dict, to_dict
 from nasrepro.runs.kinds import KINDS, SEARCH, kind_of
 from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import Record, from_bytes, to_bytes
 from nasrepro.runs.search import ARRAYS, SearchConfig, ends_with, run_search, selected
-from nasrepro.spaces import darts, nb101
+from nasrepro.spaces import darts, nb1shot1, nb101
 from nasrepro.spaces.nb201 import OPERATIONS, Subspace
 from nasrepro.train import TrainConfig
 
@@ -36,6 +37,7 @@ CELLS = DartsNetConfig(
     channels=2, cells=3, affine=False, tracked_statistics=False, affine_around=True
 )
 DARTS = replace(TINY, subspace=darts.S2, net=CELLS)
+CELL_NET = CellNetConfig(channels=2, cells_per_stage=1, tracked_statistics=False)
 FROZEN = changed(TINY, {"algorithm.learning_rate": 0.0, "algorithm.gradient": "training"})
 
 
@@ -133,6 +135,66 @@ def test_the_cell_of_frozen_alphas_does_not_depend_on_the_size_of_gradients():
     assert selected(larger) == selected(record)
 
 
+PHASES = (Phase(2, share=2), Phase(1, operations=3, share=1))
+DEEPER = (Phase(1, cells=3), Phase(2, operations=5, cells=4, skip_dropout=0.5))
+
+
+def test_a_search_in_phases_is_a_record_of_what_is_left():
+    config = changed(LOOKING, {"algorithm.relaxation": "dirichlet", "algorithm.phases": PHASES})
+    assert config.algorithm.phases == PHASES
+    assert from_dict(to_dict(config), SearchConfig) == config
+    record = run_search(config)
+    assert from_bytes(to_bytes(record), SEARCH) == record and record.status == "ok"
+    alphas = torch.from_numpy(record.arrays["alphas"])
+    assert (alphas[2].isfinite() == strongest(alphas[1], 3)).all()
+    assert np.isfinite(record.arrays["spectra"]).all()
+    assert selected(record)[-1].operations == tuple(OPERATIONS[n] for n in alphas[2].argmax(1))
+    frozen = run_search(changed(FROZEN, {"algorithm.phases": PHASES}))
+    left = np.isfinite(frozen.arrays["alphas"][-1])
+    chosen = [OPERATIONS.index(operation) for operation in ends_with(frozen).operations]
+    assert left[range(6), chosen].all() and left.sum() == 18
+
+
+def test_a_search_gets_deeper_with_fewer_operations_and_few_skips():
+    config = changed(
+        replace(DARTS, subspace=darts.Subspace()),
+        {
+            "algorithm.phases": DEEPER,
+            "algorithm.most_skips": 0,
+            "algorithm.gradient": "training",
+            "data.train_images": 16,
+            "evaluated": 4,
+        },
+    )
+    record = run_search(config)
+    assert record.status == "ok" and from_dict(to_dict(config), SearchConfig) == config
+    alphas = record.arrays["alphas"]
+    assert [np.isfinite(a).sum() for a in alphas] == [28 * 8, 28 * 5, 28 * 5]
+    for cell in selected(record):
+        assert "skip_connect" not in [operation for operation, _ in cell.normal]
+    again = run_search(config)
+    assert again.history == record.history and (again.arrays["alphas"] == alphas).all()
+    frozen = run_search(changed(config, {"algorithm.learning_rate": 0.0}))
+    summed = frozen.arrays["gradients"][1:].sum(axis=0)  # since it began anew
+    scores = np.where(np.isfinite(frozen.arrays["alphas"][-1]), -(2.0**-20) * summed, -np.inf)
+    wanted = discretise(torch.from_numpy(scores), darts.OPERATIONS, most_skips=0)
+    assert ends_with(frozen) == selected(frozen)[-1] == wanted
+
+
+def test_what_a_space_cannot_have_in_phases_is_refused_in_a_sentence():
+    with pytest.raises(ConfigError, match=r"NAS-Bench-201 cannot have phases with cells and skip_"):
+        changed(TINY, {"algorithm.phases": DEEPER})
+    with pytest.raises(ConfigError, match="cannot have phases with most_skips; it can have op"):
+        changed(TINY, {"algorithm.most_skips": 2})
+    with pytest.raises(ConfigError, match="keeps some of the 2 operations of an edge, not 5"):
+        changed(DARTS, {"algorithm.phases": DEEPER})
+    with pytest.raises(ConfigError, match="share=4 does not divide the 2 channels"):
+        changed(TINY, {"algorithm.phases": (Phase(3, share=4),)})
+    one_shot = replace(TINY, subspace=nb1shot1.Subspace(1), net=CELL_NET)
+    with pytest.raises(ConfigError, match="phases with operations and share; it can have epochs"):
+        changed(one_shot, {"algorithm.phases": PHASES})
+
+
 def test_what_a_space_cannot_have_is_refused_in_a_sentence():
     with pytest.raises(ConfigError, match=r"is there for NAS-Bench-201, .*, not for NAS-Bench-101"):
         SearchConfig(subspace=nb101.Subspace(), net=CellNetConfig())
@@ -152,4 +214,8 @@ def test_forecasts_count_passes_and_operations():
     assert single.trained_images == 3 * 48 * 2
     assert DARTS.trained_images == 3 * 48 * 2 * 2  # S2 has two operations, the whole space eight
     assert replace(DARTS, subspace=darts.Subspace()).trained_images == 3 * 48 * 2 * 8
+    in_phases = changed(TINY, {"algorithm.phases": PHASES})
+    assert in_phases.trained_images == 48 * 2 * (2 * 5 / 2 + 1 * 3)
+    deeper = changed(replace(DARTS, subspace=darts.Subspace()), {"algorithm.phases": DEEPER})
+    assert deeper.trained_images == round(48 * 2 * (1 * 8 + 2 * 5 * 4 / 3))
     assert SearchConfig().spectrum_epochs == [1, *range(10, 251, 10)]

@@ -1,6 +1,7 @@
 """Study 5: its design, what a cell and a search are, and its claims, worked by hand."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.claims import read_claims
+from nasrepro.darts import Algorithm, Phase
 from nasrepro.nets.nb201 import num_parameters
 from nasrepro.published import read
 from nasrepro.runs.config import changed
@@ -21,6 +23,7 @@ from nasrepro.studies.darts import (
     EVOLUTION,
     EXACT,
     FIRST,
+    FROZEN_PROGRESSIVE,
     FROZEN_TRAINING,
     FROZEN_VALIDATION,
     GDAS,
@@ -28,9 +31,11 @@ from nasrepro.studies.darts import (
     NO_REPLAY,
     PRINTED,
     PROFILES,
+    PROGRESSIVE,
     RANDOM,
     SECOND,
     SOTL,
+    SOTL_PROGRESSIVE,
     SOVL,
     describe,
     longest,
@@ -57,6 +62,8 @@ def test_one_seed_of_every_setting_comes_before_two_of_any():
     assert seeds == sorted(seeds)
     counts = pd.Series([labels["setting"] for labels in design.values()]).value_counts()
     assert counts.pop(FIRST) == counts.pop(SOTL) == 5
+    in_phases = [PROGRESSIVE, SOTL_PROGRESSIVE, FROZEN_PROGRESSIVE]
+    assert [counts.pop(name) for name in in_phases] == [2, 2, 2]
     assert set(counts) == {3}
 
 
@@ -83,19 +90,61 @@ def test_every_algorithm_of_the_paper_profile_builds_and_steps(setting):
     """On a few small images in place of all: the networks, optimisers and sums are the paper's."""
     config = configs("paper")[setting]
     assert config.algorithm.steps in (1, 7, 100, 390)
+    phases = shortest(config.algorithm)
     small = {
         "data.name": "digits",
         "data.train_images": 12,
         "data.validation_images": 8,
         "data.size": 8,
         "train.batch_size": 4,
-        "train.epochs": 1,
+        "train.epochs": len(phases) or 1,
         "algorithm.warmup_epochs": 0,
+        "algorithm.phases": phases,
         "evaluated": 8,
         "spectrum_every": 0,
     }
     record = run_search(changed(config, small))
-    assert record.status == "ok" and record.arrays["alphas"].shape == (1, 6, 5)
+    assert record.status == "ok" and record.arrays["alphas"].shape == (len(phases) or 1, 6, 5)
+
+
+def shortest(algorithm: Algorithm) -> tuple[Phase, ...]:
+    """The phases of an algorithm, each of one epoch."""
+    return tuple(replace(phase, epochs=1) for phase in algorithm.phases)
+
+
+def test_drnas_has_the_two_phases_of_its_authors():
+    known = configs("paper")
+    search = known[SOTL_PROGRESSIVE]
+    assert search.train.epochs == 100 and search.algorithm.warmup_epochs == 10
+    first, second = search.algorithm.phases
+    assert (first.epochs, first.operations, first.share) == (50, None, 4)
+    assert (second.epochs, second.operations, second.share) == (50, 3, 2)
+    assert (search.algorithm.relaxation, search.algorithm.steps) == ("dirichlet", 100)
+    plain = known[PROGRESSIVE].algorithm
+    assert (plain.gradient, plain.steps, plain.phases) == ("validation", 1, (first, second))
+    frozen = known[FROZEN_PROGRESSIVE].algorithm
+    assert frozen.learning_rate == frozen.initial_noise == 0 and frozen.phases == (first, second)
+
+
+def test_alphas_that_are_left_out_do_not_count_as_moved():
+    config = configs("cpu")[PROGRESSIVE]
+    record = record_of(config, [SKIPS, SKIPS])
+    left = record.arrays["alphas"].copy()
+    left[1, :, 0] = -np.inf
+    record = replace(record, arrays=record.arrays | {"alphas": left})
+    found = darts.epochs_of(record, describe)
+    assert found["largest_alpha"].tolist() == pytest.approx([0.1, 0.2])
+    assert found["skips"].tolist() == [6, 6]
+
+
+def test_phases_are_told_in_words():
+    text = darts.algorithm_text(configs("cpu")[PROGRESSIVE].algorithm)
+    assert text.endswith(
+        "; 50 epochs with all operations, one channel of 4; then 50 epochs with the 3 strongest "
+        "operations, one channel of 2"
+    )
+    limited = darts.algorithm_text(Algorithm(most_skips=2))
+    assert limited.endswith("; at most 2 skips in the normal cell")
 
 
 def test_controls_differ_from_what_they_control_in_what_they_say():

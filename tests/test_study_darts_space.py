@@ -8,6 +8,7 @@ import pytest
 from records import arrays
 from test_space_darts import DARTS
 from test_study_darts import record_of as nb201_record
+from test_study_darts import shortest
 
 from nasrepro import plots
 from nasrepro.benchmarks import nb201, nb301
@@ -18,6 +19,7 @@ from nasrepro.nets.darts import count_parameters
 from nasrepro.pages import darts_space as page
 from nasrepro.pages import sotl_darts as whole_page
 from nasrepro.pages.inputs import Inputs
+from nasrepro.published import read
 from nasrepro.runs.config import changed
 from nasrepro.runs.darts import drawn_cells
 from nasrepro.runs.kinds import SEARCH, store_of
@@ -27,8 +29,26 @@ from nasrepro.runs.standalone import StandaloneConfig
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.darts import S2, Subspace
 from nasrepro.studies import darts, darts_claims, darts_space, results, sotl_darts
-from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SOTL
-from nasrepro.studies.darts_space import DEEP, PROFILES, RANDOM, RANKED, S2_NAME, WHOLE
+from nasrepro.studies.darts import (
+    DRNAS,
+    FIRST,
+    FROZEN_TRAINING,
+    FROZEN_VALIDATION,
+    SECOND,
+    SOTL,
+    SOTL_DRNAS,
+)
+from nasrepro.studies.darts_space import (
+    DEEP,
+    FROZEN_PDARTS,
+    PDARTS,
+    PROFILES,
+    RANDOM,
+    RANKED,
+    S2_NAME,
+    SOTL_PDARTS,
+    WHOLE,
+)
 from nasrepro.studies.design import PART
 
 ABOUT = Measurement(30, 10, 20, 1, 1, 100, "cpu", 1, "cpu", {})
@@ -57,10 +77,12 @@ def search_record(config: SearchConfig, epochs: int) -> Record:
 # ---- design
 
 
-def test_both_spaces_are_searched_by_four_settings_and_s2_by_a_deep_supernet():
+def test_both_spaces_are_searched_by_these_settings_one_by_pdarts_and_s2_by_a_deep_supernet():
     known = settings("cpu")
+    both = (*darts_space.SEARCHED, DRNAS, SOTL_DRNAS, SECOND)
     assert set(known) == {
-        *((space, name) for space in (WHOLE, S2_NAME) for name in darts_space.SEARCHED),
+        *((space, name) for space in (WHOLE, S2_NAME) for name in both),
+        *((WHOLE, name) for name in (PDARTS, SOTL_PDARTS, FROZEN_PDARTS)),
         (S2_NAME, DEEP),
     }
     assert len(darts_space.searches("cpu")) == PROFILES["cpu"].seeds * len(known)
@@ -75,6 +97,32 @@ def test_frozen_alphas_differ_from_what_they_control_in_what_they_say():
         algorithm, of = known[WHOLE, frozen].algorithm, known[WHOLE, like].algorithm
         assert algorithm.learning_rate == algorithm.initial_noise == 0
         assert (algorithm.gradient, algorithm.steps) == (of.gradient, of.steps)
+
+
+def test_pdarts_is_that_of_its_authors():
+    search = settings("paper")[WHOLE, SOTL_PDARTS]
+    algorithm = search.algorithm
+    assert [phase.cells for phase in algorithm.phases] == [5, 11, 17]
+    assert [phase.operations for phase in algorithm.phases] == [None, 5, 3]
+    assert [phase.skip_dropout for phase in algorithm.phases] == [0, 0.4, 0.7]
+    assert [len(part) for part in algorithm.stretches(75)] == [1, 1, 1]  # each begins anew
+    assert (search.train.epochs, algorithm.warmup_epochs, algorithm.most_skips) == (75, 10, 2)
+    assert (algorithm.gradient, algorithm.steps) == ("training", 100)
+    frozen = settings("paper")[WHOLE, FROZEN_PDARTS].algorithm
+    assert frozen.learning_rate == 0 and frozen.phases == algorithm.phases
+    small = settings("cpu")[WHOLE, PDARTS]
+    shares = [p.operations * p.cells for p in small.algorithm.phases if p.operations]
+    assert max(shares) <= 8 * small.net.cells == 32  # no more work a step than DARTS
+    assert small.algorithm.warmup_epochs / 10 == algorithm.warmup_epochs / 25
+    assert small.spectrum_epochs[-1] == small.train.epochs == 30
+    assert search.spectrum_epochs[-1] == 75
+
+
+@pytest.mark.parametrize("profile", ["cpu", "paper"])
+@pytest.mark.parametrize("space", [WHOLE, S2_NAME])
+def test_drnas_waits_for_a_fifth_of_the_epochs(profile, space):
+    base = PROFILES[profile].searches[space]
+    assert PROFILES[profile].warmup_epochs == base.train.epochs / 5
 
 
 @pytest.mark.parametrize("profile", ["cpu", "paper"])
@@ -130,21 +178,36 @@ def test_the_cell_of_a_stored_search_joins_the_networks_alone(results):
     assert "epochs" not in tables and len(tables["space_epochs"]) == 2
 
 
-@pytest.mark.parametrize("setting", darts_space.SEARCHED)
-def test_searches_of_the_paper_profile_build_and_step(setting):
-    """On S2: all operations take the same steps for longer."""
+def step_of_the_paper_profile(space: str, setting: str) -> None:
+    """As few images and epochs as there can be; the networks and algorithms are the paper's."""
+    config = settings("paper")[space, setting]
+    phases = shortest(config.algorithm)
     small = {
         "data.name": "digits",
         "data.train_images": 4,
         "data.validation_images": 4,
         "data.size": 8,
         "train.batch_size": 4,
-        "train.epochs": 1,
+        "train.epochs": len(phases) or 1,
+        "algorithm.warmup_epochs": 0,
+        "algorithm.phases": phases,
         "evaluated": 4,
         "evaluate.batch_size": 4,
         "spectrum_every": 0,
     }
-    assert run_search(changed(settings("paper")[S2_NAME, setting], small)).status == "ok"
+    record = run_search(changed(config, small))
+    assert record.status == "ok" and len(record.history) == (len(phases) or 1)
+
+
+@pytest.mark.parametrize("setting", [name for space, name in settings("paper") if space == S2_NAME])
+def test_searches_of_the_paper_profile_build_and_step_on_s2(setting):
+    step_of_the_paper_profile(S2_NAME, setting)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", [name for space, name in settings("paper") if space == WHOLE])
+def test_searches_of_the_paper_profile_build_and_step_on_all_operations(setting):
+    step_of_the_paper_profile(WHOLE, setting)
 
 
 # ---- statistics
@@ -291,6 +354,46 @@ def test_claims_compare_two_settings_over_the_seeds_of_both():
     assert {quantity.interval().n for quantity in found.values()} == {2}
 
 
+def test_pdarts_is_judged_by_the_skips_that_it_keeps_and_by_its_cells_alone():
+    statistics = frames()
+    rows = pd.DataFrame(
+        {"space": WHOLE, "setting": SOTL_PDARTS, "seed": [0, 1], "status": "ok"}
+        | {"skips": [0, 1], "skips_left": [0.25, 0.75]}
+    )
+    statistics["searches"] = pd.concat([statistics["searches"], rows], ignore_index=True)
+    alone = statistics["retrained"]
+    mine = alone[alone["setting"] == SOTL].assign(setting=SOTL_PDARTS, accuracy=49.0)
+    statistics["retrained"] = pd.concat([alone, mine], ignore_index=True)
+    found = darts_claims.quantities(statistics)
+    assert found["pdarts-no-skips"].interval().mean == 0.5
+    assert found["pdarts-skips-go-early"].interval().mean == 0.5
+    assert found["sotl-pdarts-eight-layers"].interval().mean == pytest.approx(49 - 50.5)
+    assert found["darts-eight-layers"].interval().mean == 2
+    assert "sotl-drnas-eight-layers" not in found
+
+
+def test_claims_of_cells_alone_are_those_of_the_printed_table():
+    rows = read("sotl_darts_tables").query("table == 4.8 and measure == 'accuracy with 8 layers'")
+    printed = rows.set_index("algorithm")["value"]
+    names = {FIRST: "DARTS (first-order)", SECOND: "DARTS (second-order)"}
+    claims = read_claims(darts_claims.FILE)
+    for claim, (a, b) in darts_claims.ALONE.items():
+        expected = printed[names.get(a, a)] - printed[names.get(b, b)]
+        assert claims[claim].printed == pytest.approx(expected, abs=0.005), claim
+    assert set(darts_claims.OF_DARTS_SPACE) <= set(claims)
+    compared = {name for pair in darts_claims.ALONE.values() for name in pair}
+    assert compared <= {setting for space, setting in settings("cpu") if space == WHOLE}
+
+
+def test_skips_that_are_left_are_a_share_of_all_edges():
+    record = search_record(settings("cpu")[S2_NAME, FIRST], 2)
+    assert darts_space.skips_left(record) == 1
+    alphas = record.arrays["alphas"].copy()
+    alphas[1, :7, 0] = -np.inf
+    left = replace(record, arrays=record.arrays | {"alphas": alphas})
+    assert darts_space.skips_left(left) == 21 / 28
+
+
 def test_a_diverged_search_counts_in_no_claim():
     statistics = frames()
     statistics["searches"].loc[statistics["searches"]["setting"] == FIRST, "status"] = "diverged"
@@ -308,7 +411,12 @@ def inputs(**known: pd.DataFrame) -> Inputs:
 
 def test_tables_of_the_page_have_a_row_a_search_and_a_column_a_space():
     more = {"depth_reduction": 3, "width": 3.5, "width_reduction": 2.5, "largest_alpha": 0.1}
-    more |= {"eigenvalue_training": 0.5, "eigenvalue_validation": 0.25, "seconds": 90.0}
+    more |= {
+        "skips_left": 1.0,
+        "eigenvalue_training": 0.5,
+        "eigenvalue_validation": 0.25,
+        "seconds": 90.0,
+    }
     searches = frames()["searches"].assign(**more)
     nb201 = pd.DataFrame([{"space": darts.SPACE, "setting": FIRST, "status": "ok"}])
     given = inputs(searches=pd.concat([nb201, searches], ignore_index=True))
@@ -319,6 +427,16 @@ def test_tables_of_the_page_have_a_row_a_search_and_a_column_a_space():
     assert list(setting) == [WHOLE, S2_NAME]
     assert setting.loc["operations", S2_NAME] == "Skip, 3x3 sep"
     assert setting.loc["steps that SoTL-DARTS sums over", WHOLE] == "7"
+
+
+def test_every_setting_of_a_space_says_how_its_alphas_are_found():
+    table = page.algorithms(inputs()).set_index(["space", "setting"])
+    assert len(table) == len(settings("cpu"))
+    text = table.loc[(WHOLE, SOTL_PDARTS), "alphas"]
+    assert "then 10 epochs with the 3 strongest operations, 9 cells, dropout of skips" in text
+    assert text.endswith("at most 2 skips in the normal cell")
+    assert table.loc[(WHOLE, SOTL_PDARTS), "epochs"] == "30"
+    assert (S2_NAME, PDARTS) not in table.index
 
 
 def test_the_cells_of_the_first_seed_are_drawn_with_an_arrow_for_each_operation():

@@ -109,6 +109,7 @@ class SearchedCell(nn.Module):
         reduction: whether edges from the inputs halve the image.
         shrinks: whether the output of the cell before the previous one is twice as large.
         config: batch normalisation.
+        share: operations have one channel of so many, and then nothing is a path.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class SearchedCell(nn.Module):
         reduction: bool,
         shrinks: bool,
         config: DartsNetConfig,
+        share: int = 1,
     ) -> None:
         super().__init__()
         self.kind = KINDS[reduction]
@@ -131,7 +133,9 @@ class SearchedCell(nn.Module):
             ]
         )
         self.edges = nn.ModuleList(
-            nn.ModuleDict({op: candidate(op, channels, stride, config) for op in operations})
+            nn.ModuleDict(
+                {op: candidate(op, channels // share, stride, config) for op in operations}
+            )
             for operations, stride in zip(choices, self.strides, strict=True)
         )
 
@@ -200,9 +204,10 @@ class Network(PathNetwork):
     Args:
         choices: the candidate operations of each edge of a normal and of a reduction cell.
         config: width, depth, classes and batch normalisation.
+        share: see `SearchedCell`.
     """
 
-    def __init__(self, choices: Choices, config: DartsNetConfig) -> None:
+    def __init__(self, choices: Choices, config: DartsNetConfig, share: int = 1) -> None:
         super().__init__()
         self.choices = {kind: tuple(map(tuple, choices[kind])) for kind in KINDS}
         width = config.stem_multiplier * config.channels
@@ -216,9 +221,8 @@ class Network(PathNetwork):
             channels *= 1 + reduction
             shrinks = position - 1 in reductions
             edges = self.choices[KINDS[reduction]]
-            cells.append(
-                SearchedCell(edges, c_before, c_previous, channels, reduction, shrinks, config)
-            )
+            before = c_before, c_previous
+            cells.append(SearchedCell(edges, *before, channels, reduction, shrinks, config, share))
             c_before, c_previous = c_previous, NODES * channels
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(c_previous, config.num_classes)
@@ -244,9 +248,9 @@ class Network(PathNetwork):
                     )
 
 
-def supernet(config: DartsNetConfig, subspace: Subspace = WHOLE) -> Network:
-    """A supernet with the operations of a subspace on all edges."""
-    return Network(dict.fromkeys(KINDS, [subspace.choices] * len(EDGES)), config)
+def supernet(config: DartsNetConfig, subspace: Subspace = WHOLE, share: int = 1) -> Network:
+    """A supernet with the operations of a subspace on all edges; see `Network`."""
+    return Network(dict.fromkeys(KINDS, [subspace.choices] * len(EDGES)), config, share)
 
 
 def stand_alone(cell: Cell, config: DartsNetConfig) -> Network:

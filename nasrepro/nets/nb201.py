@@ -146,6 +146,7 @@ class Network(PathNetwork):
         choices: for each of the six edges, its candidate operations.
         config: width, depth, classes, batch normalisation and what paths share.
         generator: draws what dropout drops; on the CPU.
+        share: searched operations have one channel of so many, and then nothing is a path.
 
     Raises:
         ConfigError: if there is dropout and no generator.
@@ -156,6 +157,7 @@ class Network(PathNetwork):
         choices: Sequence[Sequence[str]],
         config: NetConfig,
         generator: torch.Generator | None = None,
+        share: int = 1,
     ) -> None:
         super().__init__()
         if (config.path_dropout or config.global_dropout) and generator is None:
@@ -167,7 +169,7 @@ class Network(PathNetwork):
         self.stem = _conv_bn(3, widths[0], 1, config)
         self.stages = nn.ModuleList(
             nn.ModuleList(
-                SearchedCell(self.choices, width, config, generator)
+                SearchedCell(self.choices, width // share, config, generator)
                 for _ in range(config.cells_per_stage)
             )
             for width in widths
@@ -223,9 +225,10 @@ def supernet(
     config: NetConfig,
     operations: Sequence[str] = OPERATIONS,
     generator: torch.Generator | None = None,
+    share: int = 1,
 ) -> Network:
     """A supernet with the given operations on all six edges of every cell; see `Network`."""
-    return Network([operations] * len(EDGES), config, generator)
+    return Network([operations] * len(EDGES), config, generator, share)
 
 
 def stand_alone(cell: Cell, config: NetConfig) -> Network:

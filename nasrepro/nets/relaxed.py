@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasrepro.errors import ConfigError
-from nasrepro.nets.nb201 import KERNELS, Network, SearchedCell, average_pool
+from nasrepro.nets.config import NetConfig
+from nasrepro.nets.nb201 import KERNELS, Network, SearchedCell, average_pool, supernet
 from nasrepro.spaces.nb201 import EDGES, OPERATIONS, Cell
 
 SHAPE = (len(EDGES), len(OPERATIONS))  # of alphas and of weights
@@ -21,12 +22,13 @@ class RelaxedNetwork(nn.Module):
     Args:
         net: all operations on every edge, each with a normalisation of its own that learns no scale
             and keeps no statistics: an operation is scaled by its weight alone.
+        share: the operations of the supernet have one channel of so many; see `mixed`.
 
     Raises:
         ConfigError: if the supernet is another one.
     """
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, share: int = 1) -> None:
         super().__init__()
         norms = [m for m in net.stages.modules() if isinstance(m, nn.BatchNorm2d)]
         if any(norm.affine for norm in norms) or net.head_bn.track_running_stats:
@@ -37,6 +39,7 @@ class RelaxedNetwork(nn.Module):
         if any(ops != OPERATIONS for ops in net.choices):
             raise ConfigError("a relaxed supernet offers all operations on every edge")
         self.net = net
+        self.share = share
 
     def forward(self, images: Tensor, weights: Tensor) -> Tensor:
         """Logits.
@@ -56,11 +59,18 @@ class RelaxedNetwork(nn.Module):
             if stage > 0:
                 x = self.net.reductions[stage - 1](x)
             for cell in cells:
-                x = mixed(cell, x, weights, present)
+                x = mixed(cell, x, weights, present, self.share)
         return self.net.head(x)
 
 
-def mixed(cell: SearchedCell, x: Tensor, weights: Tensor, present: Tensor) -> Tensor:
+def relaxed_supernet(config: NetConfig, generator: torch.Generator, share: int) -> RelaxedNetwork:
+    """The relaxed supernet of a config; generator and share as for `nb201.Network`."""
+    return RelaxedNetwork(supernet(config, OPERATIONS, generator, share), share)
+
+
+def mixed(
+    cell: SearchedCell, x: Tensor, weights: Tensor, present: Tensor, share: int = 1
+) -> Tensor:
     """The output of a cell whose edges are weighted sums.
 
     Args:
@@ -68,21 +78,54 @@ def mixed(cell: SearchedCell, x: Tensor, weights: Tensor, present: Tensor) -> Te
         x: (batch, channels, height, width).
         weights: (edges, operations), on the device of x.
         present: which of them are computed, bool (edges, operations), on the CPU.
+        share: operations see the first of so many equal parts of the channels; the others pass by
+            them on each edge, and all are shuffled at its end (PC-DARTS, Xu et al. 2019).
     """
-    nodes: dict[int, Tensor] = {0: x}
+    sums: dict[int, Tensor] = {}  # what operations bring, by node
+    passed: dict[int, Tensor] = {}  # what passes by them
     for source in range(3):
-        if source not in nodes:
+        node = x if source == 0 else whole(sums.get(source), passed.get(source), share)
+        if node is None:
             continue  # zeros, of which no operation makes anything else
+        seen = node[:, : node.shape[1] // share] if share > 1 else node
         leaving = [edge for edge, (start, _) in enumerate(EDGES) if start == source]
         for number, operation in enumerate(OPERATIONS):
             edges = [edge for edge in leaving if present[edge, number]]
             if operation == "none" or not edges:
                 continue
-            values = _weighted(cell, operation, nodes[source], edges, weights[edges, number])
+            values = _weighted(cell, operation, seen, edges, weights[edges, number])
             for edge, value in zip(edges, values, strict=True):
-                target = EDGES[edge][1]
-                nodes[target] = nodes[target] + value if target in nodes else value
-    return nodes[3] if 3 in nodes else torch.zeros_like(x)
+                add(sums, EDGES[edge][1], value)
+        if share > 1:
+            for edge in leaving:
+                add(passed, EDGES[edge][1], node[:, node.shape[1] // share :])
+    last = whole(sums.get(3), passed.get(3), share)
+    return torch.zeros_like(x) if last is None else last
+
+
+def add(sums: dict[int, Tensor], node: int, value: Tensor) -> None:
+    """Add what an edge brings to the sum of its node."""
+    sums[node] = sums[node] + value if node in sums else value
+
+
+def whole(brought: Tensor | None, passed: Tensor | None, share: int) -> Tensor | None:
+    """A node: what operations bring and what passes by them, channels of all parts in turn.
+
+    Args:
+        brought: (batch, channels / share, height, width); None: zeros.
+        passed: the other channels; None: there are none.
+        share: see `mixed`.
+
+    >>> ten = torch.arange(10.0).view(1, 10, 1, 1)
+    >>> whole(ten[:, :2] + 90, ten[:, 2:8], 4).flatten().tolist()  # of 8 channels, 2 are computed
+    [90.0, 2.0, 4.0, 6.0, 91.0, 3.0, 5.0, 7.0]
+    """
+    if passed is None:
+        return brought
+    if brought is None:
+        brought = torch.zeros_like(passed[:, : passed.shape[1] // (share - 1)])
+    both = torch.cat([brought, passed], dim=1)
+    return both.unflatten(1, (share, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def _weighted(
@@ -111,3 +154,9 @@ def discretise(scores: Tensor) -> Cell:
         scores: (edges, operations).
     """
     return Cell(tuple(OPERATIONS[int(number)] for number in scores.argmax(dim=1)))
+
+
+def alone(cell: Cell) -> Tensor:
+    """The weights of a cell: 1 for its operations, 0 for the others, (edges, operations)."""
+    chosen = torch.tensor([OPERATIONS.index(operation) for operation in cell.operations])
+    return F.one_hot(chosen, len(OPERATIONS)).float()

@@ -32,7 +32,7 @@ from nasrepro.studies.darts import (
     SOTL,
     SOVL,
 )
-from nasrepro.studies.design import in_order
+from nasrepro.studies.design import Factor, in_order
 
 PROTAGONISTS = (FIRST, SOTL, SOVL, ON_TRAINING, FROZEN_TRAINING, FROZEN_VALIDATION)
 SHOWN = {  # metrics of the tables, in order: their heads and digits
@@ -137,7 +137,15 @@ def setting(page: Inputs) -> pd.DataFrame:
 
 def algorithms(page: Inputs) -> pd.DataFrame:
     """One row a setting: how its alphas are found, for how long, and where it comes from."""
-    where = {factor.name: factor.where for factor in darts.factors(darts.PROFILES[page.profile])}
+    factors = darts.factors(darts.PROFILES[page.profile])
+    return algorithms_table(base_configs(page.profile), factors)
+
+
+def algorithms_table(
+    configs: Mapping[str, SearchConfig], factors: Sequence[Factor]
+) -> pd.DataFrame:
+    """The same of some settings, by name, and what they change."""
+    where = {factor.name: factor.where for factor in factors}
     rows = [
         (
             name,
@@ -145,7 +153,7 @@ def algorithms(page: Inputs) -> pd.DataFrame:
             str(config.train.epochs),
             where.get(name, ""),
         )
-        for name, config in base_configs(page.profile).items()
+        for name, config in configs.items()
     ]
     return pd.DataFrame(rows, columns=["setting", "alphas", "epochs", "from"])
 

@@ -7,6 +7,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import nb301
 from nasrepro.nets.darts import KINDS
+from nasrepro.pages.darts import algorithms_table
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import Table
@@ -28,6 +29,7 @@ HEADS = {  # columns and metrics of DARTS' space: their heads
     "depth_reduction": "depth, reduction",
     "width": "width, normal",
     "width_reduction": "width, reduction",
+    "skips_left": "edges with a skip left",
     "largest_alpha": "largest alpha",
     "eigenvalue_training": "eigenvalue, training",
     "eigenvalue_validation": "eigenvalue, validation",
@@ -69,12 +71,34 @@ def setting(page: Inputs) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("setting").reset_index()
 
 
+def algorithms(page: Inputs) -> pd.DataFrame:
+    """One row a space and setting, as in the table of NAS-Bench-201."""
+    profile = darts_space.PROFILES[page.profile]
+    parts = []
+    for space in darts_space.SPACES:
+        configs = {
+            labels["setting"]: config
+            for config, labels in darts_space.searches(page.profile, 1).items()
+            if labels["space"] == space
+        }
+        table = algorithms_table(configs, darts_space.factors(profile, space))
+        parts.append(table.assign(space=space)[["space", *table]])
+    return pd.concat(parts, ignore_index=True)
+
+
 def searches_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a search of DARTS' space: what its cell is made of."""
     whole = ("skips", "parameterless", "depth", "depth_reduction")
     counts = {name: rows[name].map("{:.0f}".format) for name in whole}
-    digits = {"width": 1, "width_reduction": 1, "largest_alpha": 3} | dict.fromkeys(EIGENVALUES, 3)
-    numbers = {name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items()}
+    digits = {
+        "width": 1,
+        "width_reduction": 1,
+        "skips_left": 2,
+        "largest_alpha": 3,
+    } | dict.fromkeys(EIGENVALUES, 3)
+    numbers = {
+        name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items() if name in rows
+    }
     texts = {name: rows[name].astype(str) for name in ("space", "setting", "seed")}
     minutes = {"minutes": (rows["seconds"] / 60).map("{:.1f}".format)}
     return pd.DataFrame(texts | counts | numbers | minutes).rename(columns=HEADS)
@@ -83,7 +107,7 @@ def searches_table(rows: pd.DataFrame) -> pd.DataFrame:
 def by_setting(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a space and setting: n and the means of some metrics."""
     shown = {name: (head, 1) for name, head in HEADS.items()}
-    shown |= {name: (HEADS[name], 3) for name in ("largest_alpha", *EIGENVALUES)}
+    shown |= {name: (HEADS[name], 3) for name in ("skips_left", "largest_alpha", *EIGENVALUES)}
     parts = [
         settings_table(rows[rows["space"] == space], shown).assign(space=space)
         for space in dict.fromkeys(rows["space"])
@@ -120,12 +144,19 @@ TABLES = {
         "paper scaled down; the settings change what they change on NAS-Bench-201.",
         setting,
     ),
+    "darts-space-algorithms": Table(
+        "The settings of DARTS' space and of S2. Where the number of cells changes, weights, "
+        "alphas and the learning rate begin anew, with the operations that are left. PDARTS leaves "
+        "no choice in S2, which has two operations.",
+        algorithms,
+    ),
     "darts-space-searches": Table(
         "Every search of DARTS' space and of S2. What the cell selected after the last epoch is "
         "made of, over the sixteen operations of normal and reduction cell: skips, and operations "
         "without parameters (skips and pools); depth, which is the longest path from 2 to 5 edges, "
-        "and width of either cell (Shu et al. 2020); the largest eigenvalue of the Hessian of the "
-        "alphas at the end on training and on validation images.",
+        "and width of either cell (Shu et al. 2020); the share of edges on which a skip is left at "
+        "the end; the largest eigenvalue of the Hessian of the alphas then on training and on "
+        "validation images.",
         lambda page: searches_table(searches_of(page)),
     ),
     "darts-space-settings": Table(
@@ -216,6 +247,10 @@ FIGURES = {
     **{name: course(*of) for name, of in COURSES.items()},
 }
 SHOWS = {
-    "tab-darts-space-searches": (*darts_claims.IN_DARTS_SPACE, "s2-eigenvalue"),
-    "tab-darts-retrained": ("darts-eight-layers",),
+    "tab-darts-space-searches": (
+        *darts_claims.IN_DARTS_SPACE,
+        *darts_claims.OF_DARTS_SPACE,
+        "s2-eigenvalue",
+    ),
+    "tab-darts-retrained": tuple(darts_claims.ALONE),
 }

@@ -71,7 +71,9 @@ def _changed(config: Any, changes: Mapping[str, Any], where: str) -> Any:
             inner.setdefault(name, {})[rest] = value
         else:
             top[name] = (
-                value if is_dataclass(value) else _structured(value, hints[name], where + path)
+                value
+                if is_dataclass(value)
+                else _structured(_converter.unstructure(value), hints[name], where + path)
             )
     for name, part in inner.items():
         top[name] = _changed(getattr(config, name), part, f"{where}{name}.")

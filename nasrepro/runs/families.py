@@ -44,15 +44,22 @@ class Relaxed:
 
     Attributes:
         shape: of alphas: choices and alternatives; mostly edges and operations.
-        network: from a supernet to a module that is called with images and weights.
-        discretise: from scores of that shape to the cell of the best operations.
+        network: from a network's config, a generator (of what it draws itself) and how many
+            channels there are for each that operations see, to a module that is called with images
+            and weights, before initialisation; its `net` is the supernet of paths.
+        discretise: from scores of that shape to the cell of the best operations; with `most_skips`,
+            if that varies.
         alternatives: of each choice, where some have fewer than others.
+        varies: what the phases of a search can change: fields of `darts.Phase`, and `most_skips`.
+        alone: from a cell to the weights that leave its operations alone, if `share` varies.
     """
 
     shape: tuple[int, int]
-    network: Callable[[Any], nn.Module]
-    discretise: Callable[[Tensor], Any]
+    network: Callable[[Any, torch.Generator, int], nn.Module]
+    discretise: Callable[..., Any]
     alternatives: tuple[int, ...] | None = None
+    varies: tuple[str, ...] = ()
+    alone: Callable[[Any], Tensor] | None = None
 
     @property
     def offered(self) -> Tensor | None:
@@ -109,7 +116,13 @@ def _relaxed_nb201(subspace: Any) -> Relaxed:
     """ConfigError for a part of the space."""
     if subspace != type(subspace)():
         raise ConfigError("differentiable search is there for all of NAS-Bench-201 only")
-    return Relaxed(relaxed_nets.SHAPE, relaxed_nets.RelaxedNetwork, relaxed_nets.discretise)
+    return Relaxed(
+        shape=relaxed_nets.SHAPE,
+        network=relaxed_nets.relaxed_supernet,
+        discretise=relaxed_nets.discretise,
+        varies=("operations", "share"),
+        alone=relaxed_nets.alone,
+    )
 
 
 def _relaxed_darts(subspace: Any) -> Relaxed:
@@ -117,8 +130,10 @@ def _relaxed_darts(subspace: Any) -> Relaxed:
     operations = subspace.candidates
     return Relaxed(
         shape=(relaxed_darts.ROWS, len(operations)),
-        network=partial(relaxed_darts.RelaxedNetwork, candidates=operations),
+        network=partial(relaxed_darts.relaxed_supernet, subspace),
         discretise=partial(relaxed_darts.discretise, candidates=operations),
+        varies=("operations", "share", "cells", "skip_dropout", "most_skips"),
+        alone=partial(relaxed_darts.alone, candidates=operations),
     )
 
 
@@ -127,7 +142,9 @@ def _relaxed_nb1shot1(subspace: Any) -> Relaxed:
     alternatives = relaxed_nb1shot1.alternatives(subspace)
     return Relaxed(
         shape=(len(alternatives), max(alternatives)),
-        network=partial(relaxed_nb1shot1.RelaxedNetwork, subspace=subspace),
+        network=lambda net, *_: relaxed_nb1shot1.RelaxedNetwork(
+            nb1shot1_nets.supernet(net, subspace), subspace
+        ),
         discretise=partial(relaxed_nb1shot1.discretise, subspace=subspace),
         alternatives=alternatives,
     )

@@ -1,17 +1,20 @@
 """A differentiable search: alphas of every epoch, and what tells how they came about."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasrepro.canonical import later
 from nasrepro.darts import (
     RELAXATIONS,
     Algorithm,
+    Phase,
     Searched,
     among,
     architecture_spectrum,
@@ -24,8 +27,8 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
 from nasrepro.nets.config import NetConfig
-from nasrepro.runs.config import key_of
-from nasrepro.runs.families import check_parts, family_of, relaxed_of
+from nasrepro.runs.config import changed, key_of
+from nasrepro.runs.families import Relaxed, check_parts, relaxed_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyNet, DataConfig
 from nasrepro.runs.record import Record
@@ -37,7 +40,7 @@ from nasrepro.runs.setup import (
     initialise_on,
     load_split,
 )
-from nasrepro.spaces import AnyCell, AnySubspace
+from nasrepro.spaces import SPACES, AnyCell, AnySubspace, name_of
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.train import TrainConfig
 
@@ -74,12 +77,14 @@ class SearchConfig:
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net)
         relaxed = relaxed_of(self.subspace)
-        if relaxed.alternatives and self.algorithm.relaxation != "softmax":
+        if relaxed.alternatives and not RELAXATIONS[self.algorithm.relaxation].some:
+            able = [repr(name) for name, relaxation in RELAXATIONS.items() if relaxation.some]
             raise ConfigError(
                 f"where choices have different numbers of alternatives, as in {self.subspace}, "
-                f"take relaxation='softmax', not {self.algorithm.relaxation!r}"
+                f"take relaxation={' or '.join(able)}, not {self.algorithm.relaxation!r}"
             )
         check_search(self.algorithm, self.train)
+        self._check_phases()
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
@@ -90,6 +95,32 @@ class SearchConfig:
             raise ConfigError(
                 f"Lanczos finds fewer eigenvalues than the {edges * operations} alphas, not "
                 f"spectrum_largest={self.spectrum_largest}"
+            )
+
+    def _check_phases(self) -> None:
+        """Raise a ConfigError if the space cannot have the phases of the algorithm."""
+        relaxed, algorithm = relaxed_of(self.subspace), self.algorithm
+        title = SPACES[name_of(self.subspace)].TITLE
+        plain = Phase(1)
+        asked = [
+            name
+            for name in ("operations", "share", "cells", "skip_dropout")
+            if any(getattr(phase, name) != getattr(plain, name) for phase in algorithm.phases)
+        ] + ["most_skips"] * (algorithm.most_skips is not None)
+        if unknown := [name for name in asked if name not in relaxed.varies]:
+            raise ConfigError(
+                f"a search of {title} cannot have phases with {' and '.join(unknown)}; it can "
+                f"have {', '.join(relaxed.varies) or 'epochs alone'}"
+            )
+        _, operations = relaxed.shape
+        if most := [n for n in (p.operations for p in algorithm.phases) if n and n >= operations]:
+            raise ConfigError(
+                f"a phase keeps some of the {operations} operations of an edge, not {most[0]}"
+            )
+        channels = getattr(self.net, "channels", 0)
+        if uneven := [p.share for p in algorithm.phases if channels % p.share]:
+            raise ConfigError(
+                f"share={uneven[0]} does not divide the {channels} channels of the network"
             )
 
     @property
@@ -104,10 +135,17 @@ class SearchConfig:
 
     @property
     def trained_images(self) -> int:
-        """Images in the search, times passes through the network and operations of an edge."""
+        """Images in the search, times passes through the network and operations of an edge.
+
+        Phases count in proportion to their cells and to the share of channels.
+        """
         _, operations = relaxed_of(self.subspace).shape
-        paths = RELAXATIONS[self.algorithm.relaxation].paths or operations
-        return round(self.train.epochs * self.data.train_images * self.algorithm.passes * paths)
+        paths, work = RELAXATIONS[self.algorithm.relaxation].paths or operations, 0.0
+        for phase in self.algorithm.phases or (Phase(self.train.epochs),):
+            paths = phase.operations or paths
+            depth = phase.cells / self.net.cells if phase.cells else 1  # type: ignore[union-attr]
+            work += phase.epochs * paths * depth / phase.share
+        return round(work * self.data.train_images * self.algorithm.passes)
 
     @property
     def evaluated_images(self) -> int:
@@ -156,52 +194,49 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
     check_device(device)
     rng, relaxed = generators(config.seed), relaxed_of(config.subspace)
     part = load_split(images_of(config.data.name), config.data, config.net, device)
-    supernet = family_of(config.subspace).supernet(config.net, config.subspace, rng.network)
-    initialise_on(supernet, rng.weights, device)
-    net = relaxed.network(supernet)
-    offered = relaxed.offered
-    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network, offered)
-    looked = (
-        part.validation_images[: config.evaluated],
-        part.validation_labels[: config.evaluated],
-    )
+    offered, discretise = relaxed.offered, _discretise(config)
+
+    def build(phase: Phase) -> nn.Module:
+        depth = {} if phase.cells is None else {"cells": phase.cells}
+        net = relaxed.network(changed(config.net, depth), rng.network, phase.share)
+        initialise_on(net, rng.weights, device)
+        return net
 
     def mean(given: Tensor) -> Tensor:
         return RELAXATIONS[config.algorithm.relaxation].mean(among(given, offered))
 
-    seen: list[Searched] = []
+    alphas = initial_alphas(relaxed.shape, config.algorithm, rng.network, offered)
+    kept: dict[str, list[Any]] = {ALPHAS: [], GRADIENTS: [], STEPS: [], SPECTRA: []}
     history: list[SearchEpoch] = []
-    spectra: list[list[np.ndarray]] = []
     watch = Stopwatch(device)
     with deterministic_convolutions():
         streams = (rng.images, rng.validation, rng.network)
-        for epoch in search(net, alphas, part, config.train, config.algorithm, *streams, offered):
+        for epoch in search(build, alphas, part, config.train, config.algorithm, *streams, offered):
             watch.lap("train")
-            seen.append(epoch)
-            cell = relaxed.discretise(torch.from_numpy(_scores(config, seen)[-1]))
-            mixture = mean(alphas.detach())
-            mixed = loss_and_correct(net, mixture, *looked, part, config.evaluate)
-            path = loss_and_correct(supernet, cell, *looked, part, config.evaluate)
-            history.append(SearchEpoch(epoch.loss, *mixed, *path))
-            if len(seen) in config.spectrum_epochs and math.isfinite(epoch.loss):
-                batches = _plain_batches(part, config.spectrum_images)
-                largest = config.spectrum_largest
-                spectra.append(
-                    [architecture_spectrum(net, alphas, mean, b, largest) for b in batches]
-                )
+            kept[ALPHAS].append(epoch.alphas)
+            kept[GRADIENTS].append(epoch.gradient)
+            kept[STEPS].append(epoch.steps)
+            scores = _scores(config, kept[ALPHAS], kept[GRADIENTS])[-1]
+            now = torch.from_numpy(epoch.alphas)
+            cell = discretise(torch.from_numpy(scores))
+            history.append(_look(config, relaxed, epoch, mean(now), cell, part))
+            if len(history) in config.spectrum_epochs and math.isfinite(epoch.loss):
+                images = _plain_batches(part, config.spectrum_images)
+                of = partial(architecture_spectrum, epoch.net, now, mean)
+                kept[SPECTRA].append([of(b, config.spectrum_largest) for b in images])
             watch.lap("evaluate")
     share = len(history) / config.train.epochs
-    whole = share == 1 and math.isfinite(history[-1].train_loss)
+    done = share == 1 and math.isfinite(history[-1].train_loss)
     return Record(
         config=config,
-        status="ok" if whole else "diverged",
+        status="ok" if done else "diverged",
         history=tuple(history),
         arrays={
-            ALPHAS: np.array([epoch.alphas for epoch in seen]),
-            GRADIENTS: np.array([epoch.gradient for epoch in seen]),
-            STEPS: np.array([epoch.steps for epoch in seen], np.int64),
-            SPECTRUM_EPOCHS: np.array(config.spectrum_epochs[: len(spectra)], np.int64),
-            SPECTRA: np.array(spectra, np.float64).reshape(
+            ALPHAS: np.array(kept[ALPHAS]),
+            GRADIENTS: np.array(kept[GRADIENTS]),
+            STEPS: np.array(kept[STEPS], np.int64),
+            SPECTRUM_EPOCHS: np.array(config.spectrum_epochs[: len(kept[SPECTRA])], np.int64),
+            SPECTRA: np.array(kept[SPECTRA], np.float64).reshape(
                 -1, 2, config.spectrum_largest or alphas.numel()
             ),
         },
@@ -212,33 +247,62 @@ def run_search(config: SearchConfig, device: str = "cpu") -> Record:
     )
 
 
+def _look(
+    config: SearchConfig,
+    relaxed: Relaxed,
+    epoch: Searched,
+    mixture: Tensor,
+    cell: AnyCell,
+    part: Split,
+) -> SearchEpoch:
+    """The loss of an epoch, and what mixture and cell make of validation images after it."""
+    net: Any = epoch.net
+    images = part.validation_images[: config.evaluated]
+    looked = images, part.validation_labels[: config.evaluated], part, config.evaluate
+    mixed = loss_and_correct(net, mixture, *looked)
+    if epoch.phase.share > 1 and relaxed.alone:  # no path: operations see some channels alone
+        return SearchEpoch(epoch.loss, *mixed, *loss_and_correct(net, relaxed.alone(cell), *looked))
+    return SearchEpoch(epoch.loss, *mixed, *loss_and_correct(net.net, cell, *looked))
+
+
 def selected(record: Record) -> list[AnyCell]:
     """The cell that a search selects after each of its epochs."""
-    discretise = relaxed_of(record.config.subspace).discretise
+    discretise = _discretise(record.config)
     return [discretise(torch.from_numpy(scores)) for scores in _scores_of(record)]
 
 
 def ends_with(record: Record) -> AnyCell:
     """The cell that a search selects after its last epoch."""
-    discretise = relaxed_of(record.config.subspace).discretise
-    return discretise(torch.from_numpy(_scores_of(record)[-1]))
+    return _discretise(record.config)(torch.from_numpy(_scores_of(record)[-1]))
+
+
+def _discretise(config: SearchConfig) -> Callable[[Tensor], AnyCell]:
+    """From scores to the cell that an algorithm selects."""
+    discretise, limit = relaxed_of(config.subspace).discretise, config.algorithm.most_skips
+    return discretise if limit is None else partial(discretise, most_skips=limit)
 
 
 def _scores_of(record: Record) -> np.ndarray:
-    arrays = zip(record.arrays[ALPHAS], record.arrays[GRADIENTS], strict=True)
-    seen = [Searched(math.nan, alphas, gradient, 0) for alphas, gradient in arrays]
-    return _scores(record.config, seen)
+    return _scores(record.config, record.arrays[ALPHAS], record.arrays[GRADIENTS])
 
 
-def _scores(config: SearchConfig, seen: Sequence[Searched]) -> np.ndarray:
+def _scores(
+    config: SearchConfig,
+    alphas: Sequence[np.ndarray] | np.ndarray,
+    gradients: Sequence[np.ndarray] | np.ndarray,
+) -> np.ndarray:
     """What the cell is read from after each epoch, [epochs, choices, alternatives].
 
-    The alphas; where they stay as they are, one small step against all gradients so far. How small
-    matters only where edges compete, by their softmax, which is linear there.
+    The alphas; where they stay as they are, one small step against all gradients since they began.
+    How small matters only where edges compete, by their softmax, which is linear there.
     """
     if config.algorithm.learning_rate:
-        return np.array([epoch.alphas for epoch in seen])
-    return -SMALL * np.cumsum([epoch.gradient for epoch in seen], axis=0)
+        return np.array(alphas)
+    parts = config.algorithm.stretches(config.train.epochs)
+    lengths = [sum(phase.epochs for phase in part) for part in parts]
+    since = np.split(np.array(gradients), np.cumsum(lengths)[:-1])
+    steps = -SMALL * np.concatenate([np.cumsum(part, axis=0) for part in since])
+    return np.where(np.isneginf(alphas), -np.inf, steps)
 
 
 def _plain_batches(part: Split, images: int) -> list[tuple[Tensor, Tensor]]:

@@ -18,6 +18,7 @@ from nasrepro.spaces.encoding import check_known, check_range, parse_text
 
 TITLE = "DARTS' space"
 ZERO = "none"  # it takes part in a search, and no cell has it
+SKIP = "skip_connect"
 OPERATIONS = (  # in the order of DARTS' code
     *(ZERO, "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5"),
     *("dil_conv_3x3", "dil_conv_5x5"),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.benchmarks import Table, available_tables, load_table
-from nasrepro.darts import Algorithm
+from nasrepro.darts import Algorithm, Phase
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import count_parameters
@@ -59,6 +59,9 @@ SOTL, SOVL = "SoTL-DARTS", "SoVL-DARTS"
 ON_TRAINING = "DARTS on training data"
 FROZEN_TRAINING, FROZEN_VALIDATION = "frozen, training", "frozen, validation"
 DRNAS, SOTL_DRNAS = "DrNAS", "SoTL-DrNAS"
+# In the two phases of DrNAS' authors.
+PROGRESSIVE, SOTL_PROGRESSIVE = "DrNAS, two phases", "SoTL-DrNAS, two phases"
+FROZEN_PROGRESSIVE = "frozen, training, two phases"
 GDAS, REINFORCE = "GDAS", "REINFORCE"
 NO_REPLAY, LONGER = "SoTL-DARTS, no replay", "SoTL-DARTS, epochs x3"
 LONGER_FIRST = "DARTS, epochs x3"
@@ -71,6 +74,8 @@ PRINTED = {  # rows of the thesis' table 4.6, by the setting
     SOVL: "SoVL-DARTS",
     DRNAS: "DrNAS",
     SOTL_DRNAS: "SoTL-DrNAS",
+    PROGRESSIVE: "DrNAS",
+    SOTL_PROGRESSIVE: "SoTL-DrNAS",
     GDAS: "GDAS",
     REINFORCE: "ENAS",
     LONGER: "SoTL-DARTS (150 epochs)",
@@ -87,9 +92,11 @@ class Profile:
 
     base: SearchConfig  # first-order DARTS
     period: int  # steps that SoTL-DARTS sums over
-    warmup_epochs: int  # of DrNAS
+    warmup_epochs: int  # of DrNAS, in each of its phases
     seeds: int  # of a setting
     main_seeds: int  # of DARTS and of SoTL-DARTS
+    phases: tuple[Phase, ...]  # of DrNAS as its authors search
+    phases_seeds: int  # of a setting with these
 
 
 # Table B.1 of the thesis, with the clipping of DARTS' own code, which it does not name.
@@ -112,6 +119,9 @@ PAPER = SearchConfig(
     ),
     evaluate=EvaluateConfig("batch", batch_size=250),
 )
+# Of the code of DrNAS' authors for NAS-Bench-201 (Chen et al. 2021): operations 5 and 3, partial
+# channels 4 and 2. Alphas wait in the first epochs of both; the learning rate falls over both.
+PHASES = (Phase(50, share=4), Phase(50, operations=3, share=2))
 PROFILES = {
     "smoke": Profile(
         base=changed(
@@ -132,6 +142,8 @@ PROFILES = {
         warmup_epochs=1,
         seeds=1,
         main_seeds=2,
+        phases=tuple(replace(phase, epochs=2) for phase in PHASES),
+        phases_seeds=1,
     ),
     # As many updates of SoTL-DARTS' alphas in an epoch as the paper has: four. One search of
     # first-order DARTS was seen before this was final (seed 0, without `affine_around`, unstored):
@@ -151,8 +163,18 @@ PROFILES = {
         warmup_epochs=10,
         seeds=3,
         main_seeds=5,
+        phases=PHASES,
+        phases_seeds=2,
     ),
-    "paper": Profile(base=PAPER, period=100, warmup_epochs=10, seeds=3, main_seeds=3),
+    "paper": Profile(
+        base=PAPER,
+        period=100,
+        warmup_epochs=10,
+        seeds=3,
+        main_seeds=3,
+        phases=PHASES,
+        phases_seeds=3,
+    ),
 }
 
 
@@ -168,6 +190,10 @@ def factors(profile: Profile) -> tuple[Factor, ...]:
     }
     drawn = {"algorithm.relaxation": "categorical", gradient: "reinforce"}
     unclipped = {steps: 7, "train.gradient_clip": None}
+    phases = {
+        "algorithm.phases": profile.phases,
+        "train.epochs": sum(phase.epochs for phase in profile.phases),
+    }
     return (
         Factor(SOTL, FIRST, "SoTL 3.3.3", summed),
         Factor(SOVL, FIRST, "SoTL 4.3.1", {steps: profile.period, "algorithm.replay": False}),
@@ -189,6 +215,9 @@ def factors(profile: Profile) -> tuple[Factor, ...]:
         # Its alphas are updated at every step, of which the paper has four times as many an epoch.
         Factor(LONGER_FIRST, FIRST, "our own", {"train.epochs": Times(3)}),
         Factor(EXACT, SHORT, "SoTL 3.3.2, 4.3.1", {gradient: "unrolled"}),
+        Factor(PROGRESSIVE, DRNAS, "SoTL 3.3.4, 4.3.1", phases),
+        Factor(SOTL_PROGRESSIVE, PROGRESSIVE, "SoTL 3.3.4, 4.3.1", summed),
+        Factor(FROZEN_PROGRESSIVE, SOTL_PROGRESSIVE, "our own", frozen),
     )
 
 
@@ -206,6 +235,9 @@ def design(profile: str, seeds: int | None = None) -> Design:
     chosen = PROFILES[profile]
     settings = settings_of(FIRST, chosen.base, factors(chosen))
     counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys((FIRST, SOTL), chosen.main_seeds)
+    counts |= {
+        name: chosen.phases_seeds for name, config in settings.items() if config.algorithm.phases
+    }
     return labelled(
         (changed(config, {"seed": seed}), {"setting": name})
         for seed in range(max(counts.values()))
@@ -214,13 +246,24 @@ def design(profile: str, seeds: int | None = None) -> Design:
     )
 
 
+def known_factors(period: int, warmup_epochs: int = 0) -> dict[str, Factor]:
+    """The factors by name, for other spaces.
+
+    Args:
+        period: steps that SoTL-DARTS sums over.
+        warmup_epochs: of DrNAS.
+    """
+    profile = replace(PROFILES["cpu"], period=period, warmup_epochs=warmup_epochs)
+    return {factor.name: factor for factor in factors(profile)}
+
+
 def controls(period: int) -> dict[str, Factor]:
     """What decides in other spaces, too: SoTL-DARTS and alphas that never move, by name.
 
     Args:
         period: steps that SoTL-DARTS sums over.
     """
-    known = {f.name: f for f in factors(replace(PROFILES["cpu"], period=period))}
+    known = known_factors(period)
     frozen = known[FROZEN_VALIDATION]  # without SoVL-DARTS it changes DARTS itself
     return {
         SOTL: known[SOTL],
@@ -327,7 +370,7 @@ def epochs_of(record: Record, describe: Callable[[Any], Mapping[str, float]]) ->
         validation_accuracy=[100 * epoch.validation_correct / images for epoch in history],
         path_accuracy=[100 * epoch.path_correct / images for epoch in history],
         gap=[100 * (epoch.validation_correct - epoch.path_correct) / images for epoch in history],
-        largest_alpha=np.abs(alphas).max(axis=(1, 2)),
+        largest_alpha=np.abs(np.where(np.isneginf(alphas), 0, alphas)).max(axis=(1, 2)),
     )
 
 
@@ -401,6 +444,18 @@ def spectra_of(record: Record) -> pd.DataFrame:
             "validation": largest[:, VALIDATION],
         }
     )
+
+
+def risen(spectra: pd.DataFrame, setting: str, images: str) -> pd.Series:
+    """The largest eigenvalue of the last measured epoch less that of the first, by seed.
+
+    Args:
+        spectra: as in `statistics`, of one space.
+        setting: whose searches are meant; those that were measured once are left out.
+        images: "training" or "validation".
+    """
+    mine = spectra[spectra["setting"] == setting].sort_values("epoch").groupby("seed")[images]
+    return (mine.last() - mine.first())[mine.size() > 1]
 
 
 def alone(table: Table) -> pd.DataFrame:
@@ -494,4 +549,24 @@ def algorithm_text(algorithm: Algorithm) -> str:
     summed = f"summed over {algorithm.steps} steps" if algorithm.steps > 1 else "of one step"
     again = ", replayed" if algorithm.replay and algorithm.steps > 1 else ""
     moves = f"rate {algorithm.learning_rate:g}" if algorithm.learning_rate else "alphas frozen"
-    return f"{algorithm.relaxation}; gradient: {algorithm.gradient}, {summed}{again}; {moves}"
+    phases = "".join(f"; then {phase_text(phase)}" for phase in algorithm.phases)
+    limit = algorithm.most_skips
+    skips = "" if limit is None else f"; at most {limit} skips in the normal cell"
+    parts = f"{algorithm.relaxation}; gradient: {algorithm.gradient}, {summed}{again}; {moves}"
+    return parts + phases.replace("then ", "", 1) + skips
+
+
+def phase_text(phase: Phase) -> str:
+    """A phase in words, for tables.
+
+    >>> phase_text(Phase(50, operations=3, share=2))
+    '50 epochs with the 3 strongest operations, one channel of 2'
+    """
+    kept = phase.operations
+    parts = [
+        "all operations" if kept is None else f"the {kept} strongest operations",
+        *([f"one channel of {phase.share}"] if phase.share > 1 else []),
+        *([f"{phase.cells} cells"] if phase.cells else []),
+        *([f"dropout of skips from {phase.skip_dropout:g}"] if phase.skip_dropout else []),
+    ]
+    return f"{phase.epochs} epochs with {', '.join(parts)}"

@@ -21,12 +21,15 @@ from nasrepro.studies.darts import (
     GDAS,
     LONGER,
     ON_TRAINING,
+    PROGRESSIVE,
     RANDOM,
     SECOND,
     SOTL,
     SOTL_DRNAS,
+    SOTL_PROGRESSIVE,
     SOVL,
     SPACE,
+    risen,
 )
 from nasrepro.studies.tricks_claims import level
 
@@ -55,6 +58,7 @@ DIFFERENCES = {
     "darts-training-data-suffices": (ACCURACY, ON_TRAINING, FIRST),
     "darts-sum-adds-nothing": (ACCURACY, SOTL, ON_TRAINING),
     "sotl-drnas-better": (ACCURACY, SOTL_DRNAS, DRNAS),
+    "sotl-drnas-better-in-phases": (ACCURACY, SOTL_PROGRESSIVE, PROGRESSIVE),
 }
 TRENDS = {"darts-declines": FIRST, "sotl-darts-improves": SOTL}
 # Claim: setting, and the images of the Hessian.
@@ -75,6 +79,19 @@ IN_DARTS_SPACE = {
     "darts-space-deeper": ("depth", darts_space.WHOLE, SOTL, FIRST),
     "s2-no-skips": ("skips", darts_space.S2_NAME, SOTL, FIRST),
     "s2-deep-skips": ("skips", darts_space.S2_NAME, darts_space.DEEP, SOTL),
+}
+# Claim: column of the searches of DARTS' space, and setting.
+OF_DARTS_SPACE = {
+    "pdarts-no-skips": ("skips", darts_space.SOTL_PDARTS),
+    "pdarts-skips-go-early": ("skips_left", darts_space.SOTL_PDARTS),
+}
+# Claim: setting whose cells of DARTS' space are trained alone, and the setting that is subtracted.
+ALONE = {
+    "darts-eight-layers": (SOTL, FIRST),
+    "second-order-eight-layers": (SOTL, SECOND),
+    "sotl-drnas-eight-layers": (SOTL_DRNAS, DRNAS),
+    "sotl-drnas-best-eight-layers": (SOTL_DRNAS, SOTL),
+    "sotl-pdarts-eight-layers": (darts_space.SOTL_PDARTS, FIRST),
 }
 
 
@@ -132,16 +149,24 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
         for claim, (column, space, a, b) in IN_DARTS_SPACE.items()
         if len(whole)
     }
+    values |= {
+        claim: of(column, darts_space.WHOLE, setting)
+        for claim, (column, setting) in OF_DARTS_SPACE.items()
+        if column in whole
+    }
     if "space_spectra" in statistics:
         spectra = statistics["space_spectra"]
         small = spectra[spectra["space"] == darts_space.S2_NAME]
-        of_sotl = each(small, SOTL, partial(risen, images="training"))
-        values["s2-eigenvalue"] = of_sotl - each(small, FIRST, partial(risen, images="validation"))
+        values["s2-eigenvalue"] = risen(small, SOTL, "training") - risen(small, FIRST, "validation")
     if "retrained" in statistics:
         alone = statistics["retrained"]
         means = alone[alone["space"] == darts_space.WHOLE].groupby(["setting", "search"])
-        accuracy = means["accuracy"].mean().unstack("search").reindex([SOTL, FIRST])
-        values["darts-eight-layers"] = accuracy.loc[SOTL] - accuracy.loc[FIRST]
+        accuracy = means["accuracy"].mean().unstack("search")
+        values |= {
+            claim: accuracy.loc[a] - accuracy.loc[b]
+            for claim, (a, b) in ALONE.items()
+            if {a, b} <= set(accuracy.index)
+        }
     return {claim: level(known) for claim, each in values.items() if len(known := each.dropna())}
 
 
@@ -156,7 +181,7 @@ def by_epoch(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
     both = spectra.merge(epochs[["setting", "seed", "epoch", ACCURACY]])
     found = {c: each(epochs, setting, trend) for c, setting in TRENDS.items()}
     for claim, (setting, images) in RISES.items():
-        found[claim] = each(spectra, setting, partial(risen, images=images))
+        found[claim] = risen(spectra, setting, images)
     for claim, (setting, images) in CORRELATIONS.items():
         found[claim] = each(both, setting, partial(together, images=images))
     return found
@@ -177,12 +202,6 @@ def trend(run: pd.DataFrame) -> float:
     accuracy = run.sort_values("epoch")[ACCURACY].to_numpy(float)
     part = max(len(accuracy) // PART, 1)
     return float(accuracy[-part:].mean() - accuracy[:part].mean())
-
-
-def risen(run: pd.DataFrame, images: str) -> float:
-    """The eigenvalue of the last measured epoch less that of the first; NaN of one epoch."""
-    values = run.sort_values("epoch")[images]
-    return float(values.iloc[-1] - values.iloc[0]) if len(values) > 1 else np.nan
 
 
 def together(run: pd.DataFrame, images: str) -> float:

@@ -20,7 +20,7 @@ from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures, depth
 from nasrepro.spaces.nb101 import LABELS
 from nasrepro.studies import darts
-from nasrepro.studies.darts import EXACT, FIRST, SHORT, SOTL
+from nasrepro.studies.darts import EXACT, FIRST, SHORT, SOTL, risen
 from nasrepro.studies.design import Design, Factor, in_order, settings_of
 from nasrepro.studies.tricks_claims import level
 
@@ -230,9 +230,3 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     if all(map(len, counts)):
         found["oneshot1-operations"] = Smallest(tuple(map(level, counts)))
     return found
-
-
-def risen(spectra: pd.DataFrame, setting: str, images: str) -> pd.Series:
-    """The largest eigenvalue of the last measured epoch less that of the first, by seed."""
-    mine = spectra[spectra["setting"] == setting].sort_values("epoch").groupby("seed")[images]
-    return (mine.last() - mine.first())[mine.size() > 1]

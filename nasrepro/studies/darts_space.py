@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from nasrepro.benchmarks import available_tables, load_table, nb301
+from nasrepro.darts import Phase
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import DartsNetConfig
@@ -23,19 +24,28 @@ from nasrepro.runs.darts import drawn_cells
 from nasrepro.runs.kinds import SEARCH, store_of
 from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Record
-from nasrepro.runs.search import SearchConfig, ends_with
+from nasrepro.runs.search import ALPHAS, SearchConfig, ends_with
 from nasrepro.runs.standalone import StandaloneConfig
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.darts import S2, WITHOUT_PARAMETERS, Cell, Subspace, depth, width
+from nasrepro.spaces.darts import S2, SKIP, WITHOUT_PARAMETERS, Cell, Subspace, depth, width
 from nasrepro.stats import fisher_correlation
 from nasrepro.studies import darts
-from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, FROZEN_VALIDATION, SOTL
-from nasrepro.studies.design import Design, Factor, in_order, labelled, settings_of
+from nasrepro.studies.darts import (
+    DRNAS,
+    FIRST,
+    FROZEN_TRAINING,
+    FROZEN_VALIDATION,
+    SECOND,
+    SOTL,
+    SOTL_DRNAS,
+)
+from nasrepro.studies.design import Design, Factor, Times, in_order, labelled, settings_of
 from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
 from nasrepro.train import TrainConfig
 
 WHOLE, S2_NAME = SPACES = "DARTS' space", "S2"
 DEEP = "SoTL-DARTS, cells x2.5"  # as 20 are to 8
+PDARTS, SOTL_PDARTS, FROZEN_PDARTS = "PDARTS", "SoTL-PDARTS", "frozen, training, PDARTS"
 RANDOM = "random cells"
 SEARCHED = (FIRST, SOTL, FROZEN_TRAINING, FROZEN_VALIDATION)
 RANKED, ON_RANDOM = "supernet of paths", "supernet of paths, random cells"
@@ -53,6 +63,8 @@ class Profile:
     searches: Mapping[str, SearchConfig]  # first-order DARTS, by space
     periods: Mapping[str, int]  # steps that SoTL-DARTS sums over
     deep: int  # cells of the deep supernet of S2
+    phases: tuple[Phase, ...]  # of PDARTS, on all operations
+    warmup_epochs: int  # of DrNAS and of each phase of PDARTS
     seeds: int  # of a search
     alone: StandaloneConfig  # a network alone; its cell is another for each
     random: int  # cells that are trained alone beside those that are found
@@ -68,6 +80,13 @@ _PAPER_SEARCH = replace(
     net=DartsNetConfig(affine=False, tracked_statistics=False, affine_around=True),
     spectrum_largest=1,
 )
+# Of PDARTS' code for CIFAR-10 (Chen et al. 2019), and the skips that its normal cell may have.
+_PHASES = (
+    Phase(25, cells=5),
+    Phase(25, operations=5, cells=11, skip_dropout=0.4),
+    Phase(25, operations=3, cells=17, skip_dropout=0.7),
+)
+MOST_SKIPS = 2
 # Any cell; the design replaces it.
 _PAPER_ALONE = StandaloneConfig(
     data=DataConfig("cifar10", train_images=45_000, validation_images=5_000),
@@ -112,7 +131,8 @@ _SMOKE_SEARCH = changed(_PAPER_SEARCH, {**_SMOKE, "evaluated": 50, "spectrum_eve
 # 4 and 10 cells as 8 and 20. Of all operations a step takes four times as long as of two, and a
 # search has a quarter of the images: both take about eight minutes of a core. SoTL-DARTS updates
 # its alphas four times an epoch, as in the paper. The rate of the alphas lets first-order DARTS
-# move them as far as on NAS-Bench-201 at this profile, by 1.5 at most.
+# move them as far as on NAS-Bench-201 at this profile, by 1.5 at most. PDARTS has 3, 6 and 9 cells
+# as 5, 11 and 17, and 30 epochs as 75.
 _CPU_SEARCH = changed(
     _PAPER_SEARCH,
     {
@@ -143,11 +163,23 @@ _CPU_NETWORK = {
     "net.cells": 4,
     "train.crop_padding": 2,
 }
+
+
+def _resized(epochs: int, cells: Sequence[int]) -> tuple[Phase, ...]:
+    """The phases of PDARTS with other epochs and cells."""
+    return tuple(
+        replace(phase, epochs=epochs, cells=count)
+        for phase, count in zip(_PHASES, cells, strict=True)
+    )
+
+
 PROFILES = {
     "smoke": Profile(
         searches={WHOLE: _SMOKE_SEARCH, S2_NAME: changed(_SMOKE_SEARCH, {"subspace": S2})},
         periods={WHOLE: 2, S2_NAME: 2},
         deep=4,
+        phases=_resized(epochs=2, cells=(3, 4, 5)),
+        warmup_epochs=0,
         seeds=1,
         alone=changed(_PAPER_ALONE, _SMOKE),
         random=2,
@@ -159,6 +191,8 @@ PROFILES = {
         searches={WHOLE: _CPU_SEARCH, S2_NAME: _CPU_S2},
         periods={WHOLE: 7, S2_NAME: 25},
         deep=10,
+        phases=_resized(epochs=10, cells=(3, 6, 9)),
+        warmup_epochs=4,
         seeds=2,
         alone=changed(_PAPER_ALONE, {**_CPU_NETWORK, "train.epochs": 20, "train.batch_size": 128}),
         random=20,
@@ -170,6 +204,8 @@ PROFILES = {
         searches={WHOLE: _PAPER_SEARCH, S2_NAME: changed(_PAPER_SEARCH, {"subspace": S2})},
         periods={WHOLE: 100, S2_NAME: 100},
         deep=20,
+        phases=_PHASES,
+        warmup_epochs=10,
         seeds=3,
         alone=_PAPER_ALONE,
         random=20,
@@ -184,10 +220,31 @@ PROFILES = {
 
 
 def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
-    """The settings of study 5 that are searched here, each after the one that it changes."""
-    controls = darts.controls(profile.periods[space]).values()
-    deep = Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep})
-    return (*controls, deep) if space == S2_NAME else tuple(controls)
+    """The settings of study 5 that are searched here, each after the one that it changes.
+
+    PDARTS leaves 5 and 3 operations, of which S2 has no choice.
+    """
+    period = profile.periods[space]
+    controls = darts.controls(period).values()
+    known = darts.known_factors(period, profile.warmup_epochs)
+    others = (known[DRNAS], known[SOTL_DRNAS], known[SECOND])
+    if space == S2_NAME:
+        return (*controls, Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep}), *others)
+    epochs = sum(phase.epochs for phase in profile.phases)
+    longer = epochs / profile.searches[space].train.epochs
+    phases = {
+        "algorithm.phases": profile.phases,
+        "algorithm.warmup_epochs": profile.warmup_epochs,
+        "algorithm.most_skips": MOST_SKIPS,
+        "train.epochs": epochs,
+        "spectrum_every": Times(longer),  # after the last epoch, as elsewhere
+    }
+    progressive = (
+        Factor(PDARTS, FIRST, "SoTL 3.3.4, 4.3.3", phases),
+        replace(known[SOTL], name=SOTL_PDARTS, baseline=PDARTS, where="SoTL 3.3.4, 4.3.3"),
+        replace(known[FROZEN_TRAINING], name=FROZEN_PDARTS, baseline=SOTL_PDARTS),
+    )
+    return (*controls, *progressive, *others)
 
 
 def searches(profile: str, seeds: int | None = None) -> Design:
@@ -276,7 +333,7 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
 
     Returns:
         searches, space_epochs, space_spectra: as searches, epochs and spectra of `studies.darts`,
-            with what `describe` says of cells;
+            with what `describe` says of cells, and skips_left: see `skips_left`;
         retrained: one row a network alone: space, setting, search (the seed of the search that
             found its cell, NaN of random cells), cell, seed, status, accuracy (test, percent),
             parameters;
@@ -289,7 +346,7 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
     wanted = searches(profile)
     if mine := in_order(records, wanted):
         frames = darts.of_searches(mine, wanted, describe)
-        found["searches"] = frames["searches"]
+        found["searches"] = frames["searches"].assign(skips_left=list(map(skips_left, mine)))
         found |= {f"space_{name}": frames[name] for name in ("epochs", "spectra")}
     if mine := in_order(records, networks(profile)):
         found["retrained"] = pd.DataFrame(_retrained(mine, profile))
@@ -298,6 +355,12 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
     if ranks:
         found["ranks"] = pd.DataFrame(ranks)
     return found
+
+
+def skips_left(record: Record) -> float:
+    """The share of edges, of both kinds of cell, on which a search has a skip left in the end."""
+    candidates = cast(Subspace, record.config.subspace).candidates
+    return float(np.mean(~np.isneginf(record.arrays[ALPHAS][-1, :, candidates.index(SKIP)])))
 
 
 def _retrained(records: Iterable[Record], profile: str) -> Iterator[dict[str, object]]:
@@ -379,7 +442,15 @@ def _ranked(
 
 METRICS = (
     *("skips", "pools", "parameterless", "separable", "depth", "depth_reduction", "width"),
-    *("width_reduction", "parameters", "largest_alpha", "updates", "gap", "eigenvalue_training"),
+    *(
+        "width_reduction",
+        "parameters",
+        "skips_left",
+        "largest_alpha",
+        "updates",
+        "gap",
+        "eigenvalue_training",
+    ),
     *("eigenvalue_validation", "seconds", "cpu_seconds", "peak_memory_mb"),
 )
 
@@ -396,7 +467,8 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     searches = of_space(statistics)
     whole = searches[searches["status"] == "ok"] if len(searches) else searches
     if len(whole):
-        runs = whole.melt(["space", "setting", "seed"], list(METRICS), var_name="metric")
+        known = [name for name in METRICS if name in whole]  # stored statistics may be older
+        runs = whole.melt(["space", "setting", "seed"], known, var_name="metric")
         keys = ["space", "setting", "metric"]
         found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
     if "ranks" in statistics:
