@@ -10,7 +10,8 @@ from functools import partial
 import torch
 from timing import entry, in_turns
 
-from nasrepro.darts import Phase, initial_alphas, search
+from nasrepro.darts.algorithm import Phase
+from nasrepro.darts.search import initial_alphas, search
 from nasrepro.data.images import Split
 from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, relaxed_supernet
 from nasrepro.runs.config import changed

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from nasrepro.darts import GRADIENTS, Phase
+from nasrepro.darts.algorithm import Phase
+from nasrepro.darts.gradients import GRADIENTS
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import changed

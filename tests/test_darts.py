@@ -11,25 +11,19 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasrepro.darts import (
-    GRADIENTS,
+from nasrepro.darts.algorithm import Algorithm, Phase, check_search
+from nasrepro.darts.gradients import GRADIENTS, by_autograd, by_finite_differences
+from nasrepro.darts.learner import Learner, widened
+from nasrepro.darts.relaxations import (
     RELAXATIONS,
-    Algorithm,
-    Learner,
-    Phase,
-    architecture_spectrum,
-    by_autograd,
-    by_finite_differences,
     categorical,
-    check_search,
     dirichlet,
     gumbel,
-    initial_alphas,
-    search,
     softmax,
     strongest,
-    widened,
 )
+from nasrepro.darts.search import initial_alphas, search
+from nasrepro.darts.spectrum import architecture_spectrum
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig

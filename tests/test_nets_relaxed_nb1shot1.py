@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from networks import encodings
 from torch import Tensor
 
-from nasrepro.darts import Algorithm, among, initial_alphas, softmax
+from nasrepro.darts.algorithm import Algorithm
+from nasrepro.darts.relaxations import among, softmax
+from nasrepro.darts.search import initial_alphas
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nasrepro.darts import GRADIENTS, RELAXATIONS, Algorithm, Phase, strongest
+from nasrepro.darts.algorithm import Algorithm, Phase
+from nasrepro.darts.gradients import GRADIENTS
+from nasrepro.darts.relaxations import RELAXATIONS, strongest
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import CellNetConfig, DartsNetConfig, NetConfig

@@ -10,7 +10,7 @@ import pytest
 
 from nasrepro.benchmarks.table import Column, Table
 from nasrepro.claims import read_claims
-from nasrepro.darts import Algorithm, Phase
+from nasrepro.darts.algorithm import Algorithm, Phase
 from nasrepro.nets.nb201 import num_parameters
 from nasrepro.published import read
 from nasrepro.runs.config import changed

@@ -11,17 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from nasrepro.canonical import later
-from nasrepro.darts import (
-    RELAXATIONS,
-    Algorithm,
-    Phase,
-    Searched,
-    among,
-    architecture_spectrum,
-    check_search,
-    initial_alphas,
-    search,
-)
+from nasrepro.darts.algorithm import Algorithm, Phase, check_search
+from nasrepro.darts.relaxations import RELAXATIONS, among
+from nasrepro.darts.search import Searched, initial_alphas, search
+from nasrepro.darts.spectrum import architecture_spectrum
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError

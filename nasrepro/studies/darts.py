@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nasrepro.benchmarks import Table, available_tables, load_table
-from nasrepro.darts import Algorithm, Phase
+from nasrepro.darts.algorithm import Algorithm, Phase
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import count_parameters

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from nasrepro.benchmarks import available_tables, load_table, nb301
-from nasrepro.darts import Phase
+from nasrepro.darts.algorithm import Phase
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import DartsNetConfig
