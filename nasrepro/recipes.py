@@ -2,7 +2,7 @@
 
 >>> for minutes, recipe in RECIPES.items():
 ...     print(minutes, recipe.training)
-1 balanced
+1 balanced, batch 64
 3 balanced
 10 balanced
 """
@@ -19,10 +19,10 @@ from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies.measure import proxies
 from nasrepro.studies.protocols import BALANCED, Protocol, members, scores
 
-# By minutes: what `protocols.best` chooses from the stored runs of that time, once all are stored;
-# until then a first guess, from single runs that are not stored.
+# By minutes: what `protocols.best` chooses from the stored runs of that time, once all are stored,
+# as those of one minute are; until then a first guess, from single runs that are not stored.
 RECIPES = {
-    1: Protocol(1, BALANCED, 1, "cross-entropy and parameters"),
+    1: Protocol(1, "balanced, batch 64", 1, "cross-entropy and parameters"),
     3: Protocol(3, BALANCED, 1, "cross-entropy and parameters"),
     10: Protocol(10, BALANCED, 1, "cross-entropy and parameters"),
 }

@@ -146,10 +146,10 @@ page.table("tricks-states")
 # ## A recipe
 #
 # `nasrepro rank --minutes 10` trains a supernet as {numref}`tab-tricks-recipes` says, or 1 or 3
-# minutes, and prints the cells that it ranks best. As long as that table is empty, the recipe is a
-# first guess. What is chosen is chosen from {numref}`tab-tricks-protocols`, on other cells than those
-# that both tables report. What one can
-# rank by without any training is in {numref}`tab-tricks-zero-cost`.
+# minutes, and prints the cells that it ranks best. A time that this table lacks has a recipe that is
+# a first guess. What is chosen is chosen from {numref}`tab-tricks-protocols`, on other cells than those
+# that both tables report. What one can rank by without any training is in
+# {numref}`tab-tricks-zero-cost`.
 
 # %%
 page.table("tricks-recipes")

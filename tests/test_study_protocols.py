@@ -128,8 +128,10 @@ def rows(values: dict[tuple[Protocol, str], list[float]]) -> pd.DataFrame:
 def test_the_best_for_a_time_is_chosen_on_one_half_and_reported_on_the_other():
     one, other = Protocol(3, BALANCED, 1, "accuracy"), Protocol(3, "uniform", 1, "cross-entropy")
     three = Protocol(1, BALANCED, MEMBERS, "accuracy")  # for three minutes, too
-    unfinished = Protocol(3, BALANCED, 1, "cross-entropy")
+    rivals = [p for p in PROTOCOLS if p.budget == 3]
+    unfinished = Protocol(1, BALANCED, 1, "accuracy")  # as are all others of its time
     values = {
+        **{(rival, half): [0.2] * SEEDS for rival in rivals for half in (CHOICE, REPORT)},
         (one, CHOICE): [0.5, 0.6, 0.7, 0.6, 0.6],
         (one, REPORT): [0.1] * 5,
         (other, CHOICE): [0.4] * 5,
@@ -140,11 +142,12 @@ def test_the_best_for_a_time_is_chosen_on_one_half_and_reported_on_the_other():
         (unfinished, REPORT): [0.9] * 4,
     }
     assert best(rows(values)) == {3: one}
-    table = protocols.reported(rows(values)).set_index(["training", "supernets", "score"])
-    assert table.loc[(BALANCED, 1, "accuracy"), "mean"] == pytest.approx(0.1)
-    assert table["chosen"].sum() == 1 and table.loc[(BALANCED, 1, "accuracy"), "chosen"]
-    assert set(table["budget"]) == {3}
-    assert table.loc[(BALANCED, MEMBERS, "accuracy"), "mean"] == pytest.approx(0.7)
+    table = protocols.reported(rows(values)).set_index(
+        ["minutes", "training", "supernets", "score"]
+    )
+    assert table.loc[(3, BALANCED, 1, "accuracy"), "mean"] == pytest.approx(0.1)
+    assert table["chosen"].sum() == 1 and table.loc[(3, BALANCED, 1, "accuracy"), "chosen"]
+    assert table.loc[(1, BALANCED, MEMBERS, "accuracy"), "mean"] == pytest.approx(0.7)
 
 
 def test_a_repetition_counts_when_all_of_its_supernets_are_there():
@@ -220,17 +223,16 @@ def test_what_there_is_no_recipe_for_is_refused(results, minutes, options, messa
         recipes.rank(minutes, **options)
 
 
+def test_a_time_has_no_choice_before_all_of_its_protocols_are_there():
+    values = {(p, CHOICE): [0.5] * SEEDS for p in PROTOCOLS if p.budget == 3}
+    assert set(best(rows(values))) == {3}
+    *_, last = values
+    assert best(rows({**values, last: [0.5] * (SEEDS - 1)})) == {}
+
+
 def test_the_recipes_are_what_the_stored_runs_choose():
-    """As far as all repetitions of all protocols of a time are stored."""
-    found = stored_statistics("training-tricks", "cpu").get("protocols", rows({}))
-    for minutes, recipe in recipes.RECIPES.items():
-        needed = [p for p in PROTOCOLS if p.budget == minutes]
-        keys = ["training", "minutes", "supernets", "score"]
-        counts = found[(found["half"] == CHOICE) & (found["metric"] == "spearman")].value_counts(
-            keys
-        )
-        if all(counts.get((p.training, p.minutes, p.supernets, p.score)) == SEEDS for p in needed):
-            assert best(found)[minutes] == recipe
+    chosen = best(stored_statistics("training-tricks", "cpu")["protocols"])
+    assert chosen and {minutes: recipes.RECIPES[minutes] for minutes in chosen} == chosen
 
 
 def test_the_command_prints_the_best_cells(results, capsys):

@@ -264,20 +264,25 @@ def best(protocols: pd.DataFrame) -> dict[int, Protocol]:
     """The protocol of each time with the highest mean correlation on the cells to choose on.
 
     Args:
-        protocols: what `statistics` gives; only those with all repetitions count.
+        protocols: what `statistics` gives.
 
     Returns:
-        By minutes; a longer time can take a shorter protocol only if it has averaged several.
+        By minutes, where all protocols of that time have all repetitions; a longer time can take a
+        shorter protocol only if it has averaged several.
     """
     chosen = protocols[(protocols["half"] == CHOICE) & (protocols["metric"] == CHOSEN_BY)]
     keys = ["minutes", "training", "supernets", "score"]
-    means = chosen.groupby(keys)["value"].agg(["mean", "count"])
-    means = means.loc[means["count"] == SEEDS, "mean"]
-    found: dict[int, Protocol] = {}
-    for key in means.sort_values(ascending=False, kind="stable").index:
-        protocol = Protocol(*key)
-        found.setdefault(protocol.budget, protocol)
-    return {minutes: found[minutes] for minutes in MINUTES if minutes in found}
+    means = {
+        Protocol(*key): float(values.mean())
+        for key, values in chosen.groupby(keys)["value"]
+        if len(values) == SEEDS
+    }
+    rivals = {minutes: [p for p in PROTOCOLS if p.budget == minutes] for minutes in MINUTES}
+    return {
+        minutes: max(of_this_time, key=means.__getitem__)
+        for minutes, of_this_time in rivals.items()
+        if means.keys() >= set(of_this_time)
+    }
 
 
 def reported(protocols: pd.DataFrame) -> pd.DataFrame:
