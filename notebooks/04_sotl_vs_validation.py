@@ -63,7 +63,7 @@ page.claims()
 # %% [markdown]
 # ## From scratch, on real curves
 #
-# Of these curves only our own benchmark's ({doc}`/book/selfmade`) are from us; each network ranks by its
+# Of these curves we trained only those of our own benchmark ({doc}`/book/selfmade`); each network ranks by its
 # own curve, and the truth is its accuracy, or test loss, at the end. NAAP-440 {cite:p}`naap440` has small
 # convolutional networks. The recurrent cells {cite:p}`nasbenchnlp` are of the kind that Zhang's language
 # space has {cite:p}`zhang2020`, not of the same space. There the parameter count, which ranks cells of

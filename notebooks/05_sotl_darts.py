@@ -113,8 +113,8 @@ page.figure("darts-skips")
 # A sum of gradients is one update of the alphas, and Adam lets an alpha move by about its rate an
 # update, whatever the size of the gradient. At the end the largest alpha is
 # {glue:md}`sotl-darts-alpha-darts` in first-order DARTS and {glue:md}`sotl-darts-alpha-sotl` in
-# SoTL-DARTS. With a rate so much smaller that it moves no further than SoTL-DARTS, DARTS selects
-# cells of {glue:md}`sotl-darts-slow`.
+# SoTL-DARTS. With a rate smaller by as much as SoTL-DARTS has fewer updates it is
+# {glue:md}`sotl-darts-alpha-slow`, and DARTS selects cells of {glue:md}`sotl-darts-slow`.
 
 # %%
 page.figure("darts-movement")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from nasrepro import plots
 from nasrepro.pages import sotl as page
 from nasrepro.pages.inputs import Absent, Inputs
+from nasrepro.pages.page import stored_of
 from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.published import read
 from nasrepro.runs.record import Measurement, Record
@@ -228,7 +229,7 @@ def test_the_audit_is_there_with_one_of_its_sources_alone():
 
 def test_runs_are_counted_by_their_part():
     total = len(finetuning.design("cpu"))
-    assert page.stored(sotl.SUPERNETS)(inputs()) == f"0 of {total}"
+    assert stored_of(sotl.SUPERNETS)(inputs()) == f"0 of {total}"
     assert page.parts_of("tuning", pd.DataFrame()) == (sotl.TUNING,)
     assert page.parts_of("scratch", pd.DataFrame()) == ()
     assert page.parts_of("estimators", ROWS) == (sotl.SUPERNETS,)

@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 
 from nasrepro.canonical import later
 from nasrepro.darts.gradients import GRADIENTS
-from nasrepro.darts.relaxations import RELAXATIONS
+from nasrepro.darts.relaxations import LEAVING_OUT, RELAXATIONS
 from nasrepro.errors import ConfigError, meant
 from nasrepro.train import TrainConfig
 
@@ -97,10 +97,9 @@ class Algorithm:
                 "a phase keeps fewer operations than the one before, found "
                 + " after ".join(map(str, reversed(kept)))
             )
-        if kept and not RELAXATIONS[self.relaxation].some:
-            able = [repr(name) for name, relaxation in RELAXATIONS.items() if relaxation.some]
+        if kept and not RELAXATIONS[self.relaxation].leaves_out:
             raise ConfigError(
-                f"phases leave out operations with relaxation={' or '.join(able)}, "
+                f"phases leave out operations with relaxation={LEAVING_OUT}, "
                 f"not {self.relaxation!r}"
             )
         if self.most_skips is not None and (self.most_skips < 0 or min(kept, default=3) < 3):

@@ -22,14 +22,14 @@ class Relaxation:
         mean: the weights that stand for all draws.
         paths: operations that are computed on each edge; None: all.
         drawn: whether two calls give different weights.
-        some: whether it can do with some of the alternatives: see `among`.
+        leaves_out: whether it can leave out alternatives: see `among`.
     """
 
     weights: Callable[[Tensor, float, torch.Generator], Tensor]
     mean: Callable[[Tensor], Tensor]
     paths: int | None = None
     drawn: bool = True
-    some: bool = False
+    leaves_out: bool = False
 
 
 def softmax(alphas: Tensor) -> Tensor:
@@ -108,8 +108,12 @@ def _mean_of_dirichlet(alphas: Tensor) -> Tensor:
 
 
 RELAXATIONS: Mapping[str, Relaxation] = {
-    "softmax": Relaxation(lambda alphas, *_: softmax(alphas), softmax, drawn=False, some=True),
-    "dirichlet": Relaxation(dirichlet, _mean_of_dirichlet, some=True),
+    "softmax": Relaxation(
+        lambda alphas, *_: softmax(alphas), softmax, drawn=False, leaves_out=True
+    ),
+    "dirichlet": Relaxation(dirichlet, _mean_of_dirichlet, leaves_out=True),
     "gumbel": Relaxation(gumbel, softmax, paths=1),
     "categorical": Relaxation(categorical, softmax, paths=1),
 }
+# Names of those that can leave out alternatives, for messages.
+LEAVING_OUT = " or ".join(repr(name) for name, each in RELAXATIONS.items() if each.leaves_out)

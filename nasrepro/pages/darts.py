@@ -104,6 +104,7 @@ NUMBERS = {
     "slow": lambda page: mean_of(page, SLOW, "cifar10"),
     "alpha-darts": lambda page: mean_of(page, FIRST, "largest_alpha"),
     "alpha-sotl": lambda page: mean_of(page, SOTL, "largest_alpha"),
+    "alpha-slow": lambda page: mean_of(page, SLOW, "largest_alpha"),
     "six-convolutions": lambda page: accuracy_alone(page, SIX_CONVOLUTIONS),
     "random-search": lambda page: accuracy_alone(page, RANDOM),
 }

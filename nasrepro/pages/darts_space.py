@@ -96,9 +96,7 @@ def searches_table(rows: pd.DataFrame) -> pd.DataFrame:
         "skips_left": 2,
         "largest_alpha": 3,
     } | dict.fromkeys(EIGENVALUES, 3)
-    numbers = {
-        name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items() if name in rows
-    }
+    numbers = {name: rows[name].map(f"{{:.{n}f}}".format) for name, n in digits.items()}
     texts = {name: rows[name].astype(str) for name in ("space", "setting", "seed")}
     minutes = {"minutes": (rows["seconds"] / 60).map("{:.1f}".format)}
     return pd.DataFrame(texts | counts | numbers | minutes).rename(columns=HEADS)

@@ -17,6 +17,8 @@ from nasrepro.pages.registry import placed
 from nasrepro.pages.settings import machine
 from nasrepro.pages.text import numbered_table
 from nasrepro.pages.under import CSV, SVG, under
+from nasrepro.studies import study
+from nasrepro.studies.design import PART
 
 NOTHING = "–"  # a number that cannot be had
 MISSING = "not here"  # the only column of a table that cannot be had
@@ -181,6 +183,17 @@ RUN_NUMBERS: Mapping[str, Callable[[Inputs], object]] = {
     "runs-total": lambda page: len(page.plan.stored) + len(page.plan.missing),
     "machine": machine_of_runs,
 }
+
+
+def stored_of(part: str) -> Callable[[Inputs], str]:
+    """A number of a page: how many runs of a part of its design are stored, of how many."""
+
+    def count(page: Inputs) -> str:
+        design = study(page.study).design(page.profile)
+        done = sum(design[record.config][PART] == part for record in page.plan.stored)
+        return f"{done} of {sum(labels[PART] == part for labels in design.values())}"
+
+    return count
 
 
 def decided(files: Iterable[str], known: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,37 +1,25 @@
 """Study 5 as a page: SoTL-DARTS and its family, on three benchmarks' spaces and DARTS' own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from nasrepro.pages import darts as of_nb201
 from nasrepro.pages import darts_oneshot as of_one_shot
 from nasrepro.pages import darts_space as of_space
-from nasrepro.pages.inputs import Inputs
+from nasrepro.pages.page import stored_of
 from nasrepro.studies import darts, darts_oneshot, sotl_darts
-from nasrepro.studies.design import PART, in_order
 
 claims = of_nb201.claims
 
 
-def count_of(part: str) -> Callable[[Inputs], str]:
-    """How many runs of a part of the design are stored, of how many."""
-
-    def count(page: Inputs) -> str:
-        design = sotl_darts.design(page.profile)
-        runs = [config for config, labels in design.items() if labels[PART] == part]
-        return f"{len(in_order(page.plan.stored, runs))} of {len(runs)}"
-
-    return count
-
-
 NUMBERS = {
     **of_nb201.NUMBERS,
-    "searches-nb201": count_of(sotl_darts.NB201),
-    "searches-darts": count_of(sotl_darts.SPACE),
-    "networks-alone": count_of(sotl_darts.ALONE),
-    "supernets-ranked": count_of(sotl_darts.RANKED),
-    "searches-1shot1": count_of(sotl_darts.ONE_SHOT),
+    "searches-nb201": stored_of(sotl_darts.NB201),
+    "searches-darts": stored_of(sotl_darts.SPACE),
+    "networks-alone": stored_of(sotl_darts.ALONE),
+    "supernets-ranked": stored_of(sotl_darts.RANKED),
+    "searches-1shot1": stored_of(sotl_darts.ONE_SHOT),
 }
 TABLES = of_nb201.TABLES | of_one_shot.TABLES | of_space.TABLES
 FIGURES = of_nb201.FIGURES | of_one_shot.FIGURES | of_space.FIGURES

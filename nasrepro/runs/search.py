@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nasrepro.canonical import later
 from nasrepro.darts.algorithm import Algorithm, Phase, check_search
-from nasrepro.darts.relaxations import RELAXATIONS, among
+from nasrepro.darts.relaxations import LEAVING_OUT, RELAXATIONS, among
 from nasrepro.darts.search import Searched, initial_alphas, search
 from nasrepro.darts.spectrum import architecture_spectrum
 from nasrepro.data.augment import normalise
@@ -70,11 +70,10 @@ class SearchConfig:
     def __post_init__(self) -> None:
         check_parts(self.subspace, self.net)
         relaxed = relaxed_of(self.subspace)
-        if relaxed.alternatives and not RELAXATIONS[self.algorithm.relaxation].some:
-            able = [repr(name) for name, relaxation in RELAXATIONS.items() if relaxation.some]
+        if relaxed.alternatives and not RELAXATIONS[self.algorithm.relaxation].leaves_out:
             raise ConfigError(
                 f"where choices have different numbers of alternatives, as in {self.subspace}, "
-                f"take relaxation={' or '.join(able)}, not {self.algorithm.relaxation!r}"
+                f"take relaxation={LEAVING_OUT}, not {self.algorithm.relaxation!r}"
             )
         check_search(self.algorithm, self.train)
         self._check_phases()

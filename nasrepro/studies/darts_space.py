@@ -80,7 +80,8 @@ _PAPER_SEARCH = replace(
     net=DartsNetConfig(affine=False, tracked_statistics=False, affine_around=True),
     spectrum_largest=1,
 )
-# Of PDARTS' code for CIFAR-10 (Chen et al. 2019), and the skips that its normal cell may have.
+# Of PDARTS' authors for CIFAR-10 (Chen et al. 2019), dropout as in their paper: the command in
+# their code begins with 0.1. And the skips that its normal cell may have.
 _PHASES = (
     Phase(25, cells=5),
     Phase(25, operations=5, cells=11, skip_dropout=0.4),
@@ -467,8 +468,7 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     searches = of_space(statistics)
     whole = searches[searches["status"] == "ok"] if len(searches) else searches
     if len(whole):
-        known = [name for name in METRICS if name in whole]  # stored statistics may be older
-        runs = whole.melt(["space", "setting", "seed"], known, var_name="metric")
+        runs = whole.melt(["space", "setting", "seed"], list(METRICS), var_name="metric")
         keys = ["space", "setting", "metric"]
         found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
     if "ranks" in statistics:

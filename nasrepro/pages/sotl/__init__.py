@@ -3,14 +3,14 @@
 Each of these parts has a room with its numbers, tables and figures; here is what they share.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from nasrepro.claims import judge
 from nasrepro.pages.inputs import Inputs
-from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, stored_of, verdict_numbers
 from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.pages.text import DECIDES, decides_table
 from nasrepro.studies import (
@@ -24,7 +24,6 @@ from nasrepro.studies import (
     sotl_supernets,
     sotl_synthetic,
 )
-from nasrepro.studies.design import PART
 
 (FILE,) = CLAIMS["sotl"]
 
@@ -43,26 +42,15 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return rows.assign(source=np.where(rows["counted"], "others' numbers, or counted", "ours"))
 
 
-def stored(part: str) -> Callable[[Inputs], str]:
-    """How many of a part's runs are stored, and how many it has."""
-
-    def found(page: Inputs) -> str:
-        design = sotl.design(page.profile)
-        done = sum(design[record.config][PART] == part for record in page.plan.stored)
-        return f"{done} of {sum(labels[PART] == part for labels in design.values())}"
-
-    return found
-
-
 NUMBERS = {
     **verdict_numbers(claims),
     **RUN_NUMBERS,
     **scratch.NUMBERS,
     **synthetic.NUMBERS,
-    "supernets-stored": stored(sotl.SUPERNETS),
-    "scratch-stored": stored(sotl.SCRATCH),
-    "oneshot-stored": stored(sotl.ONE_SHOT),
-    "tuning-stored": stored(sotl.TUNING),
+    "supernets-stored": stored_of(sotl.SUPERNETS),
+    "scratch-stored": stored_of(sotl.SCRATCH),
+    "oneshot-stored": stored_of(sotl.ONE_SHOT),
+    "tuning-stored": stored_of(sotl.TUNING),
 }
 
 
