@@ -176,7 +176,10 @@ page.figure("darts-oneshot-eigenvalues")
 # {glue:md}`sotl-darts-networks-alone` such networks are stored. The paper looks its cells up in
 # NAS-Bench-301 {cite:p}`siems2020`, a surrogate, whose predictions are here for other cells. These,
 # which are no measured accuracies, and the random cells' own accuracies judge how well a supernet
-# of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored.
+# of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored, and
+# {glue:md}`sotl-darts-supernets-tuned` runs that train the paths of one on, for the estimators of
+# [study 4](04_sotl_vs_validation). None of the predicted cells is a neighbour of one that was searched;
+# how many operations both have in common ranks them all.
 #
 # PDARTS {cite:p}`chen2019` searches in three phases: the network gets deeper, an edge keeps fewer
 # operations, skips are dropped out, and the normal cell may keep two of them

@@ -5,29 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from records import arrays
 from test_space_darts import DARTS
 from test_study_darts import record_of as nb201_record
 from test_study_darts import shortest
 
 from nasrepro import plots
-from nasrepro.benchmarks import nb201, nb301
+from nasrepro.benchmarks import nb201
 from nasrepro.benchmarks.table import Table
 from nasrepro.claims import read_claims
-from nasrepro.metrics import spearman
 from nasrepro.nets.darts import count_parameters
 from nasrepro.pages import darts_space as page
 from nasrepro.pages import sotl_darts as whole_page
 from nasrepro.pages.inputs import Inputs
 from nasrepro.published import read
 from nasrepro.runs.config import changed
-from nasrepro.runs.darts import drawn_cells
 from nasrepro.runs.kinds import SEARCH, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.search import SearchConfig, SearchEpoch, run_search, selected
 from nasrepro.runs.standalone import StandaloneConfig
-from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.spaces.darts import S2, Subspace
+from nasrepro.spaces.darts import S2
 from nasrepro.studies import darts, darts_claims, darts_space, results, sotl_darts
 from nasrepro.studies.darts import (
     DRNAS,
@@ -44,7 +40,6 @@ from nasrepro.studies.darts_space import (
     PDARTS,
     PROFILES,
     RANDOM,
-    RANKED,
     S2_NAME,
     SOTL_PDARTS,
     WHOLE,
@@ -151,9 +146,7 @@ def test_the_study_has_these_parts_and_each_run_is_of_one():
     design = sotl_darts.design("cpu")
     counts = pd.Series([labels[PART] for labels in design.values()]).value_counts()
     assert counts["nb201"] == len(darts.design("cpu"))
-    assert counts["ranked"] == 6 and counts["alone"] >= 40
-    ranked = [c for c in design if isinstance(c, SupernetConfig)]
-    assert {config.needed_table for config in ranked} == {nb301.NAME, None}
+    assert counts["alone"] >= 40
 
 
 # ---- runs
@@ -252,50 +245,6 @@ def test_searches_that_never_looked_at_the_hessian_are_rows_of_an_empty_table():
     assert len(found["space_spectra"]) == 0
     assert np.isnan(found["searches"]["eigenvalue_training"].item())
     assert "s2-eigenvalue" not in darts_claims.quantities(found)
-
-
-def test_a_supernet_is_ranked_by_the_predictions_for_the_cells_that_it_evaluated(monkeypatch):
-    codes = np.arange(30, dtype=np.int64) * 10**9
-    predicted = np.linspace(91, 94, 30)
-    values = {nb301.COLUMNS[0].name: predicted}
-    table = Table(nb301.NAME, codes, nb301.COLUMNS, values, space="darts")
-    monkeypatch.setattr(darts_space, "available_tables", lambda: (nb301.NAME,))
-    monkeypatch.setattr(darts_space, "load_table", lambda name: table)
-    monkeypatch.setattr("nasrepro.runs.darts.load_table", lambda name: table)
-    monkeypatch.setattr(darts_space, "locate", lambda source: None)
-    config = next(iter(darts_space.supernets("cpu")))
-    config = replace(config, cells=replace(config.cells, count=30))
-    assert config.cells.table == nb301.NAME
-    monkeypatch.setattr(darts_space, "supernets", lambda profile: {config: {}})
-    record = Record(config, "ok", (), arrays(codes, list(range(100, 700, 20))), ABOUT)
-    (row,) = darts_space.statistics([record], "cpu")["ranks"].to_dict("records")
-    assert (row["ranker"], row["cells"], row["spearman"]) == (RANKED, 30, pytest.approx(1))
-    assert row["top_10_accuracy"] == predicted[-1]
-    long = darts_space.tables({"ranks": pd.DataFrame([row])})["rankings"]
-    assert long.set_index("metric").loc["kendall_tau_b", "mean"] == pytest.approx(1)
-    shown = page.rankings_table(long)
-    assert shown["ranked by"].tolist() == [RANKED] and "Spearman" in shown
-    assert shown["truth"].tolist() == [darts_space.SURROGATE]
-
-
-def test_a_supernet_is_ranked_by_the_accuracies_of_random_cells_alone():
-    """It ranks them the wrong way round here; the trainings of a cell count as their mean."""
-    cells = drawn_cells(Subspace(), darts_space.random_cells("cpu"))
-    config = next(c for c in darts_space.supernets("cpu") if c.needed_table is None)
-    order = sorted(cells, key=lambda cell: cell.code)
-    codes = [cell.code for cell in order]
-    record = Record(config, "ok", (), arrays(codes, list(range(500, 900, 20))), ABOUT)
-    trained = [
-        Record(c, "ok", (), measured(2_000 - 10 * order.index(c.cell) + c.seed), ABOUT)
-        for c in darts_space.networks("cpu")
-        if c.cell in cells
-    ]
-    assert len(trained) == 2 * len(cells) == 40
-    ranks = darts_space.statistics([record, *trained], "cpu")["ranks"].set_index("ranker")
-    assert ranks.loc[RANKED, "spearman"] == pytest.approx(-1)
-    assert set(ranks["cells"]) == {20} and set(ranks["truth"]) == {darts_space.MEASURED}
-    wanted = spearman(count_parameters(np.array(codes)), -np.arange(20))
-    assert ranks.loc["params", "spearman"] == pytest.approx(wanted)
 
 
 def measured(correct: int) -> dict[str, np.ndarray]:
@@ -460,5 +409,4 @@ def test_parts_of_the_design_are_named_by_the_spaces_of_a_table():
     both = pd.concat([rows, rows[:1].assign(space=darts.SPACE)])
     assert whole_page.parts_of("searches", both) == [sotl_darts.NB201, sotl_darts.SPACE]
     assert whole_page.parts_of("epochs", rows.drop(columns="space")) == [sotl_darts.NB201]
-    assert whole_page.parts_of("rankings", rows) == [sotl_darts.RANKED]
     assert whole_page.parts_of("alone", rows) == []

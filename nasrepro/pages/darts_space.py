@@ -169,8 +169,10 @@ TABLES = {
     "darts-surrogate": Table(
         "Rankings of cells of DARTS' space. By the accuracies that NAS-Bench-301's surrogate "
         "predicts for 725 cells, which nobody measured, and by the accuracies alone of the random "
-        "cells. Of supernets of paths, mean and 95% interval over n seeds; of parameters and other "
-        "zero-cost scores (nwot, synflow: as NASLib's authors computed them), one number.",
+        "cells. Of supernets of paths, of estimators of their paths after a last minibatch, and of "
+        "searches, mean and 95% interval over n seeds; of parameters and other zero-cost scores "
+        "(nwot, synflow: as NASLib's authors computed them), one number. Likeness: how many of "
+        "its sixteen operations a cell has in common with the cell that a search ends with.",
         lambda page: rankings_table(page.frame("rankings", [nb301.NAME])),
     ),
 }

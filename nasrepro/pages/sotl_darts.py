@@ -19,6 +19,7 @@ NUMBERS = {
     "searches-darts": stored_of(sotl_darts.SPACE),
     "networks-alone": stored_of(sotl_darts.ALONE),
     "supernets-ranked": stored_of(sotl_darts.RANKED),
+    "supernets-tuned": stored_of(sotl_darts.TUNED),
     "searches-1shot1": stored_of(sotl_darts.ONE_SHOT),
 }
 TABLES = of_nb201.TABLES | of_one_shot.TABLES | of_space.TABLES
@@ -28,9 +29,11 @@ SHOWS: dict[str, Sequence[str]] = {**of_nb201.SHOWS, **of_one_shot.SHOWS, **of_s
 
 def parts_of(name: str, rows: pd.DataFrame) -> list[str]:
     """The parts of the design whose runs are behind a table of statistics."""
-    if name in ("alone", "retrained", "ranks", "rankings"):
-        others = {"retrained": [sotl_darts.ALONE, sotl_darts.SPACE], "alone": []}
-        return others.get(name, [sotl_darts.RANKED])
+    ranked = [sotl_darts.RANKED, sotl_darts.TUNED, sotl_darts.SPACE]
+    others = {"alone": [], "retrained": [sotl_darts.ALONE, sotl_darts.SPACE]}
+    others |= {"ranks": ranked, "rankings": ranked}
+    if name in others:
+        return others[name]
     if name.startswith("space_"):
         return [sotl_darts.SPACE]
     if name.startswith(darts_oneshot.PREFIX):

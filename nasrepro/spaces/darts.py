@@ -94,6 +94,27 @@ def chosen(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(edges, axis=2), digits[..., 1:]
 
 
+def in_common(codes: np.ndarray, code: int) -> np.ndarray:
+    """How many operations of one cell others have too, on the same edge of the same kind of cell.
+
+    Args:
+        codes: of the others, integer [n].
+        code: of the one.
+
+    Returns:
+        int64 [n]; `PLACES` of the cell itself.
+
+    >>> pools, skip = Cell.from_code(0), Cell.from_code(2)  # which has a skip in place of a pool
+    >>> in_common(np.array([pools.code, skip.code]), pools.code).tolist()
+    [16, 15]
+    """
+    others, one = (
+        edges * len(CHOICES) + operations
+        for edges, operations in (chosen(codes), chosen(np.array([code])))
+    )
+    return (others[..., :, None] == one[..., None, :]).sum(axis=(1, 2, 3, 4))
+
+
 def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     """Whether each cell has no other operations than these, bool [n]."""
     allowed = tuple(operations)

@@ -1,8 +1,7 @@
-"""Study 5 on DARTS' space: searches, the cells that they find, and a ranking (SoTL 4.3.2-4.3.5).
+"""Study 5 on DARTS' space: searches, and the cells that they find (SoTL 4.3.2-4.3.5).
 
 All operations, and S2, which has skips and 3x3 separable convolutions alone. No benchmark has the
-cells that are found: they are trained alone here, beside random ones. NAS-Bench-301's predictions
-for other cells say how well a supernet of paths ranks; they are a surrogate's, never accuracies.
+cells that are found: they are trained alone here, beside random ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +10,8 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from nasrepro.benchmarks import available_tables, load_table, nb301
 from nasrepro.darts.algorithm import Phase
-from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import DartsNetConfig
 from nasrepro.nets.darts import count_parameters
@@ -26,9 +22,7 @@ from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.search import ALPHAS, SearchConfig, ends_with
 from nasrepro.runs.standalone import StandaloneConfig
-from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.darts import S2, SKIP, WITHOUT_PARAMETERS, Cell, Subspace, depth, width
-from nasrepro.stats import fisher_correlation
 from nasrepro.studies import darts
 from nasrepro.studies.darts import (
     DRNAS,
@@ -40,7 +34,7 @@ from nasrepro.studies.darts import (
     SOTL_DRNAS,
 )
 from nasrepro.studies.design import Design, Factor, Times, in_order, labelled, settings_of
-from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
+from nasrepro.studies.measure import summarise
 from nasrepro.train import TrainConfig
 
 WHOLE, S2_NAME = SPACES = "DARTS' space", "S2"
@@ -48,12 +42,8 @@ DEEP = "SoTL-DARTS, cells x2.5"  # as 20 are to 8
 PDARTS, SOTL_PDARTS, FROZEN_PDARTS = "PDARTS", "SoTL-PDARTS", "frozen, training, PDARTS"
 RANDOM = "random cells"
 SEARCHED = (FIRST, SOTL, FROZEN_TRAINING, FROZEN_VALIDATION)
-RANKED, ON_RANDOM = "supernet of paths", "supernet of paths, random cells"
-SURROGATE, MEASURED = "surrogate's prediction", "accuracy alone"  # what is ranked
-FEWEST = 20  # cells of a ranking
-SCORES = ("nwot", "params", "synflow")  # of the file of predictions: what a supernet must beat
-TABLES = ("space_epochs", "space_spectra", "space_settings", "retrained", "ranks", "rankings")
-TEXTS = ("setting", "space", "status", "cell", "metric", "ranker", "truth")
+TABLES = ("space_epochs", "space_spectra", "space_settings", "retrained")
+TEXTS = ("setting", "space", "status", "cell", "metric")
 
 
 @dataclass(frozen=True)
@@ -69,8 +59,6 @@ class Profile:
     alone: StandaloneConfig  # a network alone; its cell is another for each
     random: int  # cells that are trained alone beside those that are found
     alone_seeds: int
-    supernet: SupernetConfig  # of paths
-    supernet_seeds: int
 
 
 # Table B.1 of the thesis. Supernets of 8 cells are searched on halves of the training images.
@@ -103,23 +91,7 @@ _PAPER_ALONE = StandaloneConfig(
     ),
     evaluate=EvaluateConfig("tracked", batch_size=250),
 )
-_PAPER_SUPERNET = SupernetConfig(
-    data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
-    subspace=Subspace(),
-    net=DartsNetConfig(tracked_statistics=False),
-    sampler="uniform",
-    train=TrainConfig(
-        epochs=100,
-        batch_size=64,
-        learning_rate=0.025,
-        final_learning_rate=0.001,
-        weight_decay=3e-4,
-        gradient_clip=5.0,
-    ),
-    evaluate=EvaluateConfig("batch", batch_size=250),
-    cells=DrawnCells(nb301.COUNT, table=nb301.NAME),
-)
-_SMOKE = {
+SMOKE_NETWORK = {
     "data": DataConfig("digits", train_images=120, validation_images=100, size=8),
     "net.channels": 2,
     "net.cells": 3,
@@ -128,7 +100,7 @@ _SMOKE = {
     "train.crop_padding": 1,
     "evaluate.batch_size": 50,
 }
-_SMOKE_SEARCH = changed(_PAPER_SEARCH, {**_SMOKE, "evaluated": 50, "spectrum_every": 0})
+_SMOKE_SEARCH = changed(_PAPER_SEARCH, {**SMOKE_NETWORK, "evaluated": 50, "spectrum_every": 0})
 # 4 and 10 cells as 8 and 20. Of all operations a step takes four times as long as of two, and a
 # search has a quarter of the images: both take about eight minutes of a core. SoTL-DARTS updates
 # its alphas four times an epoch, as in the paper. The rate of the alphas lets first-order DARTS
@@ -158,7 +130,7 @@ _CPU_S2 = changed(
         "spectrum_every": 5,
     },
 )
-_CPU_NETWORK = {
+CPU_NETWORK = {
     "data": DataConfig("cifar10", train_images=10_000, validation_images=1_000, size=16),
     "net.channels": 8,
     "net.cells": 4,
@@ -182,11 +154,9 @@ PROFILES = {
         phases=_resized(epochs=2, cells=(3, 4, 5)),
         warmup_epochs=0,
         seeds=1,
-        alone=changed(_PAPER_ALONE, _SMOKE),
+        alone=changed(_PAPER_ALONE, SMOKE_NETWORK),
         random=2,
         alone_seeds=1,
-        supernet=changed(_PAPER_SUPERNET, {**_SMOKE, "cells": DrawnCells(10, table=None)}),
-        supernet_seeds=1,
     ),
     "cpu": Profile(
         searches={WHOLE: _CPU_SEARCH, S2_NAME: _CPU_S2},
@@ -195,11 +165,9 @@ PROFILES = {
         phases=_resized(epochs=10, cells=(3, 6, 9)),
         warmup_epochs=4,
         seeds=2,
-        alone=changed(_PAPER_ALONE, {**_CPU_NETWORK, "train.epochs": 20, "train.batch_size": 128}),
+        alone=changed(_PAPER_ALONE, {**CPU_NETWORK, "train.epochs": 20, "train.batch_size": 128}),
         random=20,
         alone_seeds=2,
-        supernet=changed(_PAPER_SUPERNET, {**_CPU_NETWORK, "train.epochs": 30}),
-        supernet_seeds=3,
     ),
     "paper": Profile(
         searches={WHOLE: _PAPER_SEARCH, S2_NAME: changed(_PAPER_SEARCH, {"subspace": S2})},
@@ -211,8 +179,6 @@ PROFILES = {
         alone=_PAPER_ALONE,
         random=20,
         alone_seeds=3,
-        supernet=_PAPER_SUPERNET,
-        supernet_seeds=3,
     ),
 }
 
@@ -256,20 +222,6 @@ def searches(profile: str, seeds: int | None = None) -> Design:
         for space, base in chosen.searches.items()
     }
     return darts.in_spaces(settings, min(chosen.seeds, seeds or chosen.seeds))
-
-
-def supernets(profile: str, seeds: int | None = None) -> Design:
-    """The supernets of paths that rank cells: those of the surrogate, and those trained alone."""
-    chosen = PROFILES[profile]
-    cells = {RANKED: chosen.supernet.cells, ON_RANDOM: random_cells(profile)}
-    return labelled(
-        (
-            replace(chosen.supernet, cells=which, seed=seed),
-            {"space": WHOLE, "setting": setting},
-        )
-        for seed in range(min(chosen.supernet_seeds, seeds or chosen.supernet_seeds))
-        for setting, which in cells.items()
-    )
 
 
 def random_cells(profile: str) -> DrawnCells:
@@ -337,11 +289,7 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
             with what `describe` says of cells, and skips_left: see `skips_left`;
         retrained: one row a network alone: space, setting, search (the seed of the search that
             found its cell, NaN of random cells), cell, seed, status, accuracy (test, percent),
-            parameters;
-        ranks: how well supernets and scores of untrained networks rank cells by the predictions of
-            NAS-Bench-301's surrogate, if its table is here, and the random cells by their accuracy
-            alone: truth, ranker, seed, cells, `measure.rank_metrics`, and the interval over cells
-            of Spearman's correlation.
+            parameters.
     """
     found: dict[str, pd.DataFrame] = {}
     wanted = searches(profile)
@@ -351,10 +299,6 @@ def statistics(records: Sequence[Record], profile: str) -> dict[str, pd.DataFram
         found |= {f"space_{name}": frames[name] for name in ("epochs", "spectra")}
     if mine := in_order(records, networks(profile)):
         found["retrained"] = pd.DataFrame(_retrained(mine, profile))
-    ranked = in_order(records, supernets(profile))
-    ranks = [*_by_surrogate(ranked), *_by_accuracy(ranked, found.get("retrained"))]
-    if ranks:
-        found["ranks"] = pd.DataFrame(ranks)
     return found
 
 
@@ -388,59 +332,6 @@ def _retrained(records: Iterable[Record], profile: str) -> Iterator[dict[str, ob
             }
 
 
-Row = dict[str, object]
-
-
-def _by_surrogate(records: Iterable[Record]) -> Iterator[Row]:
-    """Rankings of the cells that supernets evaluated and the surrogate predicts, and by scores."""
-    mine = [r for r in records if r.status == "ok" and r.config.needed_table]
-    if not mine or nb301.NAME not in available_tables():
-        return
-    table = load_table(nb301.NAME)
-    for record in mine:
-        run = observe_run(record, table, nb301.COLUMNS[0].name)
-        yield from _ranked(SURROGATE, RANKED, record.config.seed, run["proxy"], run["truth"])
-    if path := locate(SOURCES[nb301.NAME]):
-        entries = nb301.read_entries(path)
-        truth = [entry["val_accuracy"] for entry in entries.values()]
-        for score in SCORES:
-            values = [entry[score]["score"] for entry in entries.values()]
-            yield from _ranked(SURROGATE, score, None, values, truth)
-
-
-def _by_accuracy(records: Iterable[Record], retrained: pd.DataFrame | None) -> Iterator[Row]:
-    """Rankings of random cells that were trained alone, by supernets and by parameters."""
-    mine = [r for r in records if r.status == "ok" and not r.config.needed_table]
-    if not mine or retrained is None:
-        return
-    random = retrained[(retrained["setting"] == RANDOM) & (retrained["status"] == "ok")]
-    truth = random.groupby("cell")["accuracy"].mean()
-    truth.index = pd.Index([Cell.parse(cell).code for cell in truth.index], dtype=np.int64)
-    for record in mine:
-        proxy = proxies(record).set_index("code")["proxy"].reindex(truth.index)
-        yield from _ranked(MEASURED, RANKED, record.config.seed, proxy, truth)
-    parameters = count_parameters(truth.index.to_numpy())
-    yield from _ranked(MEASURED, "params", None, parameters, truth)
-
-
-def _ranked(
-    of: str, ranker: str, seed: int | None, proxy: ArrayLike, truth: ArrayLike
-) -> Iterator[Row]:
-    """One row, unless there are too few cells for a ranking."""
-    predicted, true = np.asarray(proxy, float), np.asarray(truth, float)
-    if len(true) >= FEWEST:
-        over_cells = fisher_correlation(predicted, true).interval()
-        yield {
-            "truth": of,
-            "ranker": ranker,
-            "seed": seed,
-            "cells": len(true),
-            **rank_metrics(predicted, true),
-            "cells_low": over_cells.low,
-            "cells_high": over_cells.high,
-        }
-
-
 METRICS = (
     *("skips", "pools", "parameterless", "separable", "depth", "depth_reduction", "width"),
     *(
@@ -461,8 +352,7 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
     Returns:
         space_settings: space, setting, metric, mean, ci_low, ci_high, n, failed: of the cell after
-            the last epoch and of the search, over its seeds;
-        rankings: truth, ranker, metric and the same: of each supernet's and score's ranking.
+            the last epoch and of the search, over its seeds.
     """
     found: dict[str, pd.DataFrame] = {}
     searches = of_space(statistics)
@@ -471,12 +361,6 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         runs = whole.melt(["space", "setting", "seed"], list(METRICS), var_name="metric")
         keys = ["space", "setting", "metric"]
         found["space_settings"] = summarise(runs, keys, correlation=lambda key: False)
-    if "ranks" in statistics:
-        runs = statistics["ranks"].drop(columns=["cells", "cells_low", "cells_high"])
-        long = runs.melt(["truth", "ranker", "seed"], var_name="metric")
-        found["rankings"] = summarise(
-            long, ["truth", "ranker", "metric"], correlation=lambda key: is_correlation(key[2])
-        )
     return found
 
 

@@ -6,14 +6,16 @@ import pandas as pd
 
 from nasrepro.benchmarks import Table
 from nasrepro.runs.record import Record
-from nasrepro.studies import darts, darts_oneshot, darts_space
+from nasrepro.studies import darts, darts_oneshot, darts_ranked, darts_space
 from nasrepro.studies.design import Design, check_asked, merged
 
-TABLES = (*darts.TABLES, *darts_space.TABLES, *darts_oneshot.TABLES)
-TEXTS = tuple(dict.fromkeys((*darts.TEXTS, *darts_space.TEXTS, *darts_oneshot.TEXTS)))
+PARTS = (darts, darts_space, darts_ranked, darts_oneshot)
+TABLES = tuple(name for part in PARTS for name in part.TABLES)
+TEXTS = tuple(dict.fromkeys(name for part in PARTS for name in part.TEXTS))
 PROFILES = darts.PROFILES
-# Parts of the design: searches of each benchmark, supernets of paths, networks alone.
+# Parts of the design: searches of each benchmark, supernets of paths, networks alone, paths.
 NB201, SPACE, RANKED, ALONE, ONE_SHOT = "nb201", "darts", "ranked", "alone", "1shot1"
+TUNED = "tuned"
 table_of = darts.table_of
 
 
@@ -23,9 +25,10 @@ def design(profile: str, seeds: int | None = None) -> Design:
     parts = {
         NB201: darts.design(profile, seeds),
         SPACE: darts_space.searches(profile, seeds),
-        RANKED: darts_space.supernets(profile, seeds),
+        RANKED: darts_ranked.supernets(profile, seeds),
         ALONE: darts_space.networks(profile, seeds),
         ONE_SHOT: darts_oneshot.design(profile, seeds),
+        TUNED: darts_ranked.tunings(profile, seeds),
     }
     return merged(**parts)
 
@@ -35,10 +38,11 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
     Returns:
         The frames of `darts.statistics` and of `darts_space.statistics`, whose searches are in one,
-        and those of `darts_oneshot.statistics`.
+        and those of `darts_ranked.statistics` and of `darts_oneshot.statistics`.
     """
     records, of_nb201 = list(records), darts.design(profile)
-    found = [darts_space.statistics(records, profile)]
+    of_space = darts_space.statistics(records, profile)
+    found = [of_space, darts_ranked.statistics(records, profile, of_space)]
     if any(record.config in of_nb201 for record in records):
         found.insert(0, darts.statistics(records, profile, table))
     searches = [frames["searches"] for frames in found if "searches" in frames]
@@ -48,7 +52,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
 
 
 def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Every table of the page: the statistics, and what either part makes of its own.
+    """Every table of the page: the statistics, and what each part makes of its own.
 
     The table `searches` has a row a search of every space.
     """
@@ -56,4 +60,5 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     names = ("searches", darts_oneshot.PREFIX + "searches")
     searches = [statistics[name] for name in names if name in statistics]
     joined = {"searches": pd.concat(searches, ignore_index=True)} if searches else {}
-    return {**statistics, **of_nb201, **darts_space.tables(statistics), **joined}
+    of_space = darts_space.tables(statistics) | darts_ranked.tables(statistics)
+    return {**statistics, **of_nb201, **of_space, **joined}
