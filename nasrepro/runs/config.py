@@ -27,6 +27,27 @@ def key_of(config: Any) -> str:
     return digest({"schema": SCHEMA, "config": to_dict(config)})[:16]
 
 
+class RunConfig:
+    """What the configs of all kinds of run have."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        """Name of the record."""
+        return key_of(self)
+
+    @property
+    def needed_table(self) -> str | None:
+        """The table without which it cannot be run, if there is one."""
+        return None
+
+    @property
+    def needed_list(self) -> str | None:
+        """The list of cells without which it cannot be run, if there is one."""
+        return None
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Plain dictionaries, lists, numbers and texts of a config or another dataclass.
 

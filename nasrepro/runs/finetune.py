@@ -29,7 +29,7 @@ from nasrepro.evaluate import (
     prepared,
 )
 from nasrepro.nets.paths import PathNetwork
-from nasrepro.runs.config import key_of
+from nasrepro.runs.config import RunConfig
 from nasrepro.runs.families import family_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyNet, DataConfig
@@ -81,7 +81,7 @@ EVERY = 40  # steps from one point to the next after the last of these
 
 
 @dataclass(frozen=True, slots=True)
-class FinetuneConfig:
+class FinetuneConfig(RunConfig):
     """The fine-tuning of some cells, one by one: all that decides the record.
 
     The defaults are the thesis' (4.2 and table B.1) for SPOS.
@@ -143,11 +143,6 @@ class FinetuneConfig:
                 "narrowing='first'"
             )
         self.train  # noqa: B018  # whose checks are these settings', too
-
-    @property
-    def key(self) -> str:
-        """Name of the record."""
-        return key_of(self)
 
     @property
     def seed(self) -> int:

@@ -20,7 +20,7 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
 from nasrepro.nets.config import NetConfig
-from nasrepro.runs.config import changed, key_of
+from nasrepro.runs.config import RunConfig, changed
 from nasrepro.runs.families import Relaxed, check_parts, relaxed_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyNet, DataConfig
@@ -52,7 +52,7 @@ LANCZOS_STEPS = 30  # products of Hessian and vector that it takes, about
 
 
 @dataclass(frozen=True, slots=True)
-class SearchConfig:
+class SearchConfig(RunConfig):
     """One search: all that decides the record."""
 
     data: DataConfig = field(default_factory=DataConfig)  # its validation images are searched on
@@ -114,16 +114,6 @@ class SearchConfig:
             raise ConfigError(
                 f"share={uneven[0]} does not divide the {channels} channels of the network"
             )
-
-    @property
-    def key(self) -> str:
-        """Name of the record."""
-        return key_of(self)
-
-    @property
-    def needed_table(self) -> None:
-        """The table without which it cannot be run: none."""
-        return None
 
     @property
     def trained_images(self) -> int:

@@ -115,7 +115,7 @@ def check_inputs(configs: Iterable[Any], device: str) -> None:
     tables = {config.needed_table for config in configs}
     for table in sorted(table for table in tables if table is not None):
         load_table(table)
-    lists = {getattr(config, "needed_list", None) for config in configs}
+    lists = {config.needed_list for config in configs}
     for name in sorted(name for name in lists if name is not None):
         read_list(name)
 

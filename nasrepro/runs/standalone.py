@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.data.images import held_out_test
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
-from nasrepro.runs.config import key_of
+from nasrepro.runs.config import RunConfig
 from nasrepro.runs.families import check_parts, family_of
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyNet, DataConfig
@@ -40,7 +40,7 @@ ARRAYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class StandaloneConfig:
+class StandaloneConfig(RunConfig):
     """One network, trained and evaluated: all that decides the record."""
 
     data: DataConfig
@@ -53,16 +53,6 @@ class StandaloneConfig:
     def __post_init__(self) -> None:
         check_parts(self.cell, self.net)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
-
-    @property
-    def key(self) -> str:
-        """Name of the record."""
-        return key_of(self)
-
-    @property
-    def needed_table(self) -> None:
-        """The table without which it cannot be run: none."""
-        return None
 
     @property
     def trained_images(self) -> int:

@@ -10,7 +10,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import EvaluateConfig, Evaluations, check_fits, evaluate_paths
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.paths import PathNetwork
-from nasrepro.runs.config import key_of
+from nasrepro.runs.config import RunConfig
 from nasrepro.runs.families import check_parts, check_sampler, family_of, make_sampler
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import AnyCells, AnyNet, CellsConfig, DataConfig
@@ -38,7 +38,7 @@ TOPOLOGIES = SHARED, PER_POSITION = "shared", "per position"
 
 
 @dataclass(frozen=True, slots=True)
-class SupernetConfig:
+class SupernetConfig(RunConfig):
     """One supernet, trained and evaluated: all that decides the record."""
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -57,11 +57,6 @@ class SupernetConfig:
         check_sampler(self.sampler, self.subspace)
         _check_sampling(self)
         check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
-
-    @property
-    def key(self) -> str:
-        """Name of the record."""
-        return key_of(self)
 
     @property
     def needed_table(self) -> str | None:

@@ -19,7 +19,7 @@ from nasrepro.data.images import GREY, held_out_test
 from nasrepro.errors import ConfigError
 from nasrepro.hypergradients import Loss, Weights, gradient_after, sgd, unroll
 from nasrepro.nets.plain import MlpConfig, VggConfig, build
-from nasrepro.runs.config import key_of
+from nasrepro.runs.config import RunConfig
 from nasrepro.runs.machine import check_device
 from nasrepro.runs.parts import DataConfig
 from nasrepro.runs.record import Record
@@ -75,7 +75,7 @@ PLAIN = TrainConfig(
 
 
 @dataclass(frozen=True, slots=True)
-class TuningConfig:
+class TuningConfig(RunConfig):
     """A training with a tuned learning rate: all that decides the record."""
 
     data: DataConfig
@@ -95,16 +95,6 @@ class TuningConfig:
             raise ConfigError(
                 f"{self.data.train_images} images are less than a batch of {train.batch_size}"
             )
-
-    @property
-    def key(self) -> str:
-        """Name of the record."""
-        return key_of(self)
-
-    @property
-    def needed_table(self) -> None:
-        """The table without which it cannot be run: none."""
-        return None
 
     @property
     def evaluate(self) -> None:
