@@ -41,8 +41,10 @@ page = pages.prepare("sotl", profile, workers, device)
 # ({numref}`fig-sotl-scratch`). Where the theory is exact, SoTL and the evidence choose the same model in
 # {glue:md}`sotl-bound-agrees` data sets ({numref}`tab-sotl-evidence`). That SoTL finds the degree of a
 # linear model faster than the validation loss, and with a longer unrolling faster still, is because its
-# gradient is a sum: at equal rate and decay a step little is left of it ({numref}`tab-sotl-maxdeg`). {glue:md}`sotl-supernets-stored` fine-tunings of supernets'
-# paths are stored, {glue:md}`sotl-runs-stored` of {glue:md}`sotl-runs-total` runs in all.
+# gradient is a sum: at equal rate and decay a step little is left of it ({numref}`tab-sotl-maxdeg`). From a
+# supernet of SPOS, SoTL over 100 minibatches ranks its paths at {glue:md}`sotl-learned`, and at
+# {glue:md}`sotl-frozen` where they do not learn at all ([below](sotl-learning)). {glue:md}`sotl-supernets-stored` fine-tunings
+# of supernets' paths are stored, {glue:md}`sotl-runs-stored` of {glue:md}`sotl-runs-total` runs in all.
 
 # %%
 page.primer()
@@ -201,11 +203,17 @@ page.table("sotl-table42")
 page.table("sotl-oneshot-learning")
 
 # %% [markdown]
+# (sotl-learning)=
 # ### Does learning add anything?
 #
 # "Training losses rank better than validation accuracy" mixes learning, cross-entropy instead of
-# accuracy, training instead of validation images, and how many images. {numref}`tab-sotl-learning` has
-# learning alone, {numref}`tab-sotl-frozen` the rest, {numref}`tab-sotl-beyond` what is left given
+# accuracy, training instead of validation images, and how many images. With the supernet's own weights
+# SPOS' paths rank at {glue:md}`sotl-validation-accuracy` by their accuracy on all validation images, and at
+# {glue:md}`sotl-validation-loss` by their cross-entropy there. The losses of 100 minibatches, summed without
+# any learning, rank at {glue:md}`sotl-frozen`; that the paths learn on the way changes it by
+# {glue:md}`sotl-learning-adds`, and given the parameter count by {glue:md}`sotl-learning-adds-given`, over
+# the same images in the same order. {numref}`tab-sotl-learning` has this of every trainer and rate,
+# {numref}`tab-sotl-frozen` the other parts of the mixture, {numref}`tab-sotl-beyond` what is left given
 # parameters.
 
 # %%

@@ -80,6 +80,26 @@ def test_what_learning_adds_is_shown_after_100_minibatches():
     assert shown[4:] == ["0.02 [0.10, 0.10]", "-0.03 [0.10, 0.10]", "0.50 [no interval]"]
 
 
+def test_the_text_says_what_ranks_paths_and_what_learning_adds_as_far_as_it_was_run():
+    row = {
+        **{"trainer": "SPOS", "rate": "0.01", "batch": "64", "estimator": "SoTL", "step": 100},
+        **{"spearman": -0.04, "ci_low": -0.1, "ci_high": 0.02, "partial": NAN, "n": 3},
+        **{"partial_low": NAN, "partial_high": NAN},
+    }
+    learning = pd.DataFrame([row, row | {"trainer": "Reptile", "spearman": 0.5}])
+    some = inputs(estimators=ROWS, learning=learning)
+    said = {name: text(some) for name, text in supernets.NUMBERS.items()}
+    assert said == {
+        "frozen": "not run",
+        "learned": "0.71 [0.60, 0.80] (n = 3)",
+        "validation-accuracy": "0.65 [0.60, 0.80] (n = 3)",
+        "validation-loss": "not run",
+        "learning-adds": "-0.04 [-0.10, 0.02] (n = 3)",
+        "learning-adds-given": "– (n = 3)",
+    }
+    assert {text(inputs()) for text in supernets.NUMBERS.values()} == {"not run"}
+
+
 def test_estimators_beside_parameters():
     row = {
         **{"trainer": "SPOS", "start": "trained", "rate": "0", "estimator": "ValLoss", "step": 0},

@@ -12,7 +12,7 @@ from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
-from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
+from nasrepro.pages.text import DECIDES, decides_table, over_seeds, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb201 import EDGES, LABELS, Cell
@@ -71,9 +71,7 @@ def mean_of(page: Inputs, setting: str, metric: str) -> str:
     if "settings" in page.frames and setting not in set(page.frames["settings"]["setting"]):
         return "(not run yet)"
     row = page.frame("settings", setting=setting, metric=metric).iloc[0]
-    if row.n == 1:
-        return f"{row['mean']:.2f} (one seed)"
-    return f"{with_interval(row['mean'], row.ci_low, row.ci_high)} (n = {row.n})"
+    return over_seeds(row["mean"], row.ci_low, row.ci_high, row.n)
 
 
 def accuracy_alone(page: Inputs, name: str) -> str:

@@ -37,6 +37,17 @@ def with_interval(mean: float, low: float, high: float, digits: int = 2) -> str:
     return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
+def over_seeds(mean: float, low: float, high: float, n: int, digits: int = 2) -> str:
+    """A mean over seeds, its interval and their number, for prose.
+
+    >>> over_seeds(0.512, 0.4, 0.623, 3), over_seeds(0.512, math.nan, math.nan, 1)
+    ('0.51 [0.40, 0.62] (n = 3)', '0.51 (one seed)')
+    """
+    if n == 1:
+        return f"{mean:z.{digits}f} (one seed)"
+    return f"{with_interval(mean, low, high, digits)} (n = {n})"
+
+
 def p_text(p: float) -> str:
     """A p-value.
 

@@ -47,6 +47,7 @@ NUMBERS = {
     **RUN_NUMBERS,
     **scratch.NUMBERS,
     **synthetic.NUMBERS,
+    **supernets.NUMBERS,
     "supernets-stored": stored_of(sotl.SUPERNETS),
     "scratch-stored": stored_of(sotl.SCRATCH),
     "oneshot-stored": stored_of(sotl.ONE_SHOT),

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from nasrepro import plots
+from nasrepro.claims import NOT_RUN
 from nasrepro.data import cell_lists
 from nasrepro.pages.drawing import Drawing
-from nasrepro.pages.inputs import Inputs
+from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
-from nasrepro.pages.text import ordered, plus_minus_text, with_interval
+from nasrepro.pages.text import ordered, over_seeds, plus_minus_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb1shot1 import Subspace
 from nasrepro.spaces.nb101 import ONE_SHOT
@@ -39,6 +40,13 @@ COLUMNS = {
 }
 
 
+BOUNDS = {  # of a column of tables, which hold its interval
+    "spearman": ("ci_low", "ci_high"),
+    "top10": ("top10_low", "top10_high"),
+    "partial": ("partial_low", "partial_high"),
+}
+
+
 def of_trainers(rows: pd.DataFrame, column: str, truth: str, digits: int) -> pd.DataFrame:
     """One row a trainer, start and rate: what the estimators of `COLUMNS` come to.
 
@@ -48,7 +56,7 @@ def of_trainers(rows: pd.DataFrame, column: str, truth: str, digits: int) -> pd.
         truth: a name.
         digits: after the point.
     """
-    low, high = ("ci_low", "ci_high") if column == "spearman" else ("top10_low", "top10_high")
+    low, high = BOUNDS[column]
     usual = rows["batch"].mode()[0]
     mine = rows[(rows["truth"] == truth) & (rows["batch"] == usual)]
     found = []
@@ -178,9 +186,9 @@ def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
     mine = mine[mine["step"] == last]
     mine = mine[mine["estimator"].isin(("SoTL", "TLMini", "sum of training accuracies"))]
     measures = {
-        "Spearman": ("spearman", "ci_low", "ci_high"),
-        "given parameters": ("partial", "partial_low", "partial_high"),
-        "top-10, %": ("top10", "top10_low", "top10_high"),
+        "Spearman": "spearman",
+        "given parameters": "partial",
+        "top-10, %": "top10",
     }
     return pd.DataFrame(
         [
@@ -190,8 +198,8 @@ def learning_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "estimator": row["estimator"],
                 "n": str(row["n"]),
                 **{
-                    head: with_interval(*(row[name] for name in names))
-                    for head, names in measures.items()
+                    head: with_interval(*(row[name] for name in (column, *BOUNDS[column])))
+                    for head, column in measures.items()
                 },
             }
             for row in mine.to_dict("records")
@@ -288,6 +296,70 @@ def usage_table(rows: pd.DataFrame) -> pd.DataFrame:
         )
     return pd.DataFrame(found)
 
+
+# ---- numbers
+
+
+def ranks_at(estimator: str, step: int, rate: str) -> Callable[[Inputs], str]:
+    """How an estimator ranks the paths of SPOS' supernets after so many minibatches, by CIFAR-10.
+
+    Args:
+        estimator: a name.
+        step: 0: before any.
+        rate: of the paths' learning, as a label.
+    """
+
+    def found(page: Inputs) -> str:
+        try:
+            rows = of_201(page)
+        except Absent:
+            return NOT_RUN
+        usual = (rows["batch"] == rows["batch"].mode()[0]) & (rows["start"] == finetuning.TRAINED)
+        mine = rows[usual & (rows["trainer"] == finetuning.SPOS) & (rows["truth"] == "cifar10")]
+        mine = mine[(mine["rate"] == rate) & (mine["step"] == step)]
+        return over_n(mine[mine["estimator"] == estimator], "spearman")
+
+    return found
+
+
+def learning_adds(column: str) -> Callable[[Inputs], str]:
+    """By how much SoTL of SPOS' paths ranks better if they learn with the thesis' rate.
+
+    Args:
+        column: "spearman", or "partial": given parameters.
+    """
+
+    def found(page: Inputs) -> str:
+        try:
+            rows = page.frame("learning", trainer=finetuning.SPOS, estimator="SoTL")
+        except Absent:
+            return NOT_RUN
+        usual = rows["batch"] == rows["batch"].mode()[0]
+        mine = rows[usual & (rows["rate"] == f"{finetuning.HIGH:g}") & (rows["step"] == 100)]
+        return over_n(mine, column)
+
+    return found
+
+
+def over_n(rows: pd.DataFrame, column: str) -> str:
+    """The number of the one row, with its interval and n; what there is no row of was not run."""
+    if rows.empty:
+        return NOT_RUN
+    (row,) = rows.to_dict("records")
+    low, high = BOUNDS[column]
+    return over_seeds(row[column], row[low], row[high], row["n"])
+
+
+NUMBERS = {
+    "frozen": ranks_at("SoTL", 100, "0"),
+    "learned": ranks_at("SoTL", 100, f"{finetuning.HIGH:g}"),
+    "validation-accuracy": ranks_at("ValAcc", 0, "0"),
+    "validation-loss": ranks_at("ValLoss", 0, "0"),
+    "learning-adds": learning_adds("spearman"),
+    "learning-adds-given": learning_adds("partial"),
+}
+
+# ---- tables
 
 TABLES = {
     "sotl-estimators": Table(

@@ -10,7 +10,7 @@ from nasrepro.claims import NOT_RUN
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
-from nasrepro.pages.text import with_interval
+from nasrepro.pages.text import over_seeds, with_interval
 from nasrepro.runs.tuning import TuneConfig
 from nasrepro.stats import mean_interval
 from nasrepro.studies import sotl_claims, sotl_synthetic
@@ -58,7 +58,7 @@ def tuned(setting: str) -> Callable[[Inputs], str]:
             rows = page.frame("tuning", network="MLP", setting=setting, metric="final")
         except Absent:
             return NOT_RUN
-        return over_seeds(rows["value"], 1)
+        return over_seeds(*mean_interval(rows["value"]), digits=1)
 
     return found
 
@@ -74,14 +74,6 @@ def clipped(setting: str) -> Callable[[Inputs], str]:
         return f"{100 * rows['value'].mean():.0f}"
 
     return found
-
-
-def over_seeds(values: pd.Series, digits: int = 2) -> str:
-    """Mean and interval, and the number of seeds."""
-    mean, low, high, n = mean_interval(values)
-    if n == 1:
-        return f"{mean:.{digits}f} (one seed)"
-    return f"{with_interval(mean, low, high, digits)} (n = {n})"
 
 
 NUMBERS = {
