@@ -15,7 +15,7 @@ from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.published import read
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.tuning import TuningEpoch
-from nasrepro.studies import finetuning, results, sotl, sotl_synthetic
+from nasrepro.studies import estimates, finetuning, results, sotl, sotl_synthetic
 
 NAN = math.nan
 
@@ -71,7 +71,7 @@ def test_what_learning_adds_is_shown_after_100_minibatches():
         **interval,
         "n": 3,
     }
-    assert set(row) == set(finetuning.COLUMNS["learning"])
+    assert set(row) == set(estimates.COLUMNS["learning"])
     rows = supernets.learning_table(
         pd.DataFrame([row, row | {"step": 300}, row | {"batch": "256"}] * 2)
     )

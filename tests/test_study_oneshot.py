@@ -24,7 +24,7 @@ from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces.nb1shot1 import Subspace, architectures
 from nasrepro.spaces.nb101 import in_space
-from nasrepro.studies import finetuning, oneshot, results, sotl, sotl_supernets
+from nasrepro.studies import estimates, oneshot, results, sotl, sotl_supernets
 from nasrepro.studies.finetuning import SPOS, THESIS
 from nasrepro.studies.oneshot import COMBINED, DRAWN, design
 from nasrepro.train import TrainConfig, initialise, updates
@@ -153,7 +153,7 @@ def test_statistics_of_runs_are_of_the_architectures_that_the_table_has(records)
     assert 3 <= n < 14
     made = sotl.tables(found)
     assert set(made) | {"oneshot_cells"} >= {"estimators", *oneshot.TABLES}
-    assert list(made["estimators"]) == finetuning.COLUMNS["estimators"]
+    assert list(made["estimators"]) == estimates.COLUMNS["estimators"]
     given = Inputs("sotl", "smoke", results.Plan([], []), made)
     table = page.TABLES["sotl-oneshot"].rows(given)
     assert set(table["cells"]) == {str(n)} and len(table) == 3  # two rates, and one

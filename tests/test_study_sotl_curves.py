@@ -15,7 +15,7 @@ from nasrepro.claims import interval_of, read_claims
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import DataError
 from nasrepro.studies import audit, sotl_claims, sotl_curves
-from nasrepro.studies.sotl_curves import after, compare, correlations, first_reached, rank, shown
+from nasrepro.studies.sotl_curves import after, compare, first_reached, rank, shown
 
 here = {name: locate(source) is not None for name, source in SOURCES.items()}
 FILES = (*learning.READERS, learning.PRINTED, "sotl-cells", "nb201-200epochs", "nb201-12epochs")
@@ -35,15 +35,6 @@ def test_a_ranking_is_spearmans_at_every_epoch():
     expected = [spearmanr(scores[:, epoch], truth).statistic for epoch in range(3)]
     assert found.found == pytest.approx(expected)
     assert found.resampled.shape == (sotl_curves.RESAMPLES, 3) and len(found.draws) == 0
-
-
-def test_weights_count_rows_as_often_as_they_say():
-    rng = np.random.default_rng(1)
-    scores, truth = rng.normal(size=(6, 2)), rng.normal(size=6)
-    chosen = [0, 0, 2, 3, 5, 5]
-    weights = np.bincount(chosen, minlength=6)[None].astype(float)
-    expected = [np.corrcoef(scores[chosen, k], truth[chosen])[0, 1] for k in range(2)]
-    assert correlations(scores, truth, weights)[0] == pytest.approx(expected)
 
 
 def test_intervals_have_about_the_width_that_theory_gives():

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from nasrepro import sotl
 from nasrepro.benchmarks import available_tables, load_table, nb301
+from nasrepro.columns import ranks
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import DartsNetConfig
@@ -26,9 +27,10 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.darts import Cell, Subspace, in_common
 from nasrepro.stats import fisher_correlation
 from nasrepro.studies import darts_space, finetuning
+from nasrepro.studies.courses import CIFAR10, observe
 from nasrepro.studies.darts_space import RANDOM, WHOLE, of_space, random_cells
 from nasrepro.studies.design import Design, in_order, labelled
-from nasrepro.studies.finetuning import CIFAR10, FROZEN, HIGH
+from nasrepro.studies.finetuning import FROZEN, HIGH
 from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
 from nasrepro.train import TrainConfig
 
@@ -178,12 +180,12 @@ def _of_tuned(records: Iterable[Record]) -> Iterator[Row]:
     for record in records:
         if record.status != "ok" or not record.config.needed_table:
             continue
-        run = finetuning.observe(record, load_table(nb301.NAME), columns)
+        run = observe(record, load_table(nb301.NAME), columns)
         for name in ESTIMATORS:
             if (found := run.scores(sotl.estimator(name))) is not None:
                 steps, scores = found
                 ranker = f"{name}, {steps[-1]} steps, rate {record.config.learning_rate:g}"
-                said = finetuning.ranks(scores[:, -1])
+                said = ranks(scores[:, -1])
                 yield from _ranked(SURROGATE, ranker, record.config.seed, said, run.truths[CIFAR10])
 
 

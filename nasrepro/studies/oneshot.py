@@ -23,9 +23,10 @@ from nasrepro.runs.parts import AnyCells, DrawnEncodings, ListedCells
 from nasrepro.runs.record import Record
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import ONE_SHOT
-from nasrepro.studies import finetuning
+from nasrepro.studies import estimates, finetuning
+from nasrepro.studies.courses import CIFAR10
 from nasrepro.studies.design import Design, Labels, labelled
-from nasrepro.studies.finetuning import CIFAR10, FROZEN, OWN_RATE, RATES, SPOS, THESIS, TRAINERS
+from nasrepro.studies.finetuning import FROZEN, OWN_RATE, RATES, SPOS, THESIS, TRAINERS
 from nasrepro.updates import MetaMinibatchProx
 
 TABLE = "nb101-sample"  # the truth
@@ -40,7 +41,7 @@ OWN_TRAINERS = {
 RATE = OWN_RATE | {COMBINED: OWN_RATE["MultiPath"]}
 SPACE_LABELS = ["space", "sample"]
 PREFIX = "oneshot_"  # of the names of frames and tables
-FRAMES = ("runs", "beyond", "losses", "parameters", "resampled", "usage")  # of `finetuning`'s
+FRAMES = ("runs", "beyond", "losses", "parameters", "resampled", "usage")  # of `estimates`'
 TABLES = tuple(PREFIX + name for name in (*FRAMES, "learning", "cells"))
 TEXTS = tuple(SPACE_LABELS)
 
@@ -201,7 +202,7 @@ def statistics(records: Iterable[Record], wanted: Design) -> dict[str, pd.DataFr
     """What the fine-tunings of a design measured, where the sample of NAS-Bench-101 is there.
 
     Returns:
-        Frames of `finetuning.statistics`, named with `PREFIX`, with two more columns: space, and
+        Frames of `estimates.statistics`, named with `PREFIX`, with two more columns: space, and
         sample (of its cells: the thesis', or drawn).
     """
     records = [record for record in records if record.config in wanted]
@@ -210,7 +211,7 @@ def statistics(records: Iterable[Record], wanted: Design) -> dict[str, pd.DataFr
     table, parts = load_table(TABLE), dict[str, list[pd.DataFrame]]()
     for about, part in _parts(wanted).items():
         mine = [record for record in records if record.config in part]
-        found = finetuning.statistics(mine, part, table, TRUTHS) if mine else {}
+        found = estimates.statistics(mine, part, table, TRUTHS) if mine else {}
         for name, frame in found.items():
             if name in FRAMES:
                 parts.setdefault(name, []).append(_with(about, frame))
@@ -233,7 +234,7 @@ def _with(about: tuple[str, str], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Tables of `finetuning.tables` for each space and sample of its cells, from statistics alone.
+    """Tables of `estimates.tables` for each space and sample of its cells, from statistics alone.
 
     Returns:
         estimators: rows beside those of NAS-Bench-201;
@@ -242,9 +243,9 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     runs, beyond = (statistics[PREFIX + name] for name in ("runs", "beyond"))
     rows, gains = [], []
     for about, part in runs.groupby(SPACE_LABELS, sort=False):
-        rows.append(finetuning.estimators(part, *about))
+        rows.append(estimates.estimators(part, *about))
         given = beyond[(beyond["space"] == about[0]) & (beyond["sample"] == about[1])]
-        gains.append(_with(about, finetuning.learning(part, given.drop(columns=SPACE_LABELS))))
+        gains.append(_with(about, estimates.learning(part, given.drop(columns=SPACE_LABELS))))
     return {
         "estimators": pd.concat(rows, ignore_index=True),
         PREFIX + "learning": pd.concat(gains, ignore_index=True),

@@ -6,16 +6,23 @@ import pandas as pd
 
 from nasrepro.benchmarks import Table
 from nasrepro.runs.record import Record
-from nasrepro.studies import finetuning, oneshot, sotl_curves, sotl_scratch, sotl_synthetic
+from nasrepro.studies import (
+    estimates,
+    finetuning,
+    oneshot,
+    sotl_curves,
+    sotl_scratch,
+    sotl_synthetic,
+)
 from nasrepro.studies.design import Design, check_asked, merged
 
 TABLE = "nb201-200epochs"
 TABLES = (
-    *(*finetuning.TABLES, *oneshot.TABLES, *sotl_scratch.TABLES),
+    *(*estimates.TABLES, *oneshot.TABLES, *sotl_scratch.TABLES),
     *(*sotl_synthetic.TABLES, *sotl_curves.TABLES),
 )
 TEXTS = tuple(
-    dict.fromkeys((*finetuning.TEXTS, *sotl_synthetic.TEXTS, *sotl_curves.TEXTS)),
+    dict.fromkeys((*estimates.TEXTS, *sotl_synthetic.TEXTS, *sotl_curves.TEXTS)),
 )
 PROFILES = finetuning.PROFILES
 # Parts of the design.
@@ -43,7 +50,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     """What the runs of a profile measured, real curves say, and toys show.
 
     Returns:
-        The frames of `finetuning.statistics`, where any of its runs is stored, and those of
+        The frames of `estimates.statistics`, where any of its runs is stored, and those of
         `sotl_scratch.statistics`, `oneshot.statistics`, `oneshot.counted`,
         `sotl_synthetic.statistics` and `sotl_curves.statistics`.
     """
@@ -52,7 +59,7 @@ def statistics(records: Iterable[Record], profile: str, table: Table) -> dict[st
     found |= sotl_scratch.statistics(records, sotl_scratch.design(profile), table)
     found |= oneshot.counted()
     if any(record.config in of_supernets for record in records):
-        found |= finetuning.statistics(records, of_supernets, table)
+        found |= estimates.statistics(records, of_supernets, table)
     return found | oneshot.statistics(records, oneshot.design(profile))
 
 
@@ -62,7 +69,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     The table `estimators` has a row of every space, those of the same trainers below each other.
     """
     found = dict(statistics)
-    made = [finetuning.tables(statistics)] if "runs" in statistics else []
+    made = [estimates.tables(statistics)] if "runs" in statistics else []
     made += [oneshot.tables(statistics)] if oneshot.PREFIX + "runs" in statistics else []
     for each in made:
         found |= each

@@ -25,6 +25,7 @@ from nasrepro.benchmarks import (
     selfmade,
 )
 from nasrepro.benchmarks.learning import Learning
+from nasrepro.columns import weighted
 from nasrepro.data.cell_lists import LISTS, SOURCE, read_list
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
@@ -91,30 +92,6 @@ class Compared:
     rankings: Mapping[str, Rankings]
 
 
-def correlations(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of columns with a vector, over weighted rows.
-
-    Args:
-        scores: shape (n, k).
-        truth: shape (n,).
-        weights: shape (resamples, n), of rows; each sums to n.
-
-    Returns:
-        Shape (resamples, k); NaN where nothing varies.
-
-    >>> rows = np.array([[1.0], [2.0], [3.0]])
-    >>> correlations(rows, rows[:, 0] ** 2, np.array([[1.0, 1, 1], [3, 0, 0]])).round(3).tolist()
-    [[0.99], [nan]]
-    """
-    n = len(truth)
-    x, y = scores - scores.mean(axis=0), truth - truth.mean()
-    mean_x, mean_y = weights @ x / n, (weights @ y / n)[:, None]
-    covariance = weights @ (x * y[:, None]) / n - mean_x * mean_y
-    variances = (weights @ x**2 / n - mean_x**2) * ((weights @ y**2 / n)[:, None] - mean_y**2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variances > 1e-9, covariance / np.sqrt(variances), np.nan)
-
-
 @lru_cache(maxsize=2)  # all estimators of a collection see the same ones
 def resamples(n: int) -> np.ndarray:
     """How often each of n networks is in each resample, shape (resamples, n)."""
@@ -130,12 +107,12 @@ def rank(scores: np.ndarray, truth: np.ndarray) -> Rankings:
     rng = np.random.default_rng(SEED)
     drawn = [rng.choice(n, DRAWN, replace=False) for _ in range(DRAWS if n > DRAWN else 0)]
     draws = [
-        correlations(rankdata(scores[of], axis=0), rankdata(truth[of]), np.ones((1, DRAWN)))
+        weighted(rankdata(scores[of], axis=0), rankdata(truth[of]), np.ones((1, DRAWN)))
         for of in drawn
     ]
     return Rankings(
-        correlations(ranks, true, np.ones((1, n)))[0],
-        correlations(ranks, true, resamples(n)),
+        weighted(ranks, true, np.ones((1, n)))[0],
+        weighted(ranks, true, resamples(n)),
         np.concatenate(draws) if draws else np.empty((0, ranks.shape[1])),
     )
 

@@ -1,4 +1,4 @@
-"""What study 4's claims on supernets compute, from the frames of `finetuning` alone.
+"""What study 4's claims on supernets compute, from the frames of `estimates` alone.
 
 A setting is compared with another over the supernets that both have, seed by seed.
 """
