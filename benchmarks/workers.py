@@ -13,7 +13,7 @@ from timing import entry, in_turns
 
 from nasrepro.runs.executors import LocalProcesses
 from nasrepro.runs.supernet import SupernetConfig, run
-from nasrepro.studies.correlations import PROFILES
+from nasrepro.studies.subspaces import PROFILES
 
 RUNS, TURNS = 4, 5
 

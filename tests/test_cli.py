@@ -22,7 +22,7 @@ from nasrepro.paths import REPOSITORY
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.locks import lock, note_failure, unlock
 from nasrepro.runs.store import Store
-from nasrepro.studies import appraisal, correlations, regret, results, study
+from nasrepro.studies import appraisal, correlations, regret, results, study, subspaces
 from nasrepro.studies.results import Plan
 
 (ENTRY,) = importlib.metadata.entry_points(group="console_scripts", name="nasrepro")
@@ -244,7 +244,7 @@ def test_a_plan_in_this_process_is_one_run_at_a_time(capsys, results_folder):
 
 def test_every_profile_is_named_in_the_help():
     text = get_args(cli.Profile)[1].help
-    for profile in {**correlations.PROFILES, **appraisal.PROFILES, **regret.PROFILES}:
+    for profile in {**subspaces.PROFILES, **appraisal.PROFILES, **regret.PROFILES}:
         assert re.search(rf"\b{profile}\b", text)
 
 

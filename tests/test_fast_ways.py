@@ -22,7 +22,7 @@ from nasrepro.nets.nb201 import Network, supernet
 from nasrepro.nets.stacked import forward_stacked
 from nasrepro.samplers.nb201 import StrictlyFair
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, Cell, Subspace
-from nasrepro.studies.correlations import PROFILES
+from nasrepro.studies.subspaces import PROFILES
 from nasrepro.train import initialise, train
 
 nets = st.builds(

@@ -8,7 +8,7 @@ from nasrepro.pages import correlations as page
 from nasrepro.pages.correlations import figures, measured, tables
 from nasrepro.pages.correlations.tables import half_precision_grid, own_truth_grid
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
-from nasrepro.studies import ceilings, correlations, results
+from nasrepro.studies import ceilings, results, subspaces
 
 
 def inputs(profile: str = "cpu", **frames: pd.DataFrame) -> Inputs:
@@ -154,7 +154,7 @@ def test_what_a_profile_does_not_have_is_not_called_not_run():
 @pytest.fixture
 def stored() -> Inputs:
     """The records of the published book, with the files of others."""
-    needed = [correlations.TABLE, *measured.NEEDS["authors"]]
+    needed = [subspaces.TABLE, *measured.NEEDS["authors"]]
     if missing := [name for name in needed if not is_here(name)]:
         pytest.skip(how_to_get(missing))
     return Inputs("correlations", "cpu", results.plan("correlations", "cpu"), {})

@@ -5,7 +5,8 @@ import pytest
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.pages.settings import describe_runs
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.studies.correlations import PROFILES, design
+from nasrepro.studies.correlations import design
+from nasrepro.studies.subspaces import PROFILES
 
 
 @pytest.mark.parametrize("profile", PROFILES)

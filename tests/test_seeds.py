@@ -13,7 +13,7 @@ from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.studies import appraisal, comparison, correlations, regret, results
+from nasrepro.studies import appraisal, comparison, correlations, regret, results, subspaces
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.design import in_order
 
@@ -115,10 +115,10 @@ def test_whether_our_own_truth_ranks_better_does_not_hang_on_the_bootstrap(monke
         bounds = gains.set_index(["subspace", "size"])[["ci_low", "ci_high"]]
         return (np.sign(bounds).sum(axis=1) / 2).to_dict()
 
-    wanted = correlations.nb201_design("cpu")
+    wanted = subspaces.nb201_design("cpu")
     records = in_order(store_of(SUPERNET).records(), wanted)
-    table, own = (benchmarks.load_table(n) for n in (correlations.TABLE, correlations.OWN.name))
-    observed = correlations.observe(records, wanted, table, correlations.COLUMN)
+    table, own = (benchmarks.load_table(n) for n in (subspaces.TABLE, subspaces.OWN.name))
+    observed = correlations.observe(records, wanted, table, subspaces.COLUMN)
     expected = decided(results.stored_statistics("correlations", "cpu")["own_gain"])
     assert {0.0, 1.0} == set(expected.values())
     drawn, make = [], np.random.default_rng

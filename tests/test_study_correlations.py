@@ -18,9 +18,9 @@ from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb201 import OPERATIONS, Cell, Subspace
 from nasrepro.stats import Interval, mean_interval
-from nasrepro.studies import appraisal, correlations, results
-from nasrepro.studies.correlations import CELLS, DOUBLES, SINGLES
+from nasrepro.studies import appraisal, correlations, correlations_claims, results, subspaces
 from nasrepro.studies.measure import agreement_of_seeds, observe, observe_run, run_metrics
+from nasrepro.studies.subspaces import CELLS, DOUBLES, SINGLES
 
 ABOUT = Column("cifar10", "test", 200, "mean of the benchmark's seeds", "", "by hand")
 MEASUREMENT = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
@@ -33,9 +33,9 @@ def small_table(accuracies: dict[Cell, float]) -> Table:
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    if correlations.TABLE not in benchmarks.available_tables():
+    if subspaces.TABLE not in benchmarks.available_tables():
         pytest.skip("the NAS-Bench-201 table is not on this machine; set NASREPRO_DATA")
-    return benchmarks.load_table(correlations.TABLE)
+    return benchmarks.load_table(subspaces.TABLE)
 
 
 # Those of NAS-Bench-101 need its files, or supernets of ours, which may be absent.
@@ -58,13 +58,13 @@ def test_the_sixteen_subspaces_are_all_distinct():
 
 
 def test_the_cpu_grid_has_the_runs_the_study_promises():
-    design = correlations.nb201_design("cpu")
+    design = subspaces.nb201_design("cpu")
     grid = list(design)
     small = [c for c, labels in design.items() if labels["size"] == "S"]
     assert len(grid) == len({c.key for c in grid}) == 6 * 5 + 10 * 3 + 6 * 3
     assert len(small) == 6 * 5 + 10 * 3
-    assert list(correlations.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
-    precise = correlations.precision_design("cpu")
+    assert list(subspaces.nb201_design("cpu", seeds=1)) == [c for c in grid if c.seed == 0]
+    precise = subspaces.precision_design("cpu")
     others = [*appraisal.design("cpu"), *appraisal.optimisers("cpu")]
     assert list(correlations.design("cpu")) == [*grid, *precise, *others]
     keys = {config.key for config in correlations.design("cpu")}
@@ -72,31 +72,31 @@ def test_the_cpu_grid_has_the_runs_the_study_promises():
 
 
 def test_supernets_are_evaluated_in_two_precisions_on_few_images_and_on_many():
-    pairs = correlations.precision_pairs("cpu")
-    grid, evaluate = correlations.nb201_design("cpu"), correlations.PROFILES["cpu"].base.evaluate
+    pairs = subspaces.precision_pairs("cpu")
+    grid, evaluate = subspaces.nb201_design("cpu"), subspaces.PROFILES["cpu"].base.evaluate
     assert len(pairs) == 4 and [half in grid for half, _ in pairs] == [True] * 2 + [False] * 2
     for half, single in pairs:
         assert half.subspace == Subspace() and half.seed < 2
         assert (half.evaluate.precision, single.evaluate.precision) == ("bfloat16", "float32")
         assert replace(single, evaluate=evaluate) == half  # the same training, images and cells
     assert [half.data.validation_images for half, _ in pairs] == [1_000] * 2 + [10_000] * 2
-    assert len(correlations.precision_design("cpu")) == 6  # what the grid has is not made again
-    assert list(correlations.precision_design("cpu", seeds=1)) == [
-        config for config in correlations.precision_design("cpu") if config.seed == 0
+    assert len(subspaces.precision_design("cpu")) == 6  # what the grid has is not made again
+    assert list(subspaces.precision_design("cpu", seeds=1)) == [
+        config for config in subspaces.precision_design("cpu") if config.seed == 0
     ]
-    assert correlations.precision_design("own") == {}
+    assert subspaces.precision_design("own") == {}
 
 
-@pytest.mark.parametrize("profile", correlations.PROFILES)
+@pytest.mark.parametrize("profile", subspaces.PROFILES)
 def test_a_profile_changes_numbers_only(profile):
-    config = next(iter(correlations.nb201_design(profile)))
+    config = next(iter(subspaces.nb201_design(profile)))
     assert config.sampler in ("uniform", "strictly-fair")
-    assert {c.data for c in correlations.nb201_design(profile)} == {config.data}
+    assert {c.data for c in subspaces.nb201_design(profile)} == {config.data}
     # What is done is the same in every profile: only sizes differ.
-    likeness = next(iter(correlations.nb201_design("cpu")))
+    likeness = next(iter(subspaces.nb201_design("cpu")))
     assert config.evaluate.batch_norm == likeness.evaluate.batch_norm
     for name in ("affine", "tracked_statistics"):
-        found = {getattr(c.net, name) for c in correlations.nb201_design(profile)}
+        found = {getattr(c.net, name) for c in subspaces.nb201_design(profile)}
         assert found == {getattr(likeness.net, name)}
     assert type(config.train.rmsprop) is type(likeness.train.rmsprop)
     assert config.train.gradients == likeness.train.gradients
@@ -104,7 +104,7 @@ def test_a_profile_changes_numbers_only(profile):
 
 def intervals(runs: pd.DataFrame) -> dict[str, Interval]:
     """The intervals of the claims' quantities."""
-    quantities = correlations.run_quantities(runs)
+    quantities = correlations_claims.run_quantities(runs)
     return {claim: claims.interval_of(found) for claim, found in quantities.items()}
 
 
@@ -129,8 +129,8 @@ def runs_of(subspace: Subspace, size: str = "S", **metrics: list[float]) -> pd.D
 def test_cells_wrongly_at_chance_need_to_exist_before_they_can_be_fewer(without, full, verdict):
     runs = pd.concat(
         [
-            runs_of(correlations.FULL, share_wrongly_at_chance=full),
-            runs_of(correlations.NO_ZERO, share_wrongly_at_chance=without),
+            runs_of(subspaces.FULL, share_wrongly_at_chance=full),
+            runs_of(subspaces.NO_ZERO, share_wrongly_at_chance=without),
         ]
     )
     found = intervals(runs)["mask-zero-chance"]
@@ -194,7 +194,7 @@ def test_one_supernet_of_size_m_decides_nothing_about_its_subspace():
 def test_what_happens_sometimes_happens_in_one_supernet_and_is_never_ruled_out(
     best, expected, verdict
 ):
-    runs = runs_of(correlations.NO_SKIP, mean_top_10=best, mean_connected=[60.0] * 3)
+    runs = runs_of(subspaces.NO_SKIP, mean_top_10=best, mean_connected=[60.0] * 3)
     found = intervals(runs)["mask-skip-below-random"]
     assert (found.mean, found.n) == expected
     assert claims.verdict(found, read_claims("laube")["mask-skip-below-random"].region) == verdict
@@ -226,10 +226,10 @@ def test_the_most_harmful_mask_is_worse_than_each_other():
         order = correlations.TOP_NS if rises else correlations.TOP_NS[::-1]
         return {f"mean_top_{n}": [i, i + 0.1, i - 0.1] for i, n in enumerate(order)}
 
-    best = {s: curve(s == correlations.NO_SKIP) for s in SINGLES}
+    best = {s: curve(s == subspaces.NO_SKIP) for s in SINGLES}
     found = intervals(pd.concat(runs_of(s, **m) for s, m in best.items()))
     assert found["mask-skip-tau_a"][:3] == (2, 2, 2)
-    best[correlations.NO_POOL] = curve(True)  # as harmful as Skip's: nothing tells them apart
+    best[subspaces.NO_POOL] = curve(True)  # as harmful as Skip's: nothing tells them apart
     found = intervals(pd.concat(runs_of(s, **m) for s, m in best.items()))
     assert found["mask-skip-tau_a"].mean == 0 and np.isnan(found["mask-skip-tau_a"].low)
 
@@ -255,8 +255,8 @@ def test_two_masks_together_must_beat_both():
     both = Subspace.without("none", "avg_pool_3x3")
     taus = {
         both: [0.5, 0.51, 0.52],
-        correlations.NO_ZERO: [0.1, 0.11],
-        correlations.NO_POOL: [0.6, 0.61],
+        subspaces.NO_ZERO: [0.1, 0.11],
+        subspaces.NO_POOL: [0.6, 0.61],
     }
     runs = pd.concat(runs_of(s, kendall_tau_a=values) for s, values in taus.items())
     found = intervals(runs)["mask-both"]
@@ -265,7 +265,7 @@ def test_two_masks_together_must_beat_both():
 
 def test_the_rank_correlation_rises_only_if_both_steps_of_figure_2_do():
     steps = {"tau_top_50": [0.1, 0.2], "tau_top_250": [0.1, 0.22], "kendall_tau_a": [0.7, 0.8]}
-    found = intervals(runs_of(correlations.FULL, **steps))["tau-rises"]
+    found = intervals(runs_of(subspaces.FULL, **steps))["tau-rises"]
     assert found.mean == pytest.approx(0.01) and found.low < 0
 
 
@@ -285,7 +285,7 @@ def test_laubes_tau_a_is_of_the_mean_over_seeds():
     """By hand: one run falls steeply and two rise a little, so that their mean falls."""
     tops = np.array([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]) * [[9], [1], [1]]
     means = {f"mean_top_{n}": tops[:, i].tolist() for i, n in enumerate(correlations.TOP_NS)}
-    runs = runs_of(correlations.FULL, tau_a=[-1.0, 1.0, 1.0], **means)
+    runs = runs_of(subspaces.FULL, tau_a=[-1.0, 1.0, 1.0], **means)
     (row,) = correlations.pooled_tau_a(runs).to_numpy().tolist()
     assert row == ["all operations", "S", -1, -1, 1, 3]  # each run alone is a resample
     found = intervals(runs)["baseline-tau_a"]
@@ -293,7 +293,7 @@ def test_laubes_tau_a_is_of_the_mean_over_seeds():
 
 
 def test_a_correlations_interval_ends_where_correlations_do():
-    runs = runs_of(correlations.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
+    runs = runs_of(subspaces.FULL, tau_a=[1.0, 0.9], mean_prediction=[99.0, 100.0])
     summary = correlations.summarise_metrics(runs).set_index("metric")
     assert summary["ci_high"]["tau_a"] == 1 and summary["ci_low"]["tau_a"] < 0.9
     assert summary["ci_high"]["mean_prediction"] > 100  # no correlation: as Student has it
@@ -310,10 +310,10 @@ def test_the_floor_is_beaten_by_whole_intervals_only():
     assert correlations.against_floor(baseline) == {"above": 1, "below": 1, "open": 2}
 
 
-@pytest.mark.parametrize("size", correlations.PROFILES["paper"].nets)
+@pytest.mark.parametrize("size", subspaces.PROFILES["paper"].nets)
 def test_the_paper_profile_takes_a_few_steps(size):
     """Its networks, sampler, schedule and way of evaluation, on few and small images."""
-    chosen = correlations.PROFILES["paper"]
+    chosen = subspaces.PROFILES["paper"]
     config = replace(
         chosen.base,
         net=chosen.nets[size],
@@ -349,7 +349,7 @@ def test_usage_follows_the_example_of_laubes_caption():
     assert top["share"].sum() == pytest.approx(1)
     best = usage[usage["top"] == "10"].assign(top="500")
     others = 1 - 4 / 60 - top.set_index("operation")["share"]["skip_connect"]  # the 3x3 Conv's
-    assert correlations.conv3_by_caption(best) == pytest.approx(others * 60 / (5 * 10))
+    assert correlations_claims.conv3_by_caption(best) == pytest.approx(others * 60 / (5 * 10))
 
 
 def test_the_best_cells_by_hand():
@@ -364,8 +364,8 @@ def test_the_best_cells_by_hand():
     assert found["gap"] == 4.5
     assert found["kept 10"] == 6 / 10 and found["kept 500"] == 7 / 12
     both = correlations.best_cells(ranked, Subspace())
-    no_skip = both.assign(subspace=str(correlations.NO_SKIP), value=both["value"] + 1)
-    quantities = correlations.best_quantities(pd.concat([both, no_skip]))
+    no_skip = both.assign(subspace=str(subspaces.NO_SKIP), value=both["value"] + 1)
+    quantities = correlations_claims.best_quantities(pd.concat([both, no_skip]))
     assert quantities["best-gap-rises"] == claims.exact(1.0, 10)
     assert quantities["top-kept"] == claims.exact(7 / 12, 500)
 
@@ -380,7 +380,7 @@ def test_the_best_cells_are_predicted_highest_only_above_every_larger_group():
 
 def test_a_size_is_as_well_ranked_as_its_subspaces():
     """Sixteen subspaces, three sizes: the smaller, the better."""
-    taus = dict.fromkeys(DOUBLES, 0.9) | dict.fromkeys(SINGLES, 0.8) | {correlations.FULL: 0.5}
+    taus = dict.fromkeys(DOUBLES, 0.9) | dict.fromkeys(SINGLES, 0.8) | {subspaces.FULL: 0.5}
     runs = pd.concat(runs_of(s, kendall_tau_a=[tau, tau]) for s, tau in taus.items())
     found = intervals(runs)["size-tau"]
     assert (found.mean, found.n) == (pytest.approx(-1), 16)
@@ -395,8 +395,8 @@ def test_a_size_is_as_well_ranked_as_its_subspaces():
 def test_the_rank_correlation_without_skip_is_compared_top_by_top():
     full = {f"tau_top_{n}": [0.1, 0.11] for n in correlations.TOP_NS}
     better = full | {"tau_top_10": [0.3, 0.31]} | {"tau_top_25": [-0.3, -0.31]}
-    runs = pd.concat([runs_of(s, **full) for s in SINGLES if s != correlations.NO_SKIP])
-    runs = pd.concat([runs, runs_of(correlations.NO_SKIP, **better)])
+    runs = pd.concat([runs_of(s, **full) for s in SINGLES if s != subspaces.NO_SKIP])
+    runs = pd.concat([runs, runs_of(subspaces.NO_SKIP, **better)])
     assert intervals(runs)["mask-skip-tau"][:3] == (1, 1, 5)  # four cannot be told apart
 
 
@@ -436,7 +436,7 @@ def perfect_record(subspace: Subspace, table: Table, seed: int) -> Record:
     """A record whose proxy accuracy ranks every cell of the sample as the truth does."""
     config = replace(next(iter(correlations.design("cpu"))), subspace=subspace, seed=seed)
     codes = tuple(cell.code for cell in select_cells(subspace, config.cells))
-    truth = table.accuracy(codes, correlations.COLUMN)
+    truth = table.accuracy(codes, subspaces.COLUMN)
     correct = tuple(int(c) for c in truth.argsort().argsort() // 2)
     return Record(config, "ok", (), arrays(codes, correct), MEASUREMENT)
 
@@ -448,7 +448,7 @@ def test_a_perfect_supernet_has_perfect_metrics_and_supports_what_it_can(table):
     assert summary["spearman"] == pytest.approx(1, abs=1e-4)
     assert summary["tau_a"] == -1
     assert summary["top_10_accuracy"] == pytest.approx(
-        table.accuracy([c.code for c in sample(Subspace())], correlations.COLUMN).max()
+        table.accuracy([c.code for c in sample(Subspace())], subspaces.COLUMN).max()
     )
     claims = correlations.tables(statistics)["claims"].set_index("claim")["verdict"]
     assert claims["baseline-tau_a"] == "contradicted"  # it ranks the top groups, the paper's not
@@ -461,8 +461,8 @@ def sample(subspace: Subspace) -> list[Cell]:
 
 def test_top_groups_are_the_true_top_of_the_subspace(table):
     subspace = Subspace.without("none")
-    run = observe_run(perfect_record(subspace, table, 0), table, correlations.COLUMN)
-    best = np.sort(table.accuracy(table.subset(subspace.operations), correlations.COLUMN))[::-1]
+    run = observe_run(perfect_record(subspace, table, 0), table, subspaces.COLUMN)
+    best = np.sort(table.accuracy(table.subset(subspace.operations), subspaces.COLUMN))[::-1]
     assert np.sort(run["truth"])[::-1][:500].tolist() == best[:500].tolist()
     assert run["random"].sum() == 1_000
     assert len(sample(Subspace.without("none", "avg_pool_3x3"))) == 729
@@ -512,7 +512,7 @@ def test_runs_are_ranked_by_two_truths_over_the_same_cells():
     truth = Table("nb201-digits", codes, (test,), {test.name: ranks})
     own = Table("nb201-selfmade", codes[:25], (test,), {test.name: 90 - ranks[:25]})
     records = [digits_record(truth, seed) for seed in range(2)]
-    observations = observe(records, correlations.nb201_design("digits"), truth, "digits-test-10")
+    observations = observe(records, subspaces.nb201_design("digits"), truth, "digits-test-10")
     found = correlations.beside_own(observations, own)
     frame, gain = found["own"], found["own_gain"]
     assert gain[["runs", "n"]].to_numpy().tolist() == [[2, 25]]
@@ -541,7 +541,7 @@ def test_the_profile_of_our_own_benchmark_needs_no_table_of_others():
 def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
     """By hand: single precision turns the ranks of the first of two supernets round."""
     half = [perfect_record(Subspace(), table, seed) for seed in range(3)]
-    configs = [single for _, single in correlations.precision_pairs("cpu")[:2]]
+    configs = [single for _, single in subspaces.precision_pairs("cpu")[:2]]
     single = [replace(r, config=c) for r, c in zip(half[:2], configs, strict=True)]
     most = max(counts(single[0]))
     single[0] = replace(
@@ -564,14 +564,14 @@ def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
 
 def test_every_claim_about_the_table_is_computed(table):
     usage = pd.concat([correlations.usage(table, s) for s in SINGLES])
-    found = correlations.usage_quantities(usage)
+    found = correlations_claims.usage_quantities(usage)
     assert set(found) < set(read_claims("laube"))
     assert found["conv3-everywhere"].mean == 1  # exact, from 500 cells of five subspaces
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    if correlations.TABLE not in benchmarks.available_tables():
+    if subspaces.TABLE not in benchmarks.available_tables():
         pytest.skip("set NASREPRO_DATA to a folder with the table")
     return results.compute_statistics("correlations", "cpu")
 
@@ -609,7 +609,7 @@ def test_intervals_of_the_summary_come_from_the_runs():
 
 def test_a_training_repeated_for_other_cells_is_no_setting_that_was_tried(table):
     """Study 3 trains some supernets again to evaluate all cells; another rate is a setting."""
-    config = next(iter(correlations.nb201_design("smoke")))
+    config = next(iter(subspaces.nb201_design("smoke")))
     codes = sorted(cell.code for cell in random_cells(config.subspace, config.cells))
     record = Record(config, "ok", (), arrays(codes, range(len(codes))), MEASUREMENT)
     repeated = replace(record, config=replace(config, cells=CellsConfig(random=729)))

@@ -211,7 +211,7 @@ def own_benchmark(name: str) -> str:
 def _settings(definition: Any) -> str:
     """The settings of a self-made benchmark, beside those of the supernets judged by it, if any."""
     from nasrepro.pages.settings import describe_bench, describe_runs  # imports torch: slow
-    from nasrepro.studies.correlations import PROFILES
+    from nasrepro.studies.subspaces import PROFILES
 
     alone = dict(describe_bench(definition).to_numpy().tolist())
     columns = {"a cell on its own": alone}

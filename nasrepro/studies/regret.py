@@ -35,7 +35,7 @@ from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb101 import NUM_CELLS, SUBSPACES
 from nasrepro.spaces.nb201 import Subspace
 from nasrepro.stats import Interval, Student, fisher_correlation, mean_of_estimates, student_of
-from nasrepro.studies import appraisal, audit, ceilings, correlations, measure
+from nasrepro.studies import appraisal, audit, ceilings, correlations, measure, subspaces
 from nasrepro.studies.appraisal import BASELINE, missing_files, rank_correlations
 from nasrepro.studies.comparison import (
     AT,
@@ -61,7 +61,7 @@ from nasrepro.studies.comparison import (
 )
 from nasrepro.studies.design import Design, check_asked, in_order, labelled, merged
 
-TABLE, COLUMN = correlations.TABLE, correlations.COLUMN
+TABLE, COLUMN = subspaces.TABLE, subspaces.COLUMN
 TEST = nb101.COLUMNS[1]
 KINDS = ("comparisons", "searches", "curves", "ranks", "size", "ceilings")
 AUDITS = {
@@ -114,7 +114,7 @@ PROFILES = {
 
 def macro_base(profile: str, net: ChainNetConfig, **train: Any) -> SupernetConfig:
     """A supernet of NAS-Bench-Macro that evaluates all networks, otherwise as those of study 1."""
-    base, space = correlations.PROFILES[profile].base, PROFILES[profile].macro
+    base, space = subspaces.PROFILES[profile].base, PROFILES[profile].macro
     return replace(
         base,
         subspace=space,
@@ -182,7 +182,7 @@ def design(profile: str, seeds: int | None = None) -> Design:
 
 def small_design(profile: str, seeds: int | None = None) -> Design:
     """The small supernets of study 1 of NAS-Bench-201, labelled by space."""
-    runs = correlations.nb201_design(profile, seeds)
+    runs = subspaces.nb201_design(profile, seeds)
     return labelled(
         (config, {"space": labels["subspace"]})
         for config, labels in runs.items()
@@ -218,7 +218,7 @@ def repeated_counts(records: Iterable[Record], profile: str) -> tuple[int, int]:
     Where both are of one space they are the same trainings, computed twice.
     """
     counts = {r.config: dict(zip(*_counts(r), strict=True)) for r in records}
-    cells, both, alike = correlations.PROFILES[profile].base.cells, 0, 0
+    cells, both, alike = subspaces.PROFILES[profile].base.cells, 0, 0
     for config in whole_design(profile):
         once, again = (counts.get(c, {}) for c in (replace(config, cells=cells), config))
         both += len(once.keys() & again.keys())
@@ -257,7 +257,7 @@ def statistics(records: Sequence[Record], profile: str, table: Table) -> dict[st
     """
     protocol = PROFILES[profile]
     frames = nb201_statistics(records, profile, table, protocol)
-    frames |= ceilings.statistics(correlations.SINGLES + correlations.DOUBLES)
+    frames |= ceilings.statistics(subspaces.SINGLES + subspaces.DOUBLES)
     if macro.NAME in available_tables():
         frames |= macro_statistics(records, profile, load_table(macro.NAME), protocol)
     if not missing_files():
@@ -435,13 +435,13 @@ def nb201_statistics(
     sampled = evaluations_of(records, small_design(profile))
     whole = evaluations_of(records, whole_design(profile))
     found = []
-    for space in (*correlations.SINGLES, *correlations.DOUBLES):
+    for space in (*subspaces.SINGLES, *subspaces.DOUBLES):
         codes = table.subset(space.operations)
         cells = Complete("nb201", str(space), codes, table.accuracy(codes, COLUMN))
         found.append(
             (cells, sharing(cells, sampled, protocol) + asking_any(cells, whole, protocol))
         )
-    charges = charges_of(correlations.PROFILES[profile].base, NB201_IMAGES)
+    charges = charges_of(subspaces.PROFILES[profile].base, NB201_IMAGES)
     spaces = {cells.space: cells.codes for cells, _ in found}
     return {
         **complete_statistics("nb201", found, charges, protocol),

@@ -19,7 +19,7 @@ from nasrepro.pages.correlations.measured import (
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, is_here
 from nasrepro.spaces.nb201 import LABELS, Subspace
-from nasrepro.studies import appraisal, correlations
+from nasrepro.studies import appraisal, correlations, subspaces
 from nasrepro.studies.measure import observe
 
 
@@ -36,7 +36,7 @@ def scattered(page: Inputs) -> pd.DataFrame:
     """Cells by a small supernet, all operations and without Zero: at random, and the best."""
     table = correlations.table_of(page.profile)
     chosen = (full(page), str(Subspace.without("none")))
-    design = correlations.nb201_design(page.profile)
+    design = subspaces.nb201_design(page.profile)
     shown = {
         space: record
         for record in supernets_201(page)
@@ -46,7 +46,7 @@ def scattered(page: Inputs) -> pd.DataFrame:
     }
     if not shown:
         raise page.absent([table])
-    column = correlations.PROFILES[page.profile].column
+    column = subspaces.PROFILES[page.profile].column
     observed = observe(shown.values(), design, page.benchmark(table), column)
     cells = [observed[observed["subspace"] == space] for space in chosen if space in shown]
     groups = {
@@ -62,7 +62,7 @@ BEST = 250
 
 def top_n(page: Inputs, size: str = "S") -> pd.DataFrame:
     """Kendall's tau and mean proxy accuracy within the true top N, single masks."""
-    if size not in correlations.PROFILES[page.profile].nets:
+    if size not in subspaces.PROFILES[page.profile].nets:
         raise Absent(f"The profile {page.profile} has no supernets of size {size}.")
     rows = page.frame("top_n", size=size)
     return rows[rows["subspace"].isin({full(page), *SINGLES})]
@@ -74,7 +74,7 @@ def top_n_more(page: Inputs) -> pd.DataFrame:
     return rows[(rows["subspace"] == full(page)) | ~rows["subspace"].isin(SINGLES)]
 
 
-SINGLES = [str(subspace) for subspace in correlations.SINGLES]
+SINGLES = [str(subspace) for subspace in subspaces.SINGLES]
 
 
 def several_metrics(page: Inputs) -> pd.DataFrame:

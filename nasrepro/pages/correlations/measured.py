@@ -14,7 +14,7 @@ from nasrepro.pages.text import (
 )
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.studies import appraisal, ceilings, correlations
+from nasrepro.studies import appraisal, ceilings, correlations, subspaces
 
 # What the two sources of Pourchot's table 3 are made from.
 NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
@@ -22,7 +22,7 @@ NEEDS = {"authors": (nb101.NAME, "nb101-supernets"), "ours": (nb101.NAME,)}
 
 def runs_201(page: Inputs) -> list[SupernetConfig]:
     """The runs on NAS-Bench-201."""
-    return list(correlations.nb201_design(page.profile))
+    return list(subspaces.nb201_design(page.profile))
 
 
 def runs_101(page: Inputs) -> list[SupernetConfig]:
@@ -98,7 +98,7 @@ def floor(page: Inputs) -> dict[str, int]:
 
 def full_201() -> str:
     """Name of the whole of NAS-Bench-201, whatever the profile's own space is."""
-    return str(correlations.FULL)
+    return str(subspaces.FULL)
 
 
 def published_full(
@@ -131,7 +131,7 @@ def ceilings_of(page: Inputs, benchmark: str, **chosen: str) -> dict[str, str]:
     None of NAS-Bench-201 where the truth of the profile is another.
     """
     others = benchmark == "NAS-Bench-201" and (
-        correlations.table_of(page.profile) != correlations.TABLE
+        correlations.table_of(page.profile) != subspaces.TABLE
     )
     rows = page.frames.get("ceilings", pd.DataFrame(columns=ceilings.COLUMNS))
     return {} if others else ceilings.by_cells(rows, benchmark, **chosen)

@@ -31,14 +31,14 @@ from nasrepro.pages.text import (
     with_interval,
 )
 from nasrepro.runs.record import Record
-from nasrepro.studies import appraisal, correlations
+from nasrepro.studies import appraisal, correlations, correlations_claims, subspaces
 
 
 def truth(page: Inputs) -> str:
     """Which stand-alone accuracy this page means, or that its table is missing."""
     table = correlations.table_of(page.profile)
     if is_here(table):
-        return str(load_table(table).column(correlations.PROFILES[page.profile].column))
+        return str(load_table(table).column(subspaces.PROFILES[page.profile].column))
     return (
         "the benchmark's table is not on this machine, so this page shows the statistics stored "
         "with the records"
@@ -66,8 +66,8 @@ def kept(n: int) -> Callable[[Inputs], str]:
 
 
 def conv3_by_caption(page: Inputs) -> float:
-    """The share of 3x3 Conv by the caption's definition; see `correlations.conv3_by_caption`."""
-    return correlations.conv3_by_caption(page.frame("usage"))
+    """The share of 3x3 Conv by the caption's definition: `correlations_claims.conv3_by_caption`."""
+    return correlations_claims.conv3_by_caption(page.frame("usage"))
 
 
 def conv3_caption_verdict(page: Inputs) -> str:
@@ -112,7 +112,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "nb101-diverged": lambda page: diverged(supernets_101(page)),
     "truth": truth,
     "validation-images": lambda page: f"{runs_201(page)[0].data.validation_images:,}",
-    "own-epochs": lambda page: correlations.OWN.train.epochs,
+    "own-epochs": lambda page: subspaces.OWN.train.epochs,
     "nb101-truth": lambda page: nb101.COLUMNS[0],
     "nb101-detail": lambda page: nb101.COLUMNS[0].detail,
     "full": full,
@@ -154,7 +154,7 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "equal-images-n": lambda page: of_equal_images(page)["n"],
     "gap": lambda page: f"{of_best(page, 'gap'):.3f}",
     "ceiling-masks": lambda page: range_of(
-        {str(s) for s in (*correlations.SINGLES, *correlations.DOUBLES)},
+        {str(s) for s in (*subspaces.SINGLES, *subspaces.DOUBLES)},
         ceilings_of(page, "NAS-Bench-201"),
     ),
     "ceiling-101": lambda page: range_of(

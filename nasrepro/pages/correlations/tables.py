@@ -28,7 +28,7 @@ from nasrepro.pages.text import (
     with_interval,
 )
 from nasrepro.runs.supernet import SupernetConfig
-from nasrepro.studies import appraisal, correlations, published_supernets
+from nasrepro.studies import appraisal, correlations, published_supernets, subspaces
 
 
 def beside_ceiling(grid: pd.DataFrame, known: Mapping[str, str], by: str) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def metrics_top(page: Inputs) -> pd.DataFrame:
 
 def own_truth(page: Inputs) -> pd.DataFrame:
     """Two truths of the same cells, where our own benchmark has enough of them."""
-    own = correlations.OWN.name
+    own = subspaces.OWN.name
     if page.frames and is_here(own) and not len(page.frames.get("own_truth", ())):
         raise Absent("Our own benchmark has too few of these cells.")
     return own_truth_grid(page.frame("own_truth", [own]), page.frames["own_gain"])
@@ -225,7 +225,7 @@ SHOWN = ("5-64-250", "16-128-1000", "5-128-1000")  # the shortest training, the 
 def ceilings_table(page: Inputs) -> pd.DataFrame:
     """Agreement of trainings and the best possible correlations, by benchmark and cells."""
     rows = page.frame("ceilings", [nb201_seeds.NAME, nb101.NAME])
-    masks = {str(s) for s in correlations.SINGLES[1:] + correlations.DOUBLES}
+    masks = {str(s) for s in subspaces.SINGLES[1:] + subspaces.DOUBLES}
     keys = ["benchmark", "accuracy", "cells", "n"]
     shown = rows[~rows["cells"].isin(masks)]
     grid = shown.pivot(index=keys, columns="what", values="value")
@@ -304,7 +304,7 @@ def setting_101(page: Inputs) -> pd.DataFrame:
 TABLES = {
     "setting": Table(
         "What all runs on NAS-Bench-201 share, read from their configs.",
-        lambda page: describe_runs(runs_201(page), correlations.PROFILES[page.profile].nets),
+        lambda page: describe_runs(runs_201(page), subspaces.PROFILES[page.profile].nets),
     ),
     "tried": Table(
         "Settings tried with small supernets. Spearman correlation over the random sample, mean "

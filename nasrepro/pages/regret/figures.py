@@ -11,7 +11,7 @@ from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.regret.measured import NEEDS, table4
 from nasrepro.spaces.macro import Subspace as MacroSubspace
-from nasrepro.studies import appraisal, correlations, regret
+from nasrepro.studies import appraisal, regret, subspaces
 
 
 def effects(page: Inputs) -> pd.DataFrame:
@@ -125,7 +125,7 @@ FIGURES = {
         "epochs, mean of three runs.",
     ),
     "curves-201": Drawing(
-        lambda page: curves(page, "nb201", [str(s) for s in correlations.SINGLES]),
+        lambda page: curves(page, "nb201", [str(s) for s in subspaces.SINGLES]),
         lambda rows: plots.regret_curves(rows, TRAININGS),
         ahead,
         "NAS-Bench-201, our supernets in the full space and with single masks. "

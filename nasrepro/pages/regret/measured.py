@@ -10,9 +10,9 @@ from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
 from nasrepro.pages.inputs import Inputs, is_here
 from nasrepro.runs.record import Record
-from nasrepro.studies import appraisal, correlations, regret
+from nasrepro.studies import appraisal, regret, subspaces
 from nasrepro.studies.comparison import Protocol
-from nasrepro.studies.correlations import Profile
+from nasrepro.studies.subspaces import Profile
 
 NAMES = {
     "nb101": "NAS-Bench-101",
@@ -44,7 +44,7 @@ def protocol(page: Inputs) -> Protocol:
 
 def supernets(page: Inputs) -> Profile:
     """How study 1 trains the supernets of NAS-Bench-201."""
-    return correlations.PROFILES[page.profile]
+    return subspaces.PROFILES[page.profile]
 
 
 def records_201(page: Inputs) -> list[Record]:
