@@ -115,7 +115,7 @@ def paper_of(file: str) -> str:
     ('Laube', 'SoTL')
     """
     name = file.partition("_")[0]
-    return {"sotl": "SoTL"}.get(name, name.capitalize())
+    return PAPERS.get(name, name.capitalize())
 
 
 def anchor(claim: str) -> str:

@@ -1,14 +1,16 @@
 """Which cells of NAS-Bench-201 a run evaluates."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import compress
 
 import numpy as np
 
 from nasrepro.benchmarks import load_table
 from nasrepro.runs.listed import listed_cells
 from nasrepro.runs.parts import CellsConfig, ListedCells
-from nasrepro.spaces.nb201 import Cell, Subspace, is_connected
+from nasrepro.spaces.nb201 import Cell, Subspace, connected
 
 
 def select_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
@@ -41,7 +43,7 @@ def _random_cells(subspace: Subspace, config: CellsConfig) -> tuple[Cell, ...]:
     else:
         cells = top_cells(subspace, replace(config, top=config.best))
     if config.connected:
-        cells = [cell for cell in cells if is_connected(cell)]
+        cells = _connected(cells)
     if len(cells) <= config.random:
         return tuple(cells)
     chosen = np.random.default_rng(config.seed).choice(len(cells), config.random, replace=False)
@@ -50,7 +52,12 @@ def _random_cells(subspace: Subspace, config: CellsConfig) -> tuple[Cell, ...]:
 
 def drawn_cells(subspace: Subspace, config: CellsConfig | ListedCells) -> list[Cell]:
     """The connected ones of `random_cells`, in the order in which they were drawn."""
-    return [cell for cell in random_cells(subspace, config) if is_connected(cell)]
+    return _connected(random_cells(subspace, config))
+
+
+def _connected(cells: Sequence[Cell]) -> list[Cell]:
+    codes = np.array([cell.code for cell in cells], dtype=np.int64)
+    return list(compress(cells, connected(codes)))
 
 
 def trainable(subspace: Subspace, config: CellsConfig | ListedCells) -> np.ndarray:

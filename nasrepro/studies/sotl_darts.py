@@ -13,7 +13,7 @@ PARTS = (darts, darts_space, darts_ranked, darts_oneshot)
 TABLES = tuple(name for part in PARTS for name in part.TABLES)
 TEXTS = tuple(dict.fromkeys(name for part in PARTS for name in part.TEXTS))
 PROFILES = darts.PROFILES
-# Parts of the design: searches of each benchmark, supernets of paths, networks alone, paths.
+# Parts of the design: searches of each benchmark, supernets of paths, networks alone, and paths.
 NB201, SPACE, RANKED, ALONE, ONE_SHOT = "nb201", "darts", "ranked", "alone", "1shot1"
 TUNED = "tuned"
 table_of = darts.table_of
@@ -27,8 +27,8 @@ def design(profile: str, seeds: int | None = None) -> Design:
         SPACE: darts_space.searches(profile, seeds),
         RANKED: darts_ranked.supernets(profile, seeds),
         ALONE: darts_space.networks(profile, seeds),
-        ONE_SHOT: darts_oneshot.design(profile, seeds),
         TUNED: darts_ranked.tunings(profile, seeds),
+        ONE_SHOT: darts_oneshot.design(profile, seeds),
     }
     return merged(**parts)
 
