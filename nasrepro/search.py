@@ -280,7 +280,7 @@ def expected_top(score: ArrayLike, value: ArrayLike, drawn: int, picked: int) ->
 
     >>> round(expected_top([1, 2, 3], [10, 20, 30], drawn=2, picked=1), 3)
     26.667
-    >>> expected_top([1, 2, 3], [10, 20, 30], drawn=2, picked=2)
+    >>> round(expected_top([1, 2, 3], [10, 20, 30], drawn=2, picked=2), 3)
     20.0
     """
     scores, values = finite_vector(score, "score", 1), finite_vector(value, "value", 1)
