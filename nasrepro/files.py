@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -36,17 +36,25 @@ def naming(file: Path | str) -> Iterator[None]:
 
 
 @contextmanager
-def writing_cache() -> Iterator[None]:
-    """Keep something in the cache; where that cannot be, say so once and go on without it."""
+def writing(folder: Path, otherwise: str) -> Iterator[None]:
+    """Keep something in a folder; where that cannot be, say so once and go on without it.
+
+    Args:
+        folder: where it would be kept.
+        otherwise: what comes of it, in words.
+    """
     try:
         yield
     except DataError as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        _say_once(
-            f"the cache {paths.cache_dir()} cannot be written ({error.__cause__.strerror}): every "
-            "command converts what it reads anew; set $NASREPRO_CACHE to another folder"
-        )
+        _say_once(f"{folder} cannot be written ({error.__cause__.strerror}): {otherwise}")
+
+
+def writing_cache() -> AbstractContextManager[None]:
+    """The same for the cache."""
+    otherwise = "every command converts what it reads anew; set $NASREPRO_CACHE to another folder"
+    return writing(paths.cache_dir(), otherwise)
 
 
 @cache

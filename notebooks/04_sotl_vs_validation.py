@@ -168,7 +168,9 @@ page.table("sotl-tuning")
 #
 # Profile {glue:md}`sotl-profile`: each path of a trained supernet is trained on alone, on a copy of its
 # weights ({doc}`all records <../records>`). Beside each stand the same paths without any learning (rate
-# 0), and a supernet that was never trained.
+# 0), and a supernet that was never trained. Another kind of processor rounds differently, and the same
+# training ends with other weights there: runs count together only where their supernet's losses are equal
+# to the last bit, and {glue:md}`sotl-left-out` stored runs are left out for that.
 
 # %%
 page.figure("sotl-supernets")

@@ -146,8 +146,7 @@ def test_mixed_precision_is_computed_as_such_and_says_so():
 
 
 @pytest.mark.parametrize("config", [FINETUNED, FROZEN], ids=["learning", "frozen"])
-def test_a_fine_tuning_is_that_of_the_cpu_up_to_rounding(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path))
+def test_a_fine_tuning_is_that_of_the_cpu_up_to_rounding(config):
     config = changed(config, {"epochs": 0, "learning_rate": config.learning_rate / 10})
     here, there = run_finetune(config, "cpu"), run_finetune(config, DEVICE)
     assert there.status == here.status == "ok" and there.arrays.keys() == here.arrays.keys()

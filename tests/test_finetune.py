@@ -53,9 +53,9 @@ EQUAL = [  # the last edge alone does not reach the input
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NASREPRO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def weights_folder(results):
+    """Where a store of its own keeps weights."""
+    return results / weights.FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_batches_of_frozen_paths_add_up_to_their_evaluation(net, cells, part):
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NASREPRO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NASREPRO_RESULTS", str(tmp_path_factory.mktemp("results")))
         return run_finetune(CONFIG)
 
 
@@ -249,44 +249,57 @@ def equal_results(one, other):
     return dataclasses.replace(one, measurement=other.measurement) == other
 
 
-def test_weights_of_the_cache_give_the_same_record(record, cache, monkeypatch):
-    first = run_finetune(CONFIG)  # trains, in a cache of its own
-    assert len(list(cache.rglob("*.pt"))) == 1
+def test_weights_of_the_store_give_the_same_record(weights_folder, monkeypatch):
+    first = run_finetune(CONFIG)  # trains, in a store of its own
+    assert len(list(weights_folder.glob("*.pt"))) == 1
     monkeypatch.setattr(weights, "train", None)  # as nobody may now
     again = run_finetune(CONFIG)
     assert equal_results(again, first)
     run_finetune(replace(CONFIG, order=1))
     run_finetune(changed(CONFIG, {"supernet.cells.seed": 3}))  # not of the training
-    assert len(list(cache.rglob("*.pt"))) == 1
+    assert len(list(weights_folder.glob("*.pt"))) == 1
 
 
 @pytest.mark.parametrize(
     "change", [{"supernet.seed": 1}, {"epochs": 1}, {"supernet.train.learning_rate": 0.1}]
 )
-def test_another_training_has_other_weights(cache, change):
+def test_another_training_has_other_weights(weights_folder, change):
     run_finetune(CONFIG)
     run_finetune(changed(CONFIG, change))
-    assert len(list(cache.rglob("*.pt"))) == 2
+    assert len(list(weights_folder.glob("*.pt"))) == 2
 
 
-def test_weights_of_other_code_or_of_a_cut_file_are_not_used(record, cache, monkeypatch):
-    (run_finetune(CONFIG),)
-    (file,) = cache.rglob("*.pt")
+def test_weights_of_a_cut_file_are_not_used(record, weights_folder):
+    run_finetune(CONFIG)
+    (file,) = weights_folder.glob("*.pt")
     file.write_bytes(file.read_bytes()[:-500])
     assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
-    monkeypatch.setattr(weights, "code_version", lambda: "of tomorrow")
+
+
+def test_runs_begin_with_the_weights_that_the_store_has_wherever_they_were_trained(weights_folder):
+    """Here from a machine that rounded differently."""
     run_finetune(CONFIG)
-    assert len(list(cache.rglob("*.pt"))) == 2
+    (file,) = weights_folder.glob("*.pt")
+    values = torch.load(file, weights_only=True)
+    values["net"]["classifier.weight"] *= 1.5
+    values["history"] = [(loss + 1e-9, accuracy) for loss, accuracy in values["history"]]
+    torch.save(values, file)
+    one, other = (run_finetune(replace(CONFIG, order=order)) for order in (0, 1))
+    assert one.history == other.history
+    assert one.history[0].loss == values["history"][0][0]
 
 
-def test_where_the_cache_cannot_be_written_runs_go_on(record, cache, monkeypatch, capsys):
-    cache.write_text("no folder")
+def test_where_the_store_cannot_be_written_runs_go_on(record, tmp_path, monkeypatch, capsys):
+    store = tmp_path / "results"
+    store.write_text("no folder")
+    monkeypatch.setenv("NASREPRO_RESULTS", str(store))
     assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
+    assert "each run trains its supernet itself" in capsys.readouterr().err
 
 
-def test_the_code_version_is_of_files_that_there_are():
-    assert all((weights.PACKAGE / part).exists() for part in weights.CODE)
-    assert len(weights.code_version()) == 64
+def test_a_supernet_before_its_training_is_not_kept(weights_folder):
+    run_finetune(replace(FROZEN, epochs=0))
+    assert list(weights_folder.glob("*.pt")) == []
 
 
 def test_a_supernet_that_was_not_trained(part):

@@ -90,6 +90,7 @@ def test_the_text_says_what_ranks_paths_and_what_learning_adds_as_far_as_it_was_
     some = inputs(estimators=ROWS, learning=learning)
     said = {name: text(some) for name, text in supernets.NUMBERS.items()}
     assert said == {
+        "left-out": "0",
         "frozen": "not run",
         "learned": "0.71 [0.60, 0.80] (n = 3)",
         "validation-accuracy": "0.65 [0.60, 0.80] (n = 3)",
@@ -97,7 +98,9 @@ def test_the_text_says_what_ranks_paths_and_what_learning_adds_as_far_as_it_was_
         "learning-adds": "-0.04 [-0.10, 0.02] (n = 3)",
         "learning-adds-given": "– (n = 3)",
     }
-    assert {text(inputs()) for text in supernets.NUMBERS.values()} == {"not run"}
+    assert {text(inputs()) for text in supernets.NUMBERS.values()} == {"not run", "0"}
+    usage = pd.DataFrame({"left_out": [0.0, 1.0, 1.0]})
+    assert supernets.left_out(inputs(usage=usage, oneshot_usage=usage[:2])) == "3"
 
 
 def test_estimators_beside_parameters():

@@ -21,6 +21,7 @@ from nasrepro.stats import Interval, mean_interval
 from nasrepro.studies import appraisal, correlations, correlations_claims, results, subspaces
 from nasrepro.studies.measure import agreement_of_seeds, observe, observe_run, run_metrics
 from nasrepro.studies.subspaces import CELLS, DOUBLES, SINGLES
+from nasrepro.train import Epoch
 
 ABOUT = Column("cifar10", "test", 200, "mean of the benchmark's seeds", "", "by hand")
 MEASUREMENT = Measurement(1, 1, 1, 1, 1, 1, "cpu", 1, "cpu", {})
@@ -560,6 +561,9 @@ def test_half_precision_is_compared_with_single_supernet_by_supernet(table):
     ]
     assert rows["mean"].tolist() == [pytest.approx(x, abs=1e-4) for x in (0, -1)]
     assert correlations.half_precision(found[:0]) == {}
+    elsewhere = [replace(single[0], history=(Epoch(1.0, 50.0),)), single[1]]
+    again = correlations.beside_single_precision([*elsewhere, *half], "cpu", table)
+    assert again["seed"].tolist() == [1]  # the first was trained on another processor
 
 
 def test_every_claim_about_the_table_is_computed(table):

@@ -85,7 +85,7 @@ def test_a_supernet_is_ranked_by_the_predictions_for_the_cells_that_it_evaluated
     assert shown["truth"].tolist() == [darts_ranked.SURROGATE]
 
 
-def test_estimators_of_study_4_rank_the_paths_that_are_trained_on(predict, monkeypatch):
+def test_estimators_of_study_4_rank_the_paths_that_are_trained_on(predict, results, monkeypatch):
     """The predictions are such that the frozen paths' losses rank them without a mistake."""
     predict(np.zeros(30))
     cells = DrawnCells(30, table=nb301.NAME)

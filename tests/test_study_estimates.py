@@ -13,11 +13,12 @@ from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs import finetune
 from nasrepro.runs.families import family_of
-from nasrepro.runs.finetune import points
+from nasrepro.runs.finetune import FinetuneConfig, points
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.spaces.nb201 import Cell
-from nasrepro.studies import courses, estimates, sotl
+from nasrepro.studies import courses, estimates, results, sotl
 from nasrepro.studies.finetuning import PROFILES, design
+from nasrepro.train import Epoch
 
 CODES = np.array([1, 30, 400, 900, 2_000, 5_000, 7_777, 9_000, 12_000, 15_000, 15_600, 15_624])
 CELLS = len(CODES)
@@ -221,6 +222,32 @@ def test_a_diverged_supernet_and_a_diverged_cell_are_counted(runs):
     sotl_ = pick(found["runs"], estimator="SoTL", truth="cifar10").set_index("step")["spearman"]
     assert sotl_[1] == pytest.approx(1)
     assert sotl_[10] == pytest.approx(1 - 6 * (10 * 11) / 1320)  # last where it should be first
+
+
+def test_runs_count_where_most_of_their_supernet_have_its_weights(runs):
+    """The third of five runs begins with a supernet that was trained on another processor."""
+    wanted, records = runs
+    spos = [r for r in records if wanted[r.config]["trainer"] == "SPOS" and r.config.seed == 0]
+    spos = [replace(r, history=(Epoch(1.25, 40.0),)) for r in spos if r.config.epochs is None][:5]
+    elsewhere = replace(spos[2], history=(Epoch(1.2500001, 40.0),))
+    mixed = [*spos[:2], elsewhere, *spos[3:]]
+    assert estimates.of_equal_weights(mixed) == [*spos[:2], *spos[3:]]
+    assert estimates.of_equal_weights([elsewhere, spos[0]]) == [elsewhere]  # as many: the first
+    found = estimates.statistics(mixed, wanted, TABLE)
+    assert found["usage"]["left_out"].tolist() == [0, 0, 1, 0, 0]
+    rows = found["runs"].drop_duplicates(estimates.RUN)
+    assert len(rows) == 4 and wanted[elsewhere.config]["rate"] not in set(
+        rows[(rows["order"] == "0") & (rows["batch"] == str(elsewhere.config.batch_size))]["rate"]
+    )
+
+
+def test_stored_runs_of_a_supernet_begin_with_equal_weights():
+    """What is left out of the book was computed for nothing: train on the weights of the others."""
+    known = results.plan("sotl", "cpu").stored
+    stored = [record for record in known if isinstance(record.config, FinetuneConfig)]
+    if not stored:
+        pytest.skip("no fine-tuning is stored")
+    assert {r.key for r in stored} - {r.key for r in estimates.of_equal_weights(stored)} == set()
 
 
 def test_losses_of_groups_and_windows_of_steps():

@@ -107,7 +107,7 @@ def test_every_trainer_of_the_paper_takes_a_step(trainer):
 
 
 @pytest.fixture(scope="module")
-def records():
+def records(tmp_path_factory):
     """Two rates of SPOS in space 1 and one of the combined trainer, made smaller still."""
     wanted = design("smoke")
     chosen = [
@@ -124,12 +124,14 @@ def records():
         "supernet.cells": DrawnEncodings(14, seed=3, table=None),
         "steps": 2,
     }
-    return {
-        config: run_finetune(
-            changed(config, small | {"validated": (0,) if config.frozen else (1, 2)})
-        )
-        for config in chosen
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASREPRO_RESULTS", str(tmp_path_factory.mktemp("results")))
+        return {
+            config: run_finetune(
+                changed(config, small | {"validated": (0,) if config.frozen else (1, 2)})
+            )
+            for config in chosen
+        }
 
 
 def test_a_record_has_the_codes_of_encodings_of_the_space(records):

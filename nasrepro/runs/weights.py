@@ -1,45 +1,37 @@
-"""Trained supernets that other runs begin with: a cache of weights, never a result.
+"""Trained supernets that other runs begin with, kept in the store beside the records.
 
-A file is used only where the config, the code that trains, PyTorch and the kind of device are those
-that wrote it; otherwise the supernet is trained again.
+A config does not decide weights to the last bit: another kind of processor rounds differently, and
+a training ends elsewhere. So that all runs of a supernet begin with the same, on whatever machine,
+its weights are those that its first run kept; like a record, they are not computed again.
 """
 
-import hashlib
 import io
 import pickle
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 
-import nasrepro
 from nasrepro.canonical import digest
 from nasrepro.data.images import Split
-from nasrepro.files import whole_file, writing_cache
+from nasrepro.files import whole_file, writing
 from nasrepro.nets.paths import PathNetwork
-from nasrepro.paths import cache_dir, exists
-from nasrepro.runs.config import to_dict
+from nasrepro.paths import exists, result, results_dir
+from nasrepro.runs.config import SCHEMA, to_dict
 from nasrepro.runs.families import family_of
-from nasrepro.runs.machine import public_version
 from nasrepro.runs.setup import deterministic_convolutions, generators, initialise_on
 from nasrepro.runs.supernet import SupernetConfig, sampler_of
-from nasrepro.train import Epoch, multiplies_bfloat16, train
+from nasrepro.train import Epoch, train
 
+FOLDER = "weights"  # of the store
 # What reading a file raises that is cut or altered.
 DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
-PACKAGE = Path(nasrepro.__file__).parent
-# What in it decides the weights.
-CODE = (
-    *("nets", "samplers", "spaces", "data/augment.py", "data/autoaugment.py"),
-    "data/images.py",
-    *("train.py", "updates.py", "runs/setup.py", "runs/supernet.py"),
-)
+NOT_KEPT = "each run trains its supernet itself; set $NASREPRO_RESULTS to another folder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +46,7 @@ class Trained:
 def trained_supernet(
     config: SupernetConfig, epochs: int | None, part: Split, device: str
 ) -> Trained:
-    """A supernet after so many epochs of its training, from the cache or trained now.
+    """A supernet after so many epochs of its training, from the store or trained now.
 
     Args:
         config: its schedule is that of the whole training.
@@ -62,50 +54,45 @@ def trained_supernet(
         part: its images, on the device.
         device: where to train.
     """
-    family, rng = family_of(config.subspace), generators(config.seed)
-    net = family.supernet(config.net, config.subspace, rng.network)
-    path = cache_dir() / "weights" / f"{_name(config, epochs, device)}.pt"
-    with _only_one(path):
-        if exists(path):
+    if epochs == 0:  # any machine initialises alike
+        return _trained_now(config, epochs, part, device)
+    name = name_of(config, epochs)
+    with _only_one(name):
+        if exists(path := result(FOLDER, f"{name}.pt")):
             with suppress(*DAMAGED):
-                return _read(path, net, device)
-        initialise_on(net, rng.weights, device)
-        sampler, start = sampler_of(config, net), time.perf_counter()
-        with deterministic_convolutions():
-            learning = train(net, part, sampler, config.train, rng.sampler, rng.images)
-            history = tuple(islice(learning, epochs))
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
-        found = Trained(net, history, round(time.perf_counter() - start, 3))
-        with writing_cache():
-            _write(path, found)
+                return _read(path, config, device)
+        found = _trained_now(config, epochs, part, device)
+        with writing(results_dir(), NOT_KEPT):
+            _write(results_dir() / FOLDER / f"{name}.pt", found)
     return found
 
 
-def _name(config: SupernetConfig, epochs: int | None, device: str) -> str:
-    """A name that differs wherever the weights can."""
+def _trained_now(config: SupernetConfig, epochs: int | None, part: Split, device: str) -> Trained:
+    """Arguments as in `trained_supernet`."""
+    rng, start = generators(config.seed), time.perf_counter()
+    net = family_of(config.subspace).supernet(config.net, config.subspace, rng.network)
+    initialise_on(net, rng.weights, device)
+    sampler = sampler_of(config, net)
+    with deterministic_convolutions():
+        learning = train(net, part, sampler, config.train, rng.sampler, rng.images)
+        history = tuple(islice(learning, epochs))
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in place
+    return Trained(net, history, round(time.perf_counter() - start, 3))
+
+
+def name_of(config: SupernetConfig, epochs: int | None) -> str:
+    """A name that differs wherever trainings do; which cells are evaluated, and how, is no part."""
     settings = {k: v for k, v in to_dict(config).items() if k not in ("cells", "evaluate")}
-    kind = torch.device(device).type
-    made_by = [code_version(), public_version("torch"), kind, multiplies_bfloat16(kind)]
-    return digest([settings, epochs, made_by])[:32]
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 of the code that decides what a training gives."""
-    found = [PACKAGE / part for part in CODE]
-    files = [file for part in found for file in ([part] if part.is_file() else part.rglob("*.py"))]
-    summed = hashlib.sha256()
-    for file in sorted(files):
-        summed.update(str(file.relative_to(PACKAGE)).encode() + file.read_bytes())
-    return summed.hexdigest()
+    return digest([SCHEMA, settings, epochs])[:16]
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def _only_one(name: str) -> Iterator[None]:
     """Let others that want the same weights wait, where files can be locked at all."""
+    path = results_dir() / FOLDER / ".state" / f"{name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"), fallback_to_soft=False)
+        lock = FileLock(path, fallback_to_soft=False)
         lock.acquire()
     except (OSError, NotImplementedError):
         yield  # each trains for itself
@@ -121,11 +108,13 @@ def _write(path: Path, trained: Trained) -> None:
     history = [(epoch.loss, epoch.accuracy) for epoch in trained.history]
     values = {"history": history, "seconds": trained.seconds, "net": trained.net.state_dict()}
     torch.save(values, buffer)
-    with whole_file(path, "set $NASREPRO_CACHE to another folder") as file:
+    with whole_file(path, NOT_KEPT) as file:
         file.write(buffer.getvalue())
 
 
-def _read(path: Path, net: PathNetwork, device: str) -> Trained:
+def _read(path: Path, config: SupernetConfig, device: str) -> Trained:
+    drawn = generators(config.seed).network  # by the network itself, as in its training
+    net = family_of(config.subspace).supernet(config.net, config.subspace, drawn)
     values = torch.load(path, map_location=device, weights_only=True)
     net.load_state_dict(values["net"])
     # As training leaves it: in another layout the last bits of what it computes can differ.

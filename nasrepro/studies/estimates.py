@@ -4,6 +4,7 @@ Beside the thesis' estimators stand cross-entropy of validation images, accuracy
 and the parameter count.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -59,7 +60,8 @@ def statistics(
     """What the fine-tunings of a design measured, by the truths of a table's columns.
 
     Each frame begins with the labels of a run (trainer; start: trained or untrained; rate; batch;
-    order) and seed, unless it says otherwise. A diverged supernet has rows in `usage` alone.
+    order) and seed, unless it says otherwise. A diverged supernet has rows in `usage` alone, as a
+    run has that `of_equal_weights` leaves out.
 
     Returns:
         runs: truth (parameters: SoTL-P and its like), estimator, step, spearman, top10 (mean
@@ -77,12 +79,13 @@ def statistics(
         losses: truth, group (all, best tenth, median tenth), step (last of 20), loss: mean; SPOS;
         variants: estimator, other, step, spearman: between two ways to write one estimator down;
         parameters: truth, spearman, n (cells), without labels: of the count itself;
-        usage: cells, paths, diverged, supernet_images (of its training, times paths),
+        usage: cells, diverged, left_out, supernet_images (of its training, times paths),
             supernet_seconds, seconds_100 (100 steps of a path), seconds_1000 (a look at 1,000
             validation images by a path), cpu_seconds.
     """
     mine = in_order(records, wanted)
-    observed = [observe(record, table, columns) for record in mine if record.status == "ok"]
+    alike = of_equal_weights(mine)
+    observed = [observe(record, table, columns) for record in alike if record.status == "ok"]
     main = [run for run in observed if _is_main(wanted[run.config])]
     parts: dict[str, tuple[Callable[[Observed], Rows], Sequence[Observed]]] = {
         "runs": (_spearmans, observed),
@@ -97,12 +100,29 @@ def statistics(
         name: _frame(name, wanted, ((run.config, row) for run in runs for row in measure(run)))
         for name, (measure, runs) in parts.items()
     }
+    kept = {record.config for record in alike}
+    used = ((record.config, _usage(record, record.config not in kept)) for record in mine)
     return {
         **frames,
         "resampled": resampled(observed, wanted),
         "parameters": _of_parameters(observed),
-        "usage": _frame("usage", wanted, ((record.config, _usage(record)) for record in mine)),
+        "usage": _frame("usage", wanted, used),
     }
+
+
+def of_equal_weights(records: Sequence[Record]) -> list[Record]:
+    """The runs that begin with the weights that most runs of their supernet begin with.
+
+    A config does not decide weights to the last bit: another kind of processor rounds differently,
+    and a training ends elsewhere, which its losses show. What runs of two such supernets differ by
+    is not what they were made to tell; of equally many, the first count.
+    """
+    trainings: dict[tuple, Counter] = {}
+    for record in records:
+        begun = record.config.supernet, record.config.epochs
+        trainings.setdefault(begun, Counter())[record.history] += 1
+    usual = {begun: counts.most_common(1)[0][0] for begun, counts in trainings.items()}
+    return [r for r in records if r.history == usual[r.config.supernet, r.config.epochs]]
 
 
 def _frame(name: str, wanted: Design, rows: Iterable[tuple[FinetuneConfig, tuple]]) -> pd.DataFrame:
@@ -234,7 +254,7 @@ def _variants(run: Observed) -> Rows:
             yield name.name, other.name, int(one[0][last]), float(rho[0])
 
 
-def _usage(record: Record) -> tuple:
+def _usage(record: Record, left_out: bool) -> tuple:
     """Seconds are by the clock, of a process that had the machine for itself or not."""
     config, measured = record.config, record.measurement
     cells = record.arrays.get(finetune.CODES, np.array([]))
@@ -243,6 +263,7 @@ def _usage(record: Record) -> tuple:
     return (
         len(cells),
         float(record.status == "diverged"),
+        float(left_out),
         config.supernet.trained_images,
         float(record.arrays[finetune.SUPERNET_SECONDS]),
         100 / steps if steps else np.nan,
@@ -423,7 +444,7 @@ COLUMNS = {
     "losses": ["truth", "group", "step", "loss"],
     "variants": ["estimator", "other", "step", "spearman"],
     "usage": [
-        *("cells", "diverged", "supernet_images", "supernet_seconds"),
+        *("cells", "diverged", "left_out", "supernet_images", "supernet_seconds"),
         *("seconds_100", "seconds_1000", "cpu_seconds"),
     ],
     "parameters": ["truth", "spearman", "n"],

@@ -350,7 +350,14 @@ def over_n(rows: pd.DataFrame, column: str) -> str:
     return over_seeds(row[column], row[low], row[high], row["n"])
 
 
+def left_out(page: Inputs) -> str:
+    """How many runs begin with other weights than most of their supernet."""
+    frames = [page.frames[name] for name in ("usage", "oneshot_usage") if name in page.frames]
+    return f"{sum(int(frame['left_out'].sum()) for frame in frames)}"
+
+
 NUMBERS = {
+    "left-out": left_out,
     "frozen": ranks_at("SoTL", 100, "0"),
     "learned": ranks_at("SoTL", 100, f"{finetuning.HIGH:g}"),
     "validation-accuracy": ranks_at("ValAcc", 0, "0"),
