@@ -36,25 +36,25 @@ def naming(file: Path | str) -> Iterator[None]:
 
 
 @contextmanager
-def writing(folder: Path, otherwise: str) -> Iterator[None]:
-    """Keep something in a folder; where that cannot be, say so once and go on without it.
+def writing(where: str, otherwise: str) -> Iterator[None]:
+    """Keep something somewhere; where that cannot be, say so once and go on without it.
 
     Args:
-        folder: where it would be kept.
-        otherwise: what comes of it, in words.
+        where: a folder, with what it is.
+        otherwise: what comes of it.
     """
     try:
         yield
     except DataError as error:
         if not isinstance(error.__cause__, OSError):
             raise
-        _say_once(f"{folder} cannot be written ({error.__cause__.strerror}): {otherwise}")
+        _say_once(f"{where} cannot be written ({error.__cause__.strerror}): {otherwise}")
 
 
 def writing_cache() -> AbstractContextManager[None]:
     """The same for the cache."""
     otherwise = "every command converts what it reads anew; set $NASREPRO_CACHE to another folder"
-    return writing(paths.cache_dir(), otherwise)
+    return writing(f"the cache {paths.cache_dir()}", otherwise)
 
 
 @cache

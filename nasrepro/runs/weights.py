@@ -62,7 +62,7 @@ def trained_supernet(
             with suppress(*DAMAGED):
                 return _read(path, config, device)
         found = _trained_now(config, epochs, part, device)
-        with writing(results_dir(), NOT_KEPT):
+        with writing(f"the store {results_dir()}", NOT_KEPT):
             _write(results_dir() / FOLDER / f"{name}.pt", found)
     return found
 
