@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from nasrepro import metrics
+from nasrepro import metrics, paths
 from nasrepro.benchmarks import available_tables, load_table, nb201
 from nasrepro.benchmarks.table import Table
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters
-from nasrepro.runs import finetune
+from nasrepro.runs import finetune, weights
 from nasrepro.runs.families import family_of
 from nasrepro.runs.finetune import FinetuneConfig, points
 from nasrepro.runs.record import Measurement, Record
@@ -241,13 +242,18 @@ def test_runs_count_where_most_of_their_supernet_have_its_weights(runs):
     )
 
 
-def test_stored_runs_of_a_supernet_begin_with_equal_weights():
-    """What is left out of the book was computed for nothing: train on the weights of the others."""
+def test_stored_runs_begin_with_the_weights_that_others_of_their_supernet_have():
+    """What is left out of the book was computed for nothing: train on the weights of the store."""
     known = results.plan("sotl", "cpu").stored
     stored = [record for record in known if isinstance(record.config, FinetuneConfig)]
     if not stored:
         pytest.skip("no fine-tuning is stored")
     assert {r.key for r in stored} - {r.key for r in estimates.of_equal_weights(stored)} == set()
+    for record in stored:
+        name = weights.name_of(record.config.supernet, record.config.epochs)
+        if (path := paths.result(weights.FOLDER, f"{name}.pt")).exists():
+            kept = torch.load(path, weights_only=True)["history"]
+            assert [(epoch.loss, epoch.accuracy) for epoch in record.history] == kept
 
 
 def test_losses_of_groups_and_windows_of_steps():
