@@ -178,8 +178,8 @@ page.figure("darts-oneshot-eigenvalues")
 # which are no measured accuracies, and the random cells' own accuracies judge how well a supernet
 # of paths ranks; {glue:md}`sotl-darts-supernets-ranked` such supernets are stored, and
 # {glue:md}`sotl-darts-supernets-tuned` runs that train the paths of one on, for the estimators of
-# [study 4](04_sotl_vs_validation). None of the predicted cells is a neighbour of one that was searched;
-# how many operations both have in common ranks them all.
+# [study 4](04_sotl_vs_validation). The predicted cells were not drawn around
+# those that were searched; how many operations they have in common with one of these ranks them.
 #
 # PDARTS {cite:p}`chen2019` searches in three phases: the network gets deeper, an edge keeps fewer
 # operations, skips are dropped out, and the normal cell may keep two of them

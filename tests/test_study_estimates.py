@@ -17,7 +17,7 @@ from nasrepro.runs.families import family_of
 from nasrepro.runs.finetune import FinetuneConfig, points
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.spaces.nb201 import Cell
-from nasrepro.studies import courses, estimates, results, sotl
+from nasrepro.studies import estimates, results, sotl, trajectories
 from nasrepro.studies.finetuning import PROFILES, design
 from nasrepro.train import Epoch
 
@@ -34,7 +34,7 @@ TABLE = Table(
     {
         name: values[:-1]
         for name, values in zip(
-            courses.TRUTHS.values(), (TRUTH, TRUTH - 20, TRUTH[::-1].copy()), strict=True
+            trajectories.TRUTHS.values(), (TRUTH, TRUTH - 20, TRUTH[::-1].copy()), strict=True
         )
     },
 )
@@ -259,7 +259,7 @@ def test_stored_runs_begin_with_the_weights_that_others_of_their_supernet_have()
 def test_losses_of_groups_and_windows_of_steps():
     config = next(c for c in design("cpu", seeds=1) if not c.frozen)
     rising = 1 + np.outer(100 - TRUTH, np.arange(300)) / 10_000
-    run = courses.observe(made_up(config, rising), TABLE)
+    run = trajectories.observe(made_up(config, rising), TABLE)
     rows = pd.DataFrame(estimates._losses(run), columns=estimates.COLUMNS["losses"])
     cifar10 = pick(rows, truth="cifar10", step=40).set_index("group")["loss"]
     middle = np.arange(20, 40).mean()  # of the steps 21 to 40
@@ -288,6 +288,6 @@ def test_parameters_rank_the_thesis_own_cells_as_it_prints():
     assert len(set(codes)) == 200 and all(isinstance(cell, Cell) for cell in cells)
     found = [
         metrics.spearman(count_parameters(codes), table.accuracy(codes, column))
-        for column in courses.TRUTHS.values()
+        for column in trajectories.TRUTHS.values()
     ]
     assert found == pytest.approx([0.7875, 0.7725, 0.7376], abs=5e-5)

@@ -19,11 +19,7 @@ from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig
 from nasrepro.runs.record import Record
 from nasrepro.spaces.nb201 import NUM_CELLS, Cell, Subspace, uses_only
-from nasrepro.stats import (
-    mean_correlation,
-    mean_interval,
-    spearman_difference_interval,
-)
+from nasrepro.stats import mean_correlation, mean_interval, spearman_difference_interval
 from nasrepro.studies import appraisal, ceilings, published_supernets
 from nasrepro.studies.correlations_claims import (
     means_of_tops,

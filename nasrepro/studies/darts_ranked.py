@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from nasrepro import sotl
 from nasrepro.benchmarks import available_tables, load_table, nb301
-from nasrepro.columns import ranks
+from nasrepro.column_correlations import ranks
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.evaluate import EvaluateConfig
 from nasrepro.nets.config import DartsNetConfig
@@ -27,11 +27,11 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.spaces.darts import Cell, Subspace, in_common
 from nasrepro.stats import fisher_correlation
 from nasrepro.studies import darts_space, finetuning
-from nasrepro.studies.courses import CIFAR10, observe
 from nasrepro.studies.darts_space import RANDOM, WHOLE, of_space, random_cells
 from nasrepro.studies.design import Design, in_order, labelled
 from nasrepro.studies.finetuning import FROZEN, HIGH
 from nasrepro.studies.measure import is_correlation, observe_run, proxies, rank_metrics, summarise
+from nasrepro.studies.trajectories import CIFAR10, observe
 from nasrepro.train import TrainConfig
 
 RANKED, ON_RANDOM = "supernet of paths", "supernet of paths, random cells"
@@ -192,8 +192,8 @@ def _of_tuned(records: Iterable[Record]) -> Iterator[Row]:
 def _of_found(searches: pd.DataFrame) -> Iterator[Row]:
     """Rankings of all predicted cells by what they have in common with one that was searched.
 
-    None of these is a neighbour of a searched cell in a space of 10^18; but where alike cells are
-    alike in accuracy, a good search leads to a part of the space with better ones.
+    They were not drawn around a searched cell; but where alike cells are alike in accuracy, a good
+    search leads to a part of the space with better ones.
     """
     table = load_table(nb301.NAME)
     truth = table.accuracy(table.codes, nb301.COLUMNS[0].name)

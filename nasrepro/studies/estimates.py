@@ -9,18 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from nasrepro import metrics, sotl
 from nasrepro.benchmarks import Table
-from nasrepro.columns import correlations, partial, ranks, together, weighted
+from nasrepro.column_correlations import correlations, partial, ranks, together, weighted
 from nasrepro.runs import finetune
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.record import Record
 from nasrepro.stats import Interval, mean_correlation, mean_interval
-from nasrepro.studies.courses import CIFAR10, TRUTHS, Observed, observe
 from nasrepro.studies.design import Design, Labels, in_order
 from nasrepro.studies.finetuning import LABELS, SPACE, SPOS, THESIS, TRAINED
+from nasrepro.studies.trajectories import CIFAR10, TRUTHS, Observed, observe
 
 TOP = 10  # cells whose mean accuracy is the thesis' top-10
 RUN = [*LABELS, "seed"]
@@ -336,7 +335,7 @@ def _intervals(scores: np.ndarray, run: Observed) -> dict[str, Interval]:
     counts = np.concatenate([np.ones((1, supernets)), nets])
     truth, parameters = ranks(run.truths[CIFAR10]), ranks(run.parameters)
     said = ranks(scores.T)
-    both = rankdata(said + parameters[:, None], axis=0)
+    both = ranks(together(scores.T, run.parameters))
     with_truth = weighted(said, truth, weights)
     alone = weighted(parameters[:, None], truth, weights)
     found = {

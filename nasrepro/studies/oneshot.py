@@ -24,9 +24,9 @@ from nasrepro.runs.record import Record
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import ONE_SHOT
 from nasrepro.studies import estimates, finetuning
-from nasrepro.studies.courses import CIFAR10
 from nasrepro.studies.design import Design, Labels, labelled
 from nasrepro.studies.finetuning import FROZEN, OWN_RATE, RATES, SPOS, THESIS, TRAINERS
+from nasrepro.studies.trajectories import CIFAR10
 from nasrepro.updates import MetaMinibatchProx
 
 TABLE = "nb101-sample"  # the truth

@@ -25,7 +25,7 @@ from nasrepro.benchmarks import (
     selfmade,
 )
 from nasrepro.benchmarks.learning import Learning
-from nasrepro.columns import weighted
+from nasrepro.column_correlations import weighted
 from nasrepro.data.cell_lists import LISTS, SOURCE, read_list
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.nets.nb201 import count_parameters

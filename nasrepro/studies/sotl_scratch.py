@@ -14,15 +14,15 @@ import pandas as pd
 
 from nasrepro import sotl
 from nasrepro.benchmarks import Table
-from nasrepro.columns import correlations, partial
+from nasrepro.column_correlations import correlations, partial
 from nasrepro.runs import finetune
 from nasrepro.runs.config import changed
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.record import Record
 from nasrepro.studies import finetuning
-from nasrepro.studies.courses import CIFAR10, Observed, observe
 from nasrepro.studies.design import Design, Labels, in_order, labelled
 from nasrepro.studies.sotl_curves import LAST_EPOCH
+from nasrepro.studies.trajectories import CIFAR10, Observed, observe
 
 EPOCHS = 20
 ALONE = "none: trained alone"  # the label of what is a trainer elsewhere

@@ -16,6 +16,7 @@ from nasrepro.spaces.nb1shot1 import Subspace
 from nasrepro.spaces.nb101 import ONE_SHOT
 from nasrepro.stats import Interval, mean_correlation
 from nasrepro.studies import finetuning, oneshot
+from nasrepro.studies.sotl_supernets import usual_batch
 
 PRINTED_TRUTHS = {
     "cifar10": "CIFAR-10",
@@ -232,7 +233,8 @@ def beyond_table(rows: pd.DataFrame) -> pd.DataFrame:
 def frozen_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Paths that do not learn: loss and accuracy of so many images, by Spearman with CIFAR-10."""
     mine = rows[(rows["trainer"] == "SPOS") & (rows["start"] == "trained")]
-    mine = mine[(mine["order"] == "0") & (mine["batch"] == mine["batch"].mode()[0])]
+    mine = usual_batch(mine)  # of which there are more orders
+    mine = mine[mine["order"] == "0"]
     keys = ["images", "normalised", "seen"]
     found = []
     for (images, normalised, seen), part in mine.groupby(keys, sort=False):
@@ -265,8 +267,9 @@ def orders_table(rows: pd.DataFrame) -> pd.DataFrame:
 def variants_table(rows: pd.DataFrame) -> pd.DataFrame:
     """How alike two ways to write an estimator down rank."""
     found = []
-    usual = rows[rows["batch"] == rows["batch"].mode()[0]]
-    for (estimator, other, rate), part in usual.groupby(["estimator", "other", "rate"], sort=False):
+    for (estimator, other, rate), part in usual_batch(rows).groupby(
+        ["estimator", "other", "rate"], sort=False
+    ):
         interval: Interval = mean_correlation(part["spearman"].dropna())
         text = with_interval(*interval[:3])
         found.append(
@@ -279,7 +282,7 @@ def variants_table(rows: pd.DataFrame) -> pd.DataFrame:
 def usage_table(rows: pd.DataFrame) -> pd.DataFrame:
     """What a trainer's supernet and the fine-tuning of a path cost."""
     mine = rows[(rows["start"] == "trained") & (rows["order"] == "0")]
-    mine = mine[mine["batch"] == mine["batch"].mode()[0]]
+    mine = usual_batch(mine)
     found = []
     for (trainer, rate), part in mine.groupby(["trainer", "rate"], sort=False):
         images = 25 * part["seconds_1000"]
@@ -314,8 +317,9 @@ def ranks_at(estimator: str, step: int, rate: str) -> Callable[[Inputs], str]:
             rows = of_201(page)
         except Absent:
             return NOT_RUN
-        usual = (rows["batch"] == rows["batch"].mode()[0]) & (rows["start"] == finetuning.TRAINED)
-        mine = rows[usual & (rows["trainer"] == finetuning.SPOS) & (rows["truth"] == "cifar10")]
+        mine = usual_batch(rows)
+        mine = mine[(mine["trainer"] == finetuning.SPOS) & (mine["truth"] == "cifar10")]
+        mine = mine[mine["start"] == finetuning.TRAINED]
         mine = mine[(mine["rate"] == rate) & (mine["step"] == step)]
         return over_n(mine[mine["estimator"] == estimator], "spearman")
 
@@ -334,8 +338,8 @@ def learning_adds(column: str) -> Callable[[Inputs], str]:
             rows = page.frame("learning", trainer=finetuning.SPOS, estimator="SoTL")
         except Absent:
             return NOT_RUN
-        usual = rows["batch"] == rows["batch"].mode()[0]
-        mine = rows[usual & (rows["rate"] == f"{finetuning.HIGH:g}") & (rows["step"] == 100)]
+        mine = usual_batch(rows)
+        mine = mine[(mine["rate"] == f"{finetuning.HIGH:g}") & (mine["step"] == 100)]
         return over_n(mine, column)
 
     return found
@@ -452,7 +456,7 @@ TABLES = {
 def supernet_lines(page: Inputs) -> pd.DataFrame:
     """SoTL's Spearman against minibatches for SPOS: rates, and a supernet that was not trained."""
     rows = page.frame("curves", trainer="SPOS", estimator="SoTL", order="0")
-    rows = rows[rows["batch"] == rows["batch"].mode()[0]].dropna(subset="spearman")
+    rows = usual_batch(rows).dropna(subset="spearman")
     names = rows["start"] + ", rate " + rows["rate"]
     found = []
     for (line, step), part in rows.assign(line=names).groupby(["line", "step"], sort=False):

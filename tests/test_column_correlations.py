@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nasrepro import metrics
-from nasrepro.columns import correlations, partial, ranks, together, weighted
+from nasrepro.column_correlations import correlations, partial, ranks, together, weighted
 
 few = st.integers(-4, 4).map(float)  # so that ties are common
 scores = arrays(np.float64, st.tuples(st.integers(3, 12), st.integers(1, 3)), elements=few)
