@@ -18,7 +18,15 @@ from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.nb201 import select_cells
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.spaces.nb201 import Cell, Subspace, neighbours
-from nasrepro.studies import appraisal, audit, comparison, correlations, regret, results
+from nasrepro.studies import (
+    appraisal,
+    audit,
+    comparison,
+    complete_spaces,
+    correlations,
+    regret,
+    results,
+)
 from nasrepro.studies.appraisal import rank_correlations
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.measure import observe_run
@@ -171,11 +179,11 @@ def test_a_perfect_supernet_that_evaluated_all_cells_picks_the_best(table):
     protocol = replace(regret.PROFILES["smoke"], evaluations=729)
     found = regret.nb201_statistics([perfect, constant], "smoke", table, protocol)
     rows = found["comparisons_nb201"]
-    assert set(rows["benchmark"]) == {regret.NB201_WHOLE} and len(rows) == 2 * 2 * 2 * 2
+    assert set(rows["benchmark"]) == {complete_spaces.NB201_WHOLE} and len(rows) == 2 * 2 * 2 * 2
     assert set(rows["supernets"]) == set(rows["failed"]) == {1}
     all_seen = rows[rows["space"] == "729 cells by proxy"]
     assert (all_seen["guided_regret"] == 0).all()
-    budgets = all_seen.loc[all_seen["charge"] == regret.AS_IN_PAPER, "budget"].to_numpy()
+    budgets = all_seen.loc[all_seen["charge"] == complete_spaces.AS_IN_PAPER, "budget"].to_numpy()
     assert budgets == pytest.approx(comparison.SUPERNET + 729 * comparison.EVALUATION + 1)
     few = rows[rows["space"] == "17 cells by proxy"]  # 10,000 of 423,624
     assert (few["guided_regret"] > 0).all() and (few["guided_runs"] == 5).all()
@@ -189,7 +197,7 @@ def test_the_largest_cells_have_their_mean_regret():
     """
     accuracy = {macro.COLUMNS[0].name: np.array([90.0, 80.0, 70.0, 60.0])}
     truth = Table(macro.NAME, np.arange(4), macro.COLUMNS, accuracy, "macro")
-    found = regret.by_size(
+    found = complete_spaces.by_size(
         truth,
         macro.COLUMNS[0].name,
         {"all": np.arange(4), "some": np.array([1, 3])},
@@ -210,10 +218,10 @@ def test_supernets_that_evaluated_all_rank_beside_the_size_of_networks():
     proxies = {0: [50.0, 40.0, 60.0], 1: [10.0, 10.0, 10.0]}
     runs = [pd.DataFrame({"seed": s, "code": np.arange(3), "proxy": p}) for s, p in proxies.items()]
     evaluations = pd.concat([*runs, pd.DataFrame({"seed": [2]})]).assign(space="all")
-    ranks = regret.ranks_of_whole(evaluations, truth, name)
+    ranks = complete_spaces.ranks_of_whole(evaluations, truth, name)
     assert ranks["spearman"].to_list() == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
     counts = (lambda codes: np.array([3, 2, 1])[codes], lambda codes: np.array([2, 1, 3])[codes])
-    size = regret.by_size(truth, name, {"all": np.arange(3)}, *counts)
+    size = complete_spaces.by_size(truth, name, {"all": np.arange(3)}, *counts)
     (row,) = regret.beside_size(ranks, size).itertuples()
     assert (row.benchmark, row.n, row.failed) == ("macro", 1, 2)
     assert (row.mean, row.parameters, row.flops) == pytest.approx((0.5, -1, 0.5))
@@ -242,7 +250,7 @@ def test_supernets_of_nasbench_macro_search_their_space():
         [perfect, diverged], "smoke", table, replace(regret.PROFILES["smoke"], evaluations=999)
     )
     rows = found["comparisons_macro"]
-    assert set(rows["benchmark"]) == {regret.MACRO_WHOLE} and len(rows) == 2 * 2 * 2 * 2
+    assert set(rows["benchmark"]) == {complete_spaces.MACRO_WHOLE} and len(rows) == 2 * 2 * 2 * 2
     assert set(rows["supernets"]) == set(rows["failed"]) == {1}
     assert set(rows["space"]) == {"6 cells by proxy", "256 cells by proxy"}
     assert (rows.loc[rows["space"] == "256 cells by proxy", "guided_regret"] == 0).all()
@@ -259,8 +267,8 @@ def test_guided_greedy_search_asks_for_neighbours(table):
     proxy = table.accuracy(codes, regret.COLUMN)
     evaluations = pd.DataFrame({"space": [str(space)], "seed": 0, "code": codes[0], "proxy": 1.0})
     protocol = regret.PROFILES["smoke"]
-    cells = regret.Complete("nb201", str(space), codes, proxy)
-    guides = regret.asking_any(cells, evaluations, protocol)
+    cells = complete_spaces.Complete("nb201", str(space), codes, proxy)
+    guides = complete_spaces.asking_any(cells, evaluations, protocol)
     assert [(guide.space, guide.search) for guide in guides] == [
         (f"{count} cells by proxy", search) for count in (17, 200) for search in ("RS", "GS")
     ]
@@ -293,7 +301,7 @@ def test_failed_supernets_of_nasbench201_are_counted(table):
 def test_charge_for_a_supernet_of_ours():
     """56 epochs of 25,000 images over 200 of 50,000; a cell on 1,000 images, a third a pass."""
     config = next(iter(regret.small_design("cpu")))
-    charge = regret.charges_of(config, regret.NB201_IMAGES)[regret.AS_RUN]
+    charge = complete_spaces.charges_of(config, regret.NB201_IMAGES)[complete_spaces.AS_RUN]
     assert charge.supernet == pytest.approx(0.14)
     assert charge.evaluation == pytest.approx(1_000 / 3e7)
 

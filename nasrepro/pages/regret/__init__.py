@@ -6,15 +6,15 @@ from nasrepro.pages.regret.figures import FIGURES
 from nasrepro.pages.regret.measured import claims
 from nasrepro.pages.regret.numbers import NUMBERS
 from nasrepro.pages.regret.tables import TABLES
-from nasrepro.studies import regret
+from nasrepro.studies import complete_spaces, regret, regret_claims
 
 __all__ = ["FIGURES", "NUMBERS", "PARTS", "SHOWS", "TABLES", "claims", "parts_of"]
 
 PARTS = {  # of the design: whose runs are compared on each benchmark
     "nb101": "nb101",
     "nb201": "nb201",
-    regret.NB201_WHOLE: "nb201_whole",
-    regret.MACRO_WHOLE: "macro",
+    complete_spaces.NB201_WHOLE: "nb201_whole",
+    complete_spaces.MACRO_WHOLE: "macro",
 }
 WHOLE_PARTS = {"nb201": "nb201_whole", "macro": "macro"}  # where supernets evaluated every cell
 
@@ -48,6 +48,6 @@ SHOWS = {  # claims by the figure or table that shows them
     "tab-regret-decides": (*ONE_SHOT, *SMALL),
     **{
         f"tab-greedy-{benchmark}": (f"greedy-first-{benchmark}", f"greedy-last-{benchmark}")
-        for benchmark, _ in regret.WHOLE
+        for benchmark, _ in regret_claims.WHOLE
     },
 }

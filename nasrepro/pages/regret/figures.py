@@ -11,7 +11,7 @@ from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.regret.measured import NEEDS, table4
 from nasrepro.spaces.macro import Subspace as MacroSubspace
-from nasrepro.studies import appraisal, regret, subspaces
+from nasrepro.studies import appraisal, complete_spaces, subspaces
 
 
 def effects(page: Inputs) -> pd.DataFrame:
@@ -54,7 +54,7 @@ def curves(page: Inputs, benchmark: str, spaces: Sequence[str] = ()) -> pd.DataF
     """
     rows = page.frame("curves", NEEDS[benchmark], benchmark=benchmark)
     rows = rows[rows["space"].isin(spaces)] if spaces else rows
-    compared = page.frames["comparisons"].query("charge == @regret.AS_IN_PAPER")
+    compared = page.frames["comparisons"].query("charge == @complete_spaces.AS_IN_PAPER")
     compared = compared[compared["method"].isin((appraisal.BASELINE, "S"))]
     budgets, found = {}, {}
     for row in compared[compared["benchmark"] == benchmark].itertuples():
@@ -132,14 +132,14 @@ FIGURES = {
         f"{BY_PROXY} CIFAR-10 test accuracy after 200 epochs.",
     ),
     "curves-nb201-whole": Drawing(
-        lambda page: curves(page, regret.NB201_WHOLE),
+        lambda page: curves(page, complete_spaces.NB201_WHOLE),
         lambda rows: plots.regret_curves(rows, TRAININGS),
         ahead,
         "NAS-Bench-201, with supernets that evaluated every cell. "
         f"{BY_PROXY} CIFAR-10 test accuracy after 200 epochs.",
     ),
     "curves-macro-whole": Drawing(
-        lambda page: curves(page, regret.MACRO_WHOLE),
+        lambda page: curves(page, complete_spaces.MACRO_WHOLE),
         lambda rows: plots.regret_curves(rows, TRAININGS),
         ahead,
         "NAS-Bench-Macro, with supernets that evaluated every network. "

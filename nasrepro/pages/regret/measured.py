@@ -10,7 +10,7 @@ from nasrepro.benchmarks import macro, nb101, nb101_official, nb201
 from nasrepro.claims import judge
 from nasrepro.pages.inputs import Inputs, is_here
 from nasrepro.runs.record import Record
-from nasrepro.studies import appraisal, regret, subspaces
+from nasrepro.studies import appraisal, complete_spaces, regret, subspaces
 from nasrepro.studies.comparison import Protocol
 from nasrepro.studies.subspaces import Profile
 
@@ -24,9 +24,9 @@ NEEDS = {  # what is searched on each benchmark is made from
     "nb101": (nb101.NAME, "nb101-supernets"),
     nb101_official.NAME: (nb101_official.NAME,),
     "nb201": (regret.TABLE,),
-    regret.NB201_WHOLE: (regret.TABLE,),
+    complete_spaces.NB201_WHOLE: (regret.TABLE,),
     "macro": (macro.NAME,),
-    regret.MACRO_WHOLE: (macro.NAME,),
+    complete_spaces.MACRO_WHOLE: (macro.NAME,),
 }
 ACCURACY = {  # what is reported, of each benchmark
     "nb101": nb101.COLUMNS[1],
@@ -34,7 +34,7 @@ ACCURACY = {  # what is reported, of each benchmark
     "nb201": next(column for column in nb201.CSV.values() if column.name == regret.COLUMN),
     "macro": macro.COLUMNS[0],
 }
-ACCOUNTS = {"run": regret.AS_RUN, "paper": regret.AS_IN_PAPER}
+ACCOUNTS = {"run": complete_spaces.AS_RUN, "paper": complete_spaces.AS_IN_PAPER}
 
 
 def protocol(page: Inputs) -> Protocol:

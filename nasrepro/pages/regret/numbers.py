@@ -32,7 +32,7 @@ from nasrepro.pages.text import (
     with_interval,
 )
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.studies import appraisal, audit, comparison, regret
+from nasrepro.studies import appraisal, audit, comparison, complete_spaces, regret
 
 
 def where(page: Inputs) -> str:
@@ -118,7 +118,7 @@ def trainings(number: float) -> str:
 
 def worth(page: Inputs, benchmark: str) -> str:
     """How many trainings of random search match what searches by proxy pick."""
-    rows = compared(page, benchmark, charge=regret.AS_IN_PAPER, baseline="RS")
+    rows = compared(page, benchmark, charge=complete_spaces.AS_IN_PAPER, baseline="RS")
     said = [
         f"{trainings(row.trainings_to_match)} ({row.guided}, {row.space})"
         for row in rows[rows["supernets"] > 0].itertuples()
@@ -130,7 +130,9 @@ def worth(page: Inputs, benchmark: str) -> str:
 
 def beaten_by_largest(page: Inputs, benchmark: str, method: str) -> str:
     """In how many spaces the largest cell is better than what supernets pick."""
-    rows = compared(page, benchmark, method=method, baseline="RS", charge=regret.AS_IN_PAPER)
+    rows = compared(
+        page, benchmark, method=method, baseline="RS", charge=complete_spaces.AS_IN_PAPER
+    )
     picked = rows.set_index("space")["guided_regret"].dropna()
     if picked.empty:
         raise page.absent()
@@ -217,8 +219,10 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "computed-a4": lambda page: f"{on_a4('percent_low'):.0f}%",
     "spaces-201": lambda page: ours_201(page)["space"].nunique(),
     "supernets-201": lambda page: ours_201(page, space=str(Subspace()))["supernets"].max(),
-    "cost-201": lambda page: f"{of_full(page, regret.AS_RUN)['budget'] - 1:.2f}",
-    "match-201": lambda page: trainings(of_full(page, regret.AS_RUN)["trainings_to_match"]),
+    "cost-201": lambda page: f"{of_full(page, complete_spaces.AS_RUN)['budget'] - 1:.2f}",
+    "match-201": lambda page: trainings(
+        of_full(page, complete_spaces.AS_RUN)["trainings_to_match"]
+    ),
     "pixels": lambda page: supernets(page).base.data.size or 32,
     "cells-a-stage": lambda page: supernets(page).nets["S"].cells_per_stage,
     "supernet-cost": lambda page: f"{comparison.SUPERNET:.0f}",
@@ -226,8 +230,8 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "one-shot": lambda page: comparison.ONE_SHOT,
     "largest-101": lambda page: beaten_by_largest(page, "nb101", appraisal.BASELINE),
     "largest-201": lambda page: beaten_by_largest(page, "nb201", "S"),
-    "worth-201": lambda page: worth(page, regret.NB201_WHOLE),
-    "worth-macro": lambda page: worth(page, regret.MACRO_WHOLE),
+    "worth-201": lambda page: worth(page, complete_spaces.NB201_WHOLE),
+    "worth-macro": lambda page: worth(page, complete_spaces.MACRO_WHOLE),
     **{
         name: make for account in ACCOUNTS.items() for name, make in about_account(*account).items()
     },

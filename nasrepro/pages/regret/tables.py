@@ -25,7 +25,7 @@ from nasrepro.pages.text import (
     with_failures,
     with_interval,
 )
-from nasrepro.studies import appraisal, audit, ceilings, regret
+from nasrepro.studies import appraisal, audit, ceilings, complete_spaces, regret, regret_claims
 
 
 def comparison_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -191,7 +191,7 @@ def oneshot_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
 
 def effects_whole(page: Inputs, benchmark: str) -> pd.DataFrame:
     """Effect sizes of the same, charged as in the paper."""
-    rows = counting(compared(page, benchmark, charge=regret.AS_IN_PAPER))
+    rows = counting(compared(page, benchmark, charge=complete_spaces.AS_IN_PAPER))
     return effects_table(rows).rename(columns=SEARCHED)
 
 
@@ -310,7 +310,9 @@ TABLES = {
     "effects-201": Table(
         "Tables 4 and 5 in our own numbers, NAS-Bench-201, supernets charged as in the paper. "
         f"{EFFECTS}",
-        lambda page: effects_table(counting(compared(page, "nb201", charge=regret.AS_IN_PAPER))),
+        lambda page: effects_table(
+            counting(compared(page, "nb201", charge=complete_spaces.AS_IN_PAPER))
+        ),
     ),
     "macro-settings": Table(
         "How the supernets of NAS-Bench-Macro were trained and evaluated.",
@@ -325,8 +327,8 @@ TABLES = {
         f"searches report; and {IDEAL} {FAILED}",
         whole,
     ),
-    **searched_whole(regret.NB201_WHOLE),
-    **searched_whole(regret.MACRO_WHOLE),
+    **searched_whole(complete_spaces.NB201_WHOLE),
+    **searched_whole(complete_spaces.MACRO_WHOLE),
     "largest": Table(
         "Training the largest cell, without any search. Test regret, percent, of the cell with "
         "the most parameters in its space (of several, the mean), trained alone; and how the "
@@ -335,7 +337,7 @@ TABLES = {
         f"Last, {IDEAL}",
         largest,
     ),
-    **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret.WHOLE},
+    **{f"greedy-{benchmark}": greedy(benchmark, space) for benchmark, space in regret_claims.WHOLE},
     "superiority": Table(
         "How probable it is that a run with weight sharing is the better one. As printed, and as "
         "the d of table 4 gives it, for every d that rounds to it. Beside A_4's the text has no d.",
