@@ -13,7 +13,8 @@ from nasrepro.data import pourchot
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
 from nasrepro.spaces import macro as macro_space
-from nasrepro.spaces.nb101 import SUBSPACES, Cell, module_hash, unique_codes
+from nasrepro.spaces.nb101 import SUBSPACES, Cell, module_hash
+from nasrepro.spaces.nb101_codes import unique_codes
 from nasrepro.studies.appraisal import as_printed, published_table3, rank_correlations, table3
 
 FILES = ("nb101-sample", "nb101-supernets", "nb-macro")

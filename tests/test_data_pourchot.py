@@ -16,7 +16,7 @@ from nasrepro.data.git import read_commit
 from nasrepro.data.pourchot import EPOCHS, IMAGES, RUNS, SAMPLE, SUPERNETS, content_sha256, convert
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
-from nasrepro.spaces.nb101 import OPERATIONS
+from nasrepro.spaces.nb101_codes import OPERATIONS
 
 KEYS = ["method", "space", "seed"]
 

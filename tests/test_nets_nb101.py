@@ -30,7 +30,8 @@ from nasrepro.nets.nb101 import (
     supernet,
     vertex_channels,
 )
-from nasrepro.spaces.nb101 import SUBSPACES, Cell, Subspace, canonical, neighbours, unique_codes
+from nasrepro.spaces.nb101 import SUBSPACES, Cell, Subspace, canonical, neighbours
+from nasrepro.spaces.nb101_codes import unique_codes
 
 CONV3, CONV1, POOL = "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"
 FULL = Subspace()

@@ -25,7 +25,8 @@ from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells
 from nasrepro.runs.setup import torch_generator
 from nasrepro.runs.store import Store
 from nasrepro.runs.supernet import SupernetConfig, run
-from nasrepro.spaces.nb101 import SUBSPACES, Subspace, in_space
+from nasrepro.spaces.nb101 import SUBSPACES, Subspace
+from nasrepro.spaces.nb101_codes import in_space
 from nasrepro.train import POURCHOT, RMSprop, TrainConfig, initialise
 
 TINY = SupernetConfig(

@@ -16,22 +16,21 @@ from nasrepro.spaces import counts, nb101
 from nasrepro.spaces.nb101 import (
     LABELS,
     NUM_CELLS,
-    ONE_SHOT,
-    OPERATIONS,
     SUBSPACES,
-    ZHANG,
     Cell,
-    FixedParents,
     Subspace,
     canonical,
-    canonical_codes,
-    decode,
-    encode,
-    in_space,
     is_valid,
     module_hash,
     neighbours,
     prune,
+)
+from nasrepro.spaces.nb101_codes import (
+    OPERATIONS,
+    canonical_codes,
+    decode,
+    encode,
+    in_space,
     prune_codes,
     unique_codes,
     uses_only,
@@ -104,18 +103,11 @@ def test_counts_of_the_papers():
     assert sizes["cells"] == sizes["A_FULL"] == 423_624
     assert [sizes[f"at most {n} vertices"] for n in (3, 4, 5)] == [7, 91, 2_532]
     assert [sizes[f"A_{n}"] for n in (1, 2, 3, 4)] == [120_933, 201_441, 90_782, 10_467]
-    assert (sizes["Zhang encodings"], sizes["Zhang unique"]) == (95_985, 42_228)
-    kinds = ("without operations of loose ends", "encodings", "without operations of loose ends")
-    one_shot = [sizes[f"1Shot1 space {n} {kind}"] for n, kind in enumerate(kinds, 1)]
-    assert one_shot == [6_240, 29_160, 363_648]  # as published, by the rule that gives it
-    assert (
-        sizes["1Shot1 space 2 without operations of loose ends"] == 16_632
-    )  # by that of the others
     assert sizes["A_FULL^RES"] + sizes["A_FULL^NRES"] == 423_624
 
 
 def test_every_published_count_comes_out():
-    sizes = dict(counts("nb101"))
+    sizes = dict([*counts("nb101"), *counts("nb1shot1")])
     published = published_counts()
     assert set(published["paper"]) == {"Yu", "SoTL", "Pourchot", "Zhang"}
     for row in published.itertuples():
@@ -400,34 +392,6 @@ def test_membership_is_read_off_the_pruned_cell(cell):
 def test_names_of_subspaces():
     assert list(SUBSPACES) == ["A_1", "A_2", "A_3", "A_4", "A_FULL", "A_FULL^RES", "A_FULL^NRES"]
     assert str(Subspace(outputs=3, residual=False)) == "A_3^NRES"
-
-
-def test_fixed_parents_agree_with_a_loop():
-    space = FixedParents((1, 2, 2), loose_ends=False, residual=False)
-    expected = []
-    for code in range(1 << 6):
-        cell = Cell.from_code((4 << 21 | code) << 8)
-        matrix = cell.matrix
-        if matrix.sum(axis=0).tolist() == [0, 1, 2, 2] and matrix[1:3].any(axis=1).all():
-            expected += [code] if not matrix[0, 3] else []
-    assert space.matrices().tolist() == expected
-    assert space.size == 9 * len(expected) == len(space.codes())
-
-
-def test_loose_ends_and_their_operations():
-    """Inputs 1, 1 and 1 on four vertices: a chain, or up to two vertices that lead nowhere."""
-    space = FixedParents((1, 1, 1))
-    assert space.size == 1 * 2 * 3 * 9
-    # outputs of vertices 1 and 2 by the parents of 2 and 3: (0,0) none, (0,1) 1, (0,2) 2,
-    # (1,0) 1, (1,1) 1, (1,2) both
-    assert space.size_without_ends == 1 + 3 + 3 + 3 + 3 + 9
-    # pruned: nothing, one operation, or a chain of two
-    assert len(space.unique_codes()) == 1 + 3 + 9
-
-
-@pytest.mark.parametrize("space", [ZHANG, *ONE_SHOT.values()])
-def test_spaces_of_fixed_parents_lie_in_the_benchmark(space):
-    assert in_space(space.unique_codes()).all()
 
 
 def chi_square(observed: np.ndarray, expected: np.ndarray) -> float:

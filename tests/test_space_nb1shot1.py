@@ -10,8 +10,17 @@ from nasrepro.errors import ConfigError
 from nasrepro.runs import nb1shot1 as cells_of
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces import SPACES, name_of, nb1shot1, nb101
-from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures, neighbours
-from nasrepro.spaces.nb101 import in_space, module_hash
+from nasrepro.spaces.nb1shot1 import (
+    ONE_SHOT,
+    ZHANG,
+    Cell,
+    FixedParents,
+    Subspace,
+    architectures,
+    neighbours,
+)
+from nasrepro.spaces.nb101 import module_hash
+from nasrepro.spaces.nb101_codes import in_space
 
 SPACES_OF = [Subspace(number) for number in (1, 2, 3)]
 listed = pytest.mark.skipif(locate(SOURCES["sotl-cells"]) is None, reason="needs the lists")
@@ -19,15 +28,17 @@ tabled = pytest.mark.skipif("nb101-sample" not in available_tables(), reason="ne
 
 
 def test_sizes_are_those_of_the_thesis():
-    """SoTL table 3.1, from Zela et al. 2020: of two rules, as `nb101.ONE_SHOT` says.
+    """SoTL table 3.1, from Zela et al. 2020: of two rules, as `nb1shot1.ONE_SHOT` says.
 
     Architectures that differ are fewer: our own count, by every numbering and without a hash.
     """
     found = dict(nb1shot1.counts())
-    assert found["space 1 without operations of loose ends"] == 6_240
-    assert found["space 2 encodings"] == 29_160
-    assert found["space 3 without operations of loose ends"] == 363_648
-    assert [found[f"space {n} unique"] for n in (1, 2, 3)] == [2_685, 7_773, 55_854]
+    assert (found["Zhang encodings"], found["Zhang unique"]) == (95_985, 42_228)
+    assert found["1Shot1 space 1 without operations of loose ends"] == 6_240
+    assert found["1Shot1 space 2 encodings"] == 29_160
+    assert found["1Shot1 space 2 without operations of loose ends"] == 16_632  # the others' rule
+    assert found["1Shot1 space 3 without operations of loose ends"] == 363_648
+    assert [found[f"1Shot1 space {n} unique"] for n in (1, 2, 3)] == [2_685, 7_773, 55_854]
 
 
 def test_the_benchmarks_hash_counts_the_same_architectures():
@@ -133,3 +144,31 @@ def test_encodings_are_drawn_uniformly():
 def test_a_list_of_another_space_is_refused():
     with pytest.raises(ConfigError, match="200 of the 200 cells of sotl-1shot1-1 are not in"):
         cells_of.random_cells(Subspace(2), ListedCells("sotl-1shot1-1"))
+
+
+def test_fixed_parents_agree_with_a_loop():
+    space = FixedParents((1, 2, 2), loose_ends=False, residual=False)
+    expected = []
+    for code in range(1 << 6):
+        cell = Cell.from_code((4 << 21 | code) << 8)
+        matrix = cell.matrix
+        if matrix.sum(axis=0).tolist() == [0, 1, 2, 2] and matrix[1:3].any(axis=1).all():
+            expected += [code] if not matrix[0, 3] else []
+    assert space.matrices().tolist() == expected
+    assert space.size == 9 * len(expected) == len(space.codes())
+
+
+def test_loose_ends_and_their_operations():
+    """Inputs 1, 1 and 1 on four vertices: a chain, or up to two vertices that lead nowhere."""
+    space = FixedParents((1, 1, 1))
+    assert space.size == 1 * 2 * 3 * 9
+    # outputs of vertices 1 and 2 by the parents of 2 and 3: (0,0) none, (0,1) 1, (0,2) 2,
+    # (1,0) 1, (1,1) 1, (1,2) both
+    assert space.size_without_ends == 1 + 3 + 3 + 3 + 3 + 9
+    # pruned: nothing, one operation, or a chain of two
+    assert len(space.unique_codes()) == 1 + 3 + 9
+
+
+@pytest.mark.parametrize("space", [ZHANG, *ONE_SHOT.values()])
+def test_spaces_of_fixed_parents_lie_in_the_benchmark(space):
+    assert in_space(space.unique_codes()).all()

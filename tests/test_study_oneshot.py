@@ -23,7 +23,7 @@ from nasrepro.runs.families import family_of, make_sampler
 from nasrepro.runs.finetune import FinetuneConfig, run_finetune
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
 from nasrepro.spaces.nb1shot1 import Subspace, architectures
-from nasrepro.spaces.nb101 import in_space
+from nasrepro.spaces.nb101_codes import in_space
 from nasrepro.studies import estimates, oneshot, results, sotl, sotl_supernets
 from nasrepro.studies.finetuning import SPOS, THESIS
 from nasrepro.studies.oneshot import COMBINED, DRAWN, design

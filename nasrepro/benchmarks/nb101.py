@@ -15,7 +15,7 @@ from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import DataError
 from nasrepro.files import naming
 from nasrepro.rounding import mean_share
-from nasrepro.spaces.nb101 import encode
+from nasrepro.spaces.nb101_codes import encode
 
 if TYPE_CHECKING:
     import pandas as pd

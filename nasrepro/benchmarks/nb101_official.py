@@ -22,7 +22,8 @@ from nasrepro.data.tfrecord import read_records
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import naming
 from nasrepro.rounding import counted, mean_share
-from nasrepro.spaces.nb101 import NUM_CELLS, Cell, canonical_codes
+from nasrepro.spaces.nb101 import NUM_CELLS, Cell
+from nasrepro.spaces.nb101_codes import canonical_codes
 
 NAME = "nb101-official"
 FILES = ("nasbench_only108.tfrecord", "nasbench_full.tfrecord")  # in the order of preference

@@ -17,7 +17,8 @@ from nasrepro.data.git import read_commit
 from nasrepro.data.pickles import NUMBERS, restricted_load
 from nasrepro.errors import DataError
 from nasrepro.files import naming, whole_file
-from nasrepro.spaces.nb101 import OPERATIONS, Cell, module_hash
+from nasrepro.spaces.nb101 import Cell, module_hash
+from nasrepro.spaces.nb101_codes import OPERATIONS
 
 if TYPE_CHECKING:
     import pandas as pd

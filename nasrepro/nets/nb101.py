@@ -22,7 +22,8 @@ from nasrepro.nets.config import CellNetConfig
 from nasrepro.nets.convolution import Conv2d
 from nasrepro.nets.memo import Key, once
 from nasrepro.nets.paths import PathNetwork
-from nasrepro.spaces.nb101 import MAX_VERTICES, OPERATIONS, Cell, Subspace, decode
+from nasrepro.spaces.nb101 import Cell, Subspace
+from nasrepro.spaces.nb101_codes import MAX_VERTICES, OPERATIONS, decode
 
 STAGES = 3
 KERNEL_SIZES = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}  # the other operation has no weights

@@ -35,6 +35,7 @@ from nasrepro.data.sources import SOURCES, Source
 from nasrepro.pages.text import with_interval
 from nasrepro.pages.under import runs_anchor
 from nasrepro.paths import results_dir
+from nasrepro.spaces.nb101_codes import unique_codes
 
 TOOLS = ("torch", "numpy", "scipy", "pandas", "matplotlib", "jupyter-book", "sphinx", "papermill")
 
@@ -164,10 +165,10 @@ def counts() -> str:
 
 @cache
 def _counted() -> tuple[dict[str, int], float]:
-    """The sizes that `nasrepro space counts nb101` prints, and the CPU seconds that they took."""
-    spaces.nb101.unique_codes.cache_clear()  # else the enumeration is counted only where it is new
+    """The sizes that `nasrepro space counts` prints, and the CPU seconds that they took."""
+    unique_codes.cache_clear()  # else the enumeration is counted only where it is new
     start = time.process_time()
-    found = dict(spaces.counts("nb101"))
+    found = dict([*spaces.counts("nb101"), *spaces.counts("nb1shot1")])
     return found, time.process_time() - start
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from nasrepro.benchmarks import load_table
 from nasrepro.errors import ConfigError
 from nasrepro.runs.parts import DrawnCells
-from nasrepro.spaces.nb101 import MAX_VERTICES, Cell, Subspace
+from nasrepro.spaces.nb101 import Cell, Subspace
+from nasrepro.spaces.nb101_codes import MAX_VERTICES
 
 
 def select_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:

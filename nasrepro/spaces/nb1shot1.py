@@ -9,21 +9,20 @@ of NAS-Bench-101, not pruned, in the numbering of the choice blocks.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces import nb101
-from nasrepro.spaces.nb101 import (
-    LABELS,
-    ONE_SHOT,
+from nasrepro.spaces import nb101_codes
+from nasrepro.spaces.nb101 import LABELS, Cell, connected
+from nasrepro.spaces.nb101_codes import (
     OPERATIONS,
-    Cell,
-    FixedParents,
+    bit,
     canonical_codes,
     check_operations,
-    connected,
+    has_edge,
+    pack,
     prune_codes,
 )
 
@@ -31,6 +30,88 @@ __all__ = ["LABELS", "OPERATIONS", "Cell", "check_operations", "connected"]
 
 TITLE = "NAS-Bench-1Shot1"
 PLACES = 0  # all its operations may be loose ends
+
+
+@dataclass(frozen=True, slots=True)
+class FixedParents:
+    """Encodings in which each vertex has a given number of inputs.
+
+    Attributes:
+        parents: numbers of inputs of the vertices 1, 2, ..., the output.
+        loose_ends: whether an inner vertex may be without outputs.
+        residual: whether the input may be connected to the output.
+
+    >>> FixedParents((1, 1, 1, 2, 2, 2), loose_ends=False, residual=False).size
+    95985
+    """
+
+    parents: tuple[int, ...]
+    loose_ends: bool = True
+    residual: bool = True
+
+    @property
+    def vertices(self) -> int:
+        """Number of vertices, with input and output."""
+        return len(self.parents) + 1
+
+    def matrices(self) -> np.ndarray:
+        """Bits of every adjacency matrix, int64 [m], ascending."""
+        columns = [
+            [sum(1 << bit(a, v) for a in chosen) for chosen in combinations(range(v), n)]
+            for v, n in enumerate(self.parents, 1)
+        ]
+        bits = np.sort(np.array([sum(chosen) for chosen in product(*columns)]))
+        if not self.loose_ends:
+            bits = bits[self._has_output(bits).all(axis=1)]
+        return bits if self.residual else bits[~has_edge(bits, 0, self.vertices - 1)]
+
+    def _has_output(self, bits: np.ndarray) -> np.ndarray:
+        """Whether each inner vertex has an output, bool [n, inner]."""
+        rows = [
+            [has_edge(bits, v, b) for b in range(v + 1, self.vertices)]
+            for v in range(1, self.vertices - 1)
+        ]
+        return np.stack([np.any(row, axis=0) for row in rows], axis=1)
+
+    def codes(self) -> np.ndarray:
+        """The code of every encoding, int64 [n]; not pruned, the same cell may come many times."""
+        labellings = np.arange(len(OPERATIONS) ** (self.vertices - 2))
+        return pack(self.vertices, self.matrices()[:, None], labellings).ravel()
+
+    @property
+    def size(self) -> int:
+        """Number of encodings."""
+        return len(self.matrices()) * len(OPERATIONS) ** (self.vertices - 2)
+
+    @property
+    def size_without_ends(self) -> int:
+        """Number of encodings that differ, not counting the operation of a vertex without outputs.
+
+        A vertex counts as soon as it has an output, though that may be such an end itself.
+        """
+        ends = self._has_output(self.matrices()).sum(axis=1)
+        return int((len(OPERATIONS) ** ends).sum())
+
+    def unique_codes(self) -> np.ndarray:
+        """The canonical codes of its architectures, int64, ascending."""
+        return np.unique(canonical_codes(np.unique(prune_codes(self.codes()))))
+
+
+# The three spaces of NAS-Bench-1Shot1 (Zela et al. 2020). The sizes that SoTL (table 3.1) takes
+# from there, 6,240, 29,160 and 363,648, follow two rules: the first and the third are
+# `size_without_ends`, the second is `size`. By one rule they are 14,580, 29,160 and 1,312,200
+# encodings, or 6,240, 16,632 and 363,648 without the operations of loose ends.
+ONE_SHOT = {
+    1: FixedParents((1, 2, 2, 2, 2)),
+    2: FixedParents((1, 1, 2, 2, 3)),
+    3: FixedParents((1, 1, 1, 2, 2, 2)),
+}
+
+
+# Zhang (appendix A.1) says of its space: like the third, five inner vertices, two of them and not
+# the input joined to the output. The numbers of inputs and the absence of loose ends follow from
+# its size, 95,985 encodings or 395 matrices.
+ZHANG = FixedParents((1, 1, 1, 2, 2, 2), loose_ends=False, residual=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +209,7 @@ def check_codes(codes: np.ndarray) -> None:
 
 def uses_only(codes: np.ndarray, operations: Iterable[str]) -> np.ndarray:
     """Whether each cell, without its loose ends, has no other operations than these, bool [n]."""
-    return nb101.uses_only(prune_codes(codes), operations)
+    return nb101_codes.uses_only(prune_codes(codes), operations)
 
 
 def neighbours(cell: Cell) -> list[Cell]:
@@ -155,8 +236,10 @@ def neighbours(cell: Cell) -> list[Cell]:
 def counts() -> Iterator[tuple[str, int]]:
     """The sizes of each space: encodings, and architectures with and without loose ends."""
     for number, rule in ONE_SHOT.items():
-        yield f"space {number} encodings", rule.size
-        yield f"space {number} without operations of loose ends", rule.size_without_ends
-        yield f"space {number} unique", len(rule.unique_codes())
+        yield f"1Shot1 space {number} encodings", rule.size
+        yield f"1Shot1 space {number} without operations of loose ends", rule.size_without_ends
+        yield f"1Shot1 space {number} unique", len(rule.unique_codes())
         whole = FixedParents(rule.parents, loose_ends=False)
-        yield f"space {number} unique, without loose ends", len(whole.unique_codes())
+        yield f"1Shot1 space {number} unique, without loose ends", len(whole.unique_codes())
+    yield "Zhang encodings", ZHANG.size
+    yield "Zhang unique", len(ZHANG.unique_codes())

@@ -21,8 +21,7 @@ from nasrepro.runs.config import changed
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.parts import AnyCells, DrawnEncodings, ListedCells
 from nasrepro.runs.record import Record
-from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
-from nasrepro.spaces.nb101 import ONE_SHOT
+from nasrepro.spaces.nb1shot1 import ONE_SHOT, Cell, Subspace, architectures
 from nasrepro.studies import estimates, finetuning
 from nasrepro.studies.design import Design, Labels, labelled
 from nasrepro.studies.finetuning import FROZEN, OWN_RATE, RATES, SPOS, THESIS, TRAINERS

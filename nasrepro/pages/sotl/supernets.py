@@ -12,8 +12,7 @@ from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
 from nasrepro.pages.text import ordered, over_seeds, plus_minus_text, with_interval
 from nasrepro.published import read
-from nasrepro.spaces.nb1shot1 import Subspace
-from nasrepro.spaces.nb101 import ONE_SHOT
+from nasrepro.spaces.nb1shot1 import ONE_SHOT, Subspace
 from nasrepro.stats import Interval, mean_correlation
 from nasrepro.studies import finetuning, oneshot
 from nasrepro.studies.sotl_supernets import usual_batch
