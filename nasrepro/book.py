@@ -323,8 +323,10 @@ def _dependencies(notebook: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted({*library.rglob("*.py"), *published}):
         yield f"library/{path.relative_to(library).as_posix()}", path
     for path in sorted(results.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):  # a dot: a record being written
-            yield f"results/{path.relative_to(results).as_posix()}", path
+        name = path.relative_to(results)
+        # A dot: a record being written, or a lock.
+        if not any(part.startswith(".") for part in name.parts) and path.is_file():
+            yield f"results/{name.as_posix()}", path
 
 
 def stored_key(output: Path) -> str | None:

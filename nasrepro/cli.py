@@ -232,7 +232,7 @@ def runs_show(
 ) -> None:
     """One record as JSON."""
     from nasrepro.runs.kinds import KINDS, store_of
-    from nasrepro.runs.record import head_values
+    from nasrepro.runs.record import array_values, head_values
 
     stores = {
         known: store
@@ -246,8 +246,7 @@ def runs_show(
         raise ConfigError(f"{len(chosen)} runs have a key that begins with {key!r}; {hint}")
     store = stores[chosen[0]]
     record = store.read(store.path(chosen[0]))
-    arrays = {name: array.tolist() for name, array in record.arrays.items()}
-    print(json.dumps(head_values(record) | arrays, indent=2))
+    print(json.dumps(head_values(record) | array_values(record), indent=2, allow_nan=False))
 
 
 @study.command("list")
@@ -568,7 +567,7 @@ def _print_data(text: str) -> None:
 
 
 def _pair(text: str) -> tuple[str, object]:
-    """A parameter of a notebook: its value is read as JSON where it is JSON, else as text."""
+    """A parameter or a setting: its value is read as JSON where it is JSON, else as text."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"a parameter is written name=value, found {text!r}")

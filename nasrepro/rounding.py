@@ -27,10 +27,14 @@ def counted(shares: np.ndarray, of: int) -> np.ndarray:
 
     >>> counted(np.array([0.3333], dtype=np.float32), 10_000).tolist()
     [3333.0]
+    >>> counted(np.array([1.5, np.nan]), 100)
+    Traceback (most recent call last):
+    ValueError: expected shares of 100, found 1.5
     """
     scaled = shares.astype(np.float64) * of
     counts = np.rint(scaled)
-    if len(odd := shares[np.abs(scaled - counts) > 0.01]):
+    fits = (np.abs(scaled - counts) <= 0.01) & (counts >= 0) & (counts <= of)
+    if len(odd := shares[~fits]):
         raise ValueError(f"expected shares of {of:,}, found {odd[0]}")
     return counts
 

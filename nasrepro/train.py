@@ -75,10 +75,24 @@ class TrainConfig:
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
                 raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(known)}")
+        if self.adaptation and self.gradients == "mean":
+            raise ConfigError(
+                "with an adaptation the weights go towards the mean of the paths already; take "
+                "gradients='sum'"
+            )
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label smoothing is a share below 1, found {self.label_smoothing}")
         if self.rmsprop and self.nesterov:
             raise ConfigError("RMSprop has no Nesterov momentum; take nesterov=False")
+        for name in ("learning_rate", "final_learning_rate", "weight_decay", "crop_padding"):
+            if (value := getattr(self, name)) < 0:
+                raise ConfigError(f"{name} is at least 0, found {value}")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum is a share below 1, found {self.momentum}")
+        if self.gradient_clip is not None and self.gradient_clip <= 0:
+            raise ConfigError(
+                f"gradient_clip is a norm above 0, or None, found {self.gradient_clip}"
+            )
         if self.epochs < 1 or self.batch_size < 2:
             raise ConfigError(
                 "training needs at least 1 epoch and 2 images per batch, "
@@ -140,8 +154,9 @@ class PourchotRMSprop(torch.optim.Optimizer):
                 if weights.grad is None:
                     continue
                 state = self.state[weights]
-                square = state.setdefault("square", torch.zeros_like(weights))
-                buffer = state.setdefault("buffer", torch.zeros_like(weights))
+                if not state:
+                    state |= {name: torch.zeros_like(weights) for name in ("square", "buffer")}
+                square, buffer = state["square"], state["buffer"]
                 gradient = weights.grad.add(weights, alpha=group["weight_decay"])
                 square.mul_(group["decay"]).addcmul_(gradient, gradient, value=1 - group["decay"])
                 square.add_(group["epsilon"])

@@ -119,8 +119,19 @@ def test_changes_are_made_together():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train.epoch": 3}, "no setting 'train.epoch'; TrainConfig has epochs, batch_size"),
-        ({"trian.epochs": 3}, "no setting 'trian.epochs'; SupernetConfig has data, subspace"),
+        (
+            {"train.epoch": 3},
+            r"no setting 'train.epoch' \(did you mean epochs\?\); TrainConfig has",
+        ),
+        ({"nothing.epochs": 3}, "no setting 'nothing.epochs'; SupernetConfig has data, subspace"),
+        ({"train.rmsprop.decay": 0.5}, "train.rmsprop is None: give all of it, not train.rmsprop."),
+        ({"train.epochs": 20.7}, "expected int, found 20.7"),
+        ({"train.epochs": True}, "expected int, found True"),
+        ({"train.learning_rate": True}, "expected float, found True"),
+        ({"train.nesterov": "false"}, "expected bool, found 'false'"),
+        ({"sampler": 3}, "expected str, found 3"),
+        ({"train": NetConfig()}, "train takes TrainConfig, found NetConfig"),
+        ({"net": TrainConfig()}, "net takes NetConfig or CellNetConfig or .*, found TrainConfig"),
         ({"seed.first": 3}, "no setting 'seed.first'; int has none"),
         ({"train.epochs": "many"}, "these values do not fit train.epochs"),
         ({"train.epochs": 0}, "at least 1 epoch"),

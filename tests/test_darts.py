@@ -30,6 +30,7 @@ from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import extract, supernet
 from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, alone, discretise
 from nasrepro.train import TrainConfig, batches, initialise
+from nasrepro.updates import Reptile
 
 NET = NetConfig(
     channels=2, cells_per_stage=1, affine=False, tracked_statistics=False, affine_around=True
@@ -270,8 +271,10 @@ def test_a_search_is_the_same_for_the_same_generators():
 
 
 def test_a_search_that_diverges_ends():
-    epochs, _ = run(Algorithm(), replace(TRAIN, learning_rate=1e12, final_learning_rate=1e12))
-    assert len(epochs) == 1 or not np.isfinite(epochs[-1].loss)
+    wild = replace(TRAIN, epochs=9, learning_rate=1e12, final_learning_rate=1e12)
+    *before, last = run(Algorithm(), wild)[0]
+    assert not np.isfinite(last.loss) and np.isfinite([epoch.loss for epoch in before]).all()
+    assert len(before) + 1 < 9
 
 
 def test_a_step_as_a_function_is_the_optimisers_own():
@@ -349,6 +352,16 @@ def test_a_phase_goes_on_with_the_strongest_operations_alone():
     assert (np.isfinite(third.alphas) == last).all()
     assert [epoch.phase for epoch in (first, second, third)] == list(algorithm.phases)
     assert second.loss != first.loss and np.isfinite(third.loss)
+
+
+@pytest.mark.parametrize("gradient", ["finite differences", "exact product", "unrolled"])
+def test_what_looks_ahead_goes_on_without_the_operations_that_are_left_out(gradient):
+    """Their weights have no gradient then."""
+    ahead = {"gradient": gradient, "steps": 3 if gradient == "unrolled" else 1}
+    first, second = run_in_phases(in_phases(Phase(1), Phase(1, operations=2), **ahead))
+    kept = strongest(torch.from_numpy(first.alphas), 2).numpy()
+    assert (np.isfinite(second.alphas) == kept).all() and np.isfinite(second.gradient).all()
+    assert (second.gradient[~kept] == 0).all() and (second.gradient[kept] != 0).any()
 
 
 def test_the_network_of_the_selected_cell_is_the_stand_alone_one_with_what_is_left():
@@ -615,6 +628,11 @@ def test_a_training_that_is_not_differentiated_is_refused():
         check_search(Algorithm(gradient="unrolled"), replace(TRAIN, gradient_clip=5.0))
     with pytest.raises(ConfigError, match="plain loss"):
         check_search(Algorithm(), replace(TRAIN, label_smoothing=0.1))
+    with pytest.raises(ConfigError, match="no adaptation"):
+        check_search(Algorithm(), replace(TRAIN, adaptation=Reptile()))
+    with pytest.raises(ConfigError, match="take precision='float32'"):
+        finite = Algorithm(gradient="finite differences")
+        check_search(finite, replace(TRAIN, precision="bfloat16"))
     with pytest.raises(ConfigError, match="warm-up ends before"):
         check_search(Algorithm(warmup_epochs=2), TRAIN)
 

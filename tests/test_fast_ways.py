@@ -13,6 +13,7 @@ from records import count_correct
 from torch import Tensor
 from torch.nn import functional as F
 
+from nasrepro import train as train_module
 from nasrepro.data.cifar import cache_file
 from nasrepro.data.images import load_images, split
 from nasrepro.evaluate import EvaluateConfig
@@ -117,12 +118,13 @@ def test_searches_are_those_of_the_loop_over_evaluations(loop, library):
 
 
 @pytest.mark.slow
-def test_half_precision_ranks_architectures_as_single_precision_does():
+def test_half_precision_ranks_architectures_as_single_precision_does(monkeypatch):
     """500 architectures of a supernet trained as in study 1, for fewer epochs.
 
     Rounding changes the prediction of about one image in a thousand. How much that moves ranks
     depends on how far the accuracies spread, and after so short a training they spread little.
     """
+    monkeypatch.setattr(train_module, "multiplies_bfloat16", lambda kind: True)
     if not cache_file().exists():
         pytest.skip("CIFAR-10 is not on this machine")
     base = PROFILES["cpu"].base

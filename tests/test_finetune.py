@@ -29,7 +29,7 @@ from nasrepro.runs.families import family_of
 from nasrepro.runs.finetune import FinetuneConfig, points, run_finetune
 from nasrepro.runs.kinds import FINETUNE, kind_of
 from nasrepro.runs.parts import CellsConfig, DataConfig, DrawnCells, ListedCells
-from nasrepro.runs.record import from_bytes, to_bytes
+from nasrepro.runs.record import archive, from_bytes, read_archive, to_bytes
 from nasrepro.runs.setup import Stopwatch, check_inputs
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.spaces import macro, nb101
@@ -251,13 +251,13 @@ def equal_results(one, other):
 
 def test_weights_of_the_store_give_the_same_record(weights_folder, monkeypatch):
     first = run_finetune(CONFIG)  # trains, in a store of its own
-    assert len(list(weights_folder.glob("*.pt"))) == 1
+    assert len(list(weights_folder.glob("*.npz"))) == 1
     monkeypatch.setattr(weights, "train", None)  # as nobody may now
     again = run_finetune(CONFIG)
     assert equal_results(again, first)
     run_finetune(replace(CONFIG, order=1))
     run_finetune(changed(CONFIG, {"supernet.cells.seed": 3}))  # not of the training
-    assert len(list(weights_folder.glob("*.pt"))) == 1
+    assert len(list(weights_folder.glob("*.npz"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -266,27 +266,39 @@ def test_weights_of_the_store_give_the_same_record(weights_folder, monkeypatch):
 def test_another_training_has_other_weights(weights_folder, change):
     run_finetune(CONFIG)
     run_finetune(changed(CONFIG, change))
-    assert len(list(weights_folder.glob("*.pt"))) == 2
+    assert len(list(weights_folder.glob("*.npz"))) == 2
 
 
-def test_weights_of_a_cut_file_are_not_used(record, weights_folder):
+@pytest.mark.parametrize("damage", ["cut", "altered", "of other code"])
+def test_damaged_weights_are_neither_used_nor_trained_anew(weights_folder, damage):
+    """Another machine would train others than those that stored records began with."""
     run_finetune(CONFIG)
-    (file,) = weights_folder.glob("*.pt")
-    file.write_bytes(file.read_bytes()[:-500])
-    assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
+    (file,) = weights_folder.glob("*.npz")
+    content = bytearray(file.read_bytes())
+    head, arrays = read_archive(bytes(content))
+    if damage == "cut":
+        content = content[:-500]
+    elif damage == "altered":
+        content[len(content) // 2] ^= 1
+    else:
+        content = archive(head, {name: a for name, a in arrays.items() if "classifier" not in name})
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=f"weights of a supernet in {file} cannot be read"):
+        run_finetune(CONFIG)
+    assert file.read_bytes() == content
 
 
 def test_runs_begin_with_the_weights_that_the_store_has_wherever_they_were_trained(weights_folder):
     """Here from a machine that rounded differently."""
     run_finetune(CONFIG)
-    (file,) = weights_folder.glob("*.pt")
-    values = torch.load(file, weights_only=True)
-    values["net"]["classifier.weight"] *= 1.5
-    values["history"] = [(loss + 1e-9, accuracy) for loss, accuracy in values["history"]]
-    torch.save(values, file)
+    (file,) = weights_folder.glob("*.npz")
+    head, arrays = read_archive(file.read_bytes())
+    arrays["classifier.weight"] *= 1.5
+    head["history"] = [epoch | {"loss": epoch["loss"] + 1e-9} for epoch in head["history"]]
+    file.write_bytes(archive(head, arrays))
     one, other = (run_finetune(replace(CONFIG, order=order)) for order in (0, 1))
     assert one.history == other.history
-    assert one.history[0].loss == values["history"][0][0]
+    assert one.history[0].loss == head["history"][0]["loss"]
 
 
 def test_where_the_store_cannot_be_written_runs_go_on(record, tmp_path, monkeypatch, capsys):
@@ -299,7 +311,7 @@ def test_where_the_store_cannot_be_written_runs_go_on(record, tmp_path, monkeypa
 
 def test_a_supernet_before_its_training_is_not_kept(weights_folder):
     run_finetune(replace(FROZEN, epochs=0))
-    assert list(weights_folder.glob("*.pt")) == []
+    assert list(weights_folder.glob("*.npz")) == []
 
 
 def test_a_supernet_that_was_not_trained(part):
@@ -477,3 +489,10 @@ def test_distinct_paths_find_their_way_back():
     paths, rows = distinct_paths(cells)
     assert [paths[row].path for row in rows] == [cell.path for cell in cells]
     assert len(paths) == 2
+
+
+def test_cells_that_are_trained_are_part_of_the_name_of_weights():
+    some = changed(SUPERNET, {"trained_cells": 10})
+    for base, same in ((SUPERNET, True), (some, False)):
+        other = changed(base, {"cells.seed": 2})
+        assert (weights.name_of(base, None) == weights.name_of(other, None)) is same

@@ -815,6 +815,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
         ({"data.name": "svhn"}, "unknown data set 'svhn'"),
         ({"data.train_images": 10**6}, "asked for 1,000,000"),
         ({"data.size": 9}, "can be shrunk to 1..8"),
+        ({"data.size": 6}, "take a size that is a multiple of 4, not 6 pixels"),
     ],
 )
 def test_configs_that_do_not_fit_are_refused(values, message):
@@ -840,6 +841,7 @@ def test_configs_that_do_not_fit_are_refused(values, message):
             {"trained_cells": 0, "sampler": "uniform"},
             "draws from one cell or more, found trained_cells=0",
         ),
+        ({"data.validation_images": 0}, "data.validation_images is at least 1, found 0"),
         ({"cells.best": 9}, "cells.top and cells.best need a table and a column"),
         (
             {"cells.best": 0, "cells.table": "nb201-200epochs", "cells.column": "test"},

@@ -222,6 +222,10 @@ def test_counts_are_those_of_each_cells_own_network(mode):
         ({"sampler": "strictly-fair"}, "for NAS-Bench-101 there are uniform, "),
         ({"net": CellNetConfig(6, 1, num_classes=7)}, "digits has 10 classes, the network 7"),
         ({"cells": DrawnCells(table="nb102")}, "unknown table 'nb102'"),
+        (
+            {"cells": DrawnCells(table="nb-macro")},
+            "nb-macro is a table of NAS-Bench-Macro; cells of NAS-Bench-101 are drawn from",
+        ),
     ],
 )
 def test_configs_that_do_not_fit_are_refused(changes, message):

@@ -79,6 +79,11 @@ def test_a_code_outside_the_space_is_refused(code):
         Cell.from_code(code)
 
 
+def test_a_subspace_has_each_operation_once():
+    with pytest.raises(ConfigError, match="each operation once, found skip_connect, skip_connect"):
+        Subspace(("skip_connect", "skip_connect"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

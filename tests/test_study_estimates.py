@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from nasrepro import metrics, paths
 from nasrepro.benchmarks import available_tables, load_table, nb201
@@ -15,7 +14,7 @@ from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs import finetune, weights
 from nasrepro.runs.families import family_of
 from nasrepro.runs.finetune import FinetuneConfig, points
-from nasrepro.runs.record import Measurement, Record
+from nasrepro.runs.record import Measurement, Record, epoch_values, read_archive
 from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies import estimates, results, sotl, trajectories
 from nasrepro.studies.finetuning import PROFILES, design
@@ -249,11 +248,14 @@ def test_stored_runs_begin_with_the_weights_that_others_of_their_supernet_have()
     if not stored:
         pytest.skip("no fine-tuning is stored")
     assert {r.key for r in stored} - {r.key for r in estimates.of_equal_weights(stored)} == set()
+    seen = set()
     for record in stored:
         name = weights.name_of(record.config.supernet, record.config.epochs)
-        if (path := paths.result(weights.FOLDER, f"{name}.pt")).exists():
-            kept = torch.load(path, weights_only=True)["history"]
-            assert [(epoch.loss, epoch.accuracy) for epoch in record.history] == kept
+        if (path := paths.result(weights.FOLDER, f"{name}.npz")).exists():
+            head, _ = read_archive(path.read_bytes())
+            assert [epoch_values(epoch) for epoch in record.history] == head["history"]
+            seen.add(path)
+    assert seen == set((paths.results_dir() / weights.FOLDER).glob("*.npz"))
 
 
 def test_losses_of_groups_and_windows_of_steps():

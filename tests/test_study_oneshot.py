@@ -295,7 +295,7 @@ def test_multipath_and_metaprox_train_four_paths_from_the_same_weights():
         if labels["trainer"] == COMBINED
     }
     spos = {c.supernet for c, labels in design("smoke").items() if labels["trainer"] == SPOS}
-    same = replace(config.train, gradients="sum", batches="separate", adaptation=None)
+    same = replace(config.train, batches="separate", adaptation=None)
     assert same in {supernet.train for supernet in spos}
     assert (config.sampler, config.train.batches) == ("uniform-4", "shared")
     assert config.train.adaptation.inner_steps == 4 and config.train.adaptation.strength == 10

@@ -38,6 +38,7 @@ from nasrepro.train import (
     make_optimizer,
     train,
 )
+from nasrepro.updates import Reptile
 
 TINY = NetConfig(channels=4, cells_per_stage=1)
 
@@ -164,6 +165,12 @@ def test_defaults_are_the_papers_table():
         ({"label_smoothing": 1.0}, "label smoothing is a share below 1, found 1.0"),
         ({"epochs": 0}, "at least 1 epoch .* found epochs=0"),
         ({"batch_size": 1}, "2 images per batch, found .*batch_size=1"),
+        ({"learning_rate": -1.0}, "learning_rate is at least 0, found -1.0"),
+        ({"weight_decay": -0.1}, "weight_decay is at least 0, found -0.1"),
+        ({"crop_padding": -3}, "crop_padding is at least 0, found -3"),
+        ({"momentum": 1.0}, "momentum is a share below 1, found 1.0"),
+        ({"gradient_clip": 0.0}, "a norm above 0, or None, found 0.0"),
+        ({"gradients": "mean", "adaptation": Reptile()}, "mean of the paths already"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):

@@ -168,8 +168,9 @@ def test_what_does_not_fit_is_refused():
         TuneConfig(unroll=1)
     with pytest.raises(ConfigError, match="unknown loss 'test'"):
         TuneConfig(loss="test")
-    with pytest.raises(ConfigError, match="plain SGD is tuned"):
-        replace(SMALL, train=replace(SMALL.train, momentum=0.9))
+    for name, value in (("momentum", 0.9), ("label_smoothing", 0.1), ("crop_padding", 4)):
+        with pytest.raises(ConfigError, match=rf"take train\.{name}=0.*, not {value}"):
+            replace(SMALL, train=replace(SMALL.train, **{name: value}))
     with pytest.raises(ConfigError, match="less than a batch of 200"):
         replace(SMALL, train=replace(SMALL.train, batch_size=200))
     with pytest.raises(ConfigError, match="halve images of at least 16 pixels, found 8"):

@@ -9,6 +9,7 @@ import numpy as np
 from nasrepro.data.few_shot import CELLS
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import ConfigError, DataError
+from nasrepro.rounding import counted
 from nasrepro.spaces.nb201 import NUM_CELLS, Cell
 
 if TYPE_CHECKING:
@@ -95,10 +96,10 @@ def supernets(runs: "pd.DataFrame") -> "pd.DataFrame":
     frames = []
     for name, accuracies in runs.items():
         if found := SUPERNET.fullmatch(str(name)):
-            exact = accuracies.to_numpy() * (IMAGES / 100)
-            counts = np.rint(exact)
-            if not (np.abs(exact - counts) < 0.01).all() or not accuracies.between(0, 100.01).all():
-                raise DataError(f"{name}: expected percentages of {IMAGES:,} images")
+            try:
+                counts = counted(accuracies.to_numpy() / 100, IMAGES)
+            except ValueError as error:
+                raise DataError(f"{name}: {error}") from None
             numbers = {key: int(found[key]) for key in ("channels", "batch", "epochs")}
             evaluations = {"code": runs.index, "proxy": counts * (100 / IMAGES)}
             split = "random" if found["random"] else found["limits"] or ""

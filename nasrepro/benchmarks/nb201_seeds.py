@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nasrepro.data.pickles import restricted_load
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.errors import DataError
 from nasrepro.files import naming
+from nasrepro.rounding import counted
 from nasrepro.spaces.nb201 import NUM_CELLS, OPERATIONS, PLACES
 
 if TYPE_CHECKING:
@@ -47,10 +46,10 @@ def read_seeds(path: Path) -> "pd.DataFrame":
     if len(runs) != NUM_CELLS:
         raise DataError(f"{path}: expected {NUM_CELLS:,} cells, found {len(runs):,}")
     seeds = pd.DataFrame(rows, columns=["code", "run", "accuracy"])
-    exact = seeds["accuracy"] * (IMAGES / 100)
-    counts = np.rint(exact)
-    if not ((exact - counts).abs() < 0.01).all() or not counts.between(0, IMAGES).all():
-        raise DataError(f"{path}: expected percentages of {IMAGES:,} images")
+    try:
+        counts = counted(seeds["accuracy"].to_numpy() / 100, IMAGES)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
     return seeds.assign(accuracy=counts * (100 / IMAGES))
 
 

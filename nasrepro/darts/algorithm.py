@@ -142,8 +142,15 @@ def check_search(algorithm: Algorithm, train: TrainConfig) -> None:
         )
     if algorithm.gradient == "unrolled" and train.gradient_clip is not None:
         raise ConfigError("exact gradients look through steps without clipping: gradient_clip=None")
-    if (train.label_smoothing, train.gradients, train.batches) != (0, "sum", "separate"):
-        raise ConfigError("a search takes one batch a step and its plain loss: no smoothing")
+    if algorithm.gradient == "finite differences" and train.precision != "float32":
+        raise ConfigError(
+            "finite differences are smaller than bfloat16 can tell apart; take precision='float32'"
+        )
+    plain = (train.label_smoothing, train.gradients, train.batches, train.adaptation)
+    if plain != (0, "sum", "separate", None):
+        raise ConfigError(
+            "a search takes one batch a step and its plain loss: no smoothing, no adaptation"
+        )
     phases = [phase for part in algorithm.stretches(train.epochs) for phase in part]
     if (total := sum(phase.epochs for phase in phases)) != train.epochs:
         raise ConfigError(f"the phases have {total} epochs together, the search {train.epochs}")

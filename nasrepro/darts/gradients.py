@@ -64,7 +64,7 @@ def by_finite_differences(
             for (name, p), part in zip(learner.parameters().items(), vector, strict=True)
         }
         loss = learner.loss(batch, relax(alphas), parameters)
-        sides.append(torch.autograd.grad(loss, alphas)[0])
+        sides.append(torch.autograd.grad(loss, alphas, materialize_grads=True)[0])
     return (sides[0] - sides[1]) / (2 * distance).cpu()
 
 
@@ -74,9 +74,11 @@ def by_autograd(
     """The same product without an approximation."""
     parameters = learner.parameters()
     loss = learner.loss(batch, relax(alphas), parameters)
-    gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
+    gradients = torch.autograd.grad(
+        loss, list(parameters.values()), create_graph=True, materialize_grads=True
+    )
     inner = torch.stack([(g * v).sum() for g, v in zip(gradients, vector, strict=True)]).sum()
-    return torch.autograd.grad(inner, alphas)[0]
+    return torch.autograd.grad(inner, alphas, materialize_grads=True)[0]
 
 
 def one_step_ahead(product: Callable[..., Tensor]) -> GradientFunction:
@@ -95,11 +97,13 @@ def one_step_ahead(product: Callable[..., Tensor]) -> GradientFunction:
     ) -> Tensor:
         parameters, rate = learner.parameters(), learner.rate()
         loss = learner.loss(training[0], relax(alphas), parameters)
-        gradients = torch.autograd.grad(loss, list(parameters.values()))
+        gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
         ahead, _ = learner.stepped(parameters, learner.momenta(), gradients, rate)
         ahead = {name: p.detach().requires_grad_() for name, p in ahead.items()}
         validated = learner.loss(validation[0], relax(alphas), ahead)
-        direct, *vector = torch.autograd.grad(validated, [alphas, *ahead.values()])
+        direct, *vector = torch.autograd.grad(
+            validated, [alphas, *ahead.values()], materialize_grads=True
+        )
         return direct - rate * product(learner, alphas, relax, training[0], vector)
 
     return gradient
@@ -121,10 +125,12 @@ def unrolled(
         loss = learner.loss(batch, relax(alphas), parameters)
         total = total + loss.cpu()
         if number + 1 < len(training):
-            gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
+            gradients = torch.autograd.grad(
+                loss, list(parameters.values()), create_graph=True, materialize_grads=True
+            )
             rate = learner.rate(ahead=number)
             parameters, momenta = learner.stepped(parameters, momenta, gradients, rate)
-    return torch.autograd.grad(total, alphas)[0]
+    return torch.autograd.grad(total, alphas, materialize_grads=True)[0]
 
 
 DRAWN = 4  # paths whose rewards are compared

@@ -1,7 +1,7 @@
 """How large a network is, how it normalises and what its paths share."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from nasrepro.canonical import later
 from nasrepro.errors import ConfigError
@@ -20,6 +20,8 @@ def _width_and_depth(net: Any) -> str:
 @dataclass(frozen=True, slots=True)
 class NetConfig:
     """Width, depth and batch normalisation of a supernet or stand-alone network."""
+
+    HALVINGS: ClassVar[int] = 2  # of the images, each side of which has to be even
 
     channels: int = 16  # of the first stage; doubled at each reduction
     cells_per_stage: int = 5
@@ -113,6 +115,8 @@ class ChainNetConfig:
 @dataclass(frozen=True, slots=True)
 class DartsNetConfig:
     """A network of DARTS' normal and reduction cells; the defaults are its search's."""
+
+    HALVINGS: ClassVar[int] = 2  # of the images, each side of which has to be even
 
     channels: int = 16  # of the first cells; doubled by each reduction cell
     cells: int = 8  # of which two are reduction cells, after a third and two thirds of the others

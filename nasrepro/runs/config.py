@@ -8,13 +8,14 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from numbers import Real
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from nasrepro.canonical import digest
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, meant
 
 # Raised when a config of the same text means something else, so that old records no longer match.
 SCHEMA = 1
@@ -85,20 +86,30 @@ def _changed(config: Any, changes: Mapping[str, Any], where: str) -> Any:
     inner: dict[str, dict[str, Any]] = {}
     for path, value in changes.items():
         name, dot, rest = path.partition(".")
+        if config is None:
+            whole = where.removesuffix(".")
+            raise ConfigError(f"{whole} is None: give all of it, not {where + path} alone")
         if name not in known:
             has = f"{type(config).__name__} has {', '.join(known) or 'none'}"
-            raise ConfigError(f"there is no setting {where + path!r}; {has}")
+            raise ConfigError(f"there is no setting {where + path!r}{meant(name, known)}; {has}")
         if dot:
             inner.setdefault(name, {})[rest] = value
         else:
-            top[name] = (
-                value
-                if is_dataclass(value)
-                else _structured(_converter.unstructure(value), hints[name], where + path)
-            )
+            top[name] = _fitting(value, hints[name], where + path)
     for name, part in inner.items():
         top[name] = _changed(getattr(config, name), part, f"{where}{name}.")
     return replace(config, **top)
+
+
+def _fitting(value: Any, hint: Any, name: str) -> Any:
+    """A dataclass as it is, or plain values as what a field takes; ConfigError if it does not."""
+    if not is_dataclass(value):
+        return _structured(_converter.unstructure(value), hint, name)
+    kinds = [kind for kind in get_args(hint) or (hint,) if _is_class(kind)]
+    if not isinstance(value, tuple(kinds)):
+        wanted = " or ".join(kind.__name__ for kind in kinds) or hint
+        raise ConfigError(f"{name} takes {wanted}, found {type(value).__name__}")
+    return value
 
 
 def _structured(values: Any, kind: Any, name: str) -> Any:
@@ -130,6 +141,21 @@ def _fields(kind: type) -> tuple[frozenset[str], frozenset[str]]:
 
 # One strict converter: an unknown or missing field of a stored config is an error.
 _converter = cattrs.Converter(forbid_extra_keys=True)
+
+# What a value must be to stand in a field of a type: "false" is no bool, and 20.7 no int.
+STRICT: Mapping[type, type] = {bool: bool, int: Real, float: Real, str: str}
+
+
+def _structure_strictly(value: Any, kind: type) -> Any:
+    """A value of a simple type, or an equal number of another; TypeError for any other."""
+    fits = isinstance(value, STRICT[kind]) and (isinstance(value, bool) == (kind is bool))
+    if not fits or (kind is int and value % 1 != 0):
+        raise TypeError(f"expected {kind.__name__}, found {value!r}")
+    return kind(value)
+
+
+for _kind in STRICT:
+    _converter.register_structure_hook(_kind, _structure_strictly)
 
 
 def _is_class(kind: Any) -> bool:

@@ -41,7 +41,7 @@ from nasrepro.runs.setup import (
     load_split,
     torch_generator,
 )
-from nasrepro.runs.supernet import SupernetConfig
+from nasrepro.runs.supernet import SupernetConfig, stacked_on
 from nasrepro.runs.weights import trained_supernet
 from nasrepro.samplers import Fixed
 from nasrepro.spaces import AnyCell
@@ -223,7 +223,7 @@ class _Images:
 
 
 def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
-    """Train a supernet, or read its weights from the cache, and train each path on.
+    """Train a supernet, or take its weights from the store, and train each path on.
 
     Args:
         config: all that decides the result.
@@ -319,9 +319,7 @@ def watch_frozen(
     All paths take a batch in a row and share what they have in common, which is several times as
     fast as one path after the other.
     """
-    # A GPU wants few large kernels; see `supernet.run`.
-    stacks = next(net.parameters()).device.type != "cpu"
-    stacked = family_of(config.supernet.subspace).stacked if stacks else None
+    stacked = stacked_on(next(net.parameters()).device, config.supernet)
     precision = config.train.precision
     loss, correct = evaluate_batches(net, cells, images.training, precision, stacked=stacked)
     watch.lap("train")

@@ -4,6 +4,7 @@ A run that is being computed has a locked file. The operating system unlocks it 
 however it ends; so nothing here looks at a clock or a process number.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -83,8 +84,11 @@ def note_failure(store: Store, key: str, sentence: str) -> None:
 
 def failures(store: Store) -> dict[str, str]:
     """Why runs failed when they were last tried, by key."""
-    noted = files(_folder(store), "*.failed")
-    return {path.stem: path.read_text(encoding="utf-8") for path in noted}
+    found = {}
+    for path in files(_folder(store), "*.failed"):
+        with suppress(FileNotFoundError):  # who tries the run again has just deleted it
+            found[path.stem] = path.read_text(encoding="utf-8")
+    return found
 
 
 def _file(path: Path) -> BaseFileLock:

@@ -7,8 +7,7 @@ from itertools import compress
 
 import numpy as np
 
-from nasrepro.benchmarks import load_table
-from nasrepro.runs.listed import listed_cells
+from nasrepro.runs.listed import listed_cells, table_of
 from nasrepro.runs.parts import CellsConfig, ListedCells
 from nasrepro.spaces.nb201 import Cell, Subspace, connected
 
@@ -71,7 +70,7 @@ def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
     """The best cells of a subspace by the config's table, best first."""
     if not config.top or config.table is None or config.column is None:
         return []
-    table = load_table(config.table)
+    table = table_of("nb201", config.table)
     codes = table.subset(subspace.operations)
     order = np.argsort(-table.accuracy(codes, config.column), kind="stable")
     return [Cell.from_code(int(code)) for code in codes[order[: config.top]]]

@@ -18,6 +18,11 @@ class DataConfig:
     validation_images: int = 5_000
     size: int | None = None  # height and width to shrink to; None keeps them
 
+    def __post_init__(self) -> None:
+        for name in ("train_images", "validation_images", "size"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"data.{name} is at least 1, found {value}")
+
 
 @dataclass(frozen=True, slots=True)
 class CellsConfig:

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from nasrepro.errors import ConfigError, DataError
 from nasrepro.runs.config import SCHEMA, from_dict, to_dict
 
 STATUSES = ("ok", "diverged")
+T = TypeVar("T")
+
 HEAD = "head"  # of an archive: JSON as bytes
 TYPES = "iufb"  # of arrays: integers, reals, truth values
 
@@ -114,7 +116,7 @@ def to_bytes(record: Record) -> bytes:
 
 
 def archive(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A NumPy archive of plain values and of arrays, and their checksum."""
+    """A NumPy archive of plain values and of arrays, and their checksum; see `read_archive`."""
     text = canonical_json({**head, "sha256": _checksum(head, arrays)}).encode()
     buffer = io.BytesIO()
     parts: dict[str, Any] = {HEAD: np.frombuffer(text, dtype=np.uint8), **arrays}
@@ -127,11 +129,26 @@ def head_values(record: Record) -> dict[str, Any]:
     return {
         "config": to_dict(record.config),
         "status": record.status,
-        "history": [
-            {name: _finite(value) for name, value in to_dict(epoch).items()}
-            for epoch in record.history
-        ],
+        "history": [epoch_values(epoch) for epoch in record.history],
         "measurement": to_dict(record.measurement),
+    }
+
+
+def epoch_values(epoch: Any) -> dict[str, float | None]:
+    """What an epoch showed as plain values; None is what is not finite."""
+    return {name: _finite(value) for name, value in to_dict(epoch).items()}
+
+
+def epoch_of(values: Mapping[str, float | None], kind: type[T]) -> T:
+    """What an epoch showed, of `epoch_values`; ConfigError if they are none."""
+    return from_dict({name: _number(value) for name, value in values.items()}, kind)
+
+
+def array_values(record: Record) -> dict[str, Any]:
+    """The arrays of a record as nested lists; None is what is not finite, which JSON has not."""
+    return {
+        name: np.ma.masked_where(~np.isfinite(array), array).tolist()
+        for name, array in record.arrays.items()
     }
 
 
@@ -141,9 +158,7 @@ def from_bytes(content: bytes, kind: Kind) -> Record:
     Raises:
         DataError: if it is cut, altered, of another schema or kind, or not a record.
     """
-    head, arrays, stored = _parts(content)
-    if stored != _checksum(head, arrays):
-        raise DataError("was altered: its content does not match its checksum")
+    head, arrays = read_archive(content)
     if head.pop("schema", None) != SCHEMA:
         raise DataError(f"has another schema than {SCHEMA}")
     key = head.pop("key", None)
@@ -159,18 +174,25 @@ def from_values(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind:
     """A record of plain values, as `head_values` gives them; DataError if they are none."""
     try:
         values = from_dict(head, _Head)
+        if values.status not in STATUSES:
+            raise ConfigError(f"unknown status {values.status!r}")
         return Record(
             config=from_dict(values.config, kind.config),
             status=values.status,
-            history=tuple(
-                from_dict({name: _number(value) for name, value in epoch.items()}, kind.epoch)
-                for epoch in values.history
-            ),
+            history=tuple(epoch_of(epoch, kind.epoch) for epoch in values.history),
             arrays=dict(arrays),
             measurement=values.measurement,
         )
     except ConfigError as error:
         raise DataError(f"is not the record of a {kind.name}: {error}") from error
+
+
+def read_archive(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The plain values and the arrays of `archive`; DataError if it is cut or altered."""
+    head, arrays, stored = _parts(content)
+    if stored != _checksum(head, arrays):
+        raise DataError("was altered: its content does not match its checksum")
+    return head, arrays
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
@@ -186,7 +208,7 @@ def _parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
         *(OSError, ValueError, AttributeError, LookupError, TypeError, EOFError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
     ) as error:
-        raise DataError("is not a complete record") from error
+        raise DataError("is not complete") from error
 
 
 def _old_parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:

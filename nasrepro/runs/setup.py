@@ -75,6 +75,8 @@ class Stopwatch:
 
     def lap(self, work: str) -> None:
         """Count the time since the last lap as "train" or "evaluate"."""
+        if torch.device(self.device).type != "cpu":
+            torch.accelerator.synchronize(self.device)  # what was asked of it may not be done yet
         now = time.perf_counter()
         self.seconds[work] += now - self._mark
         self._mark = now
@@ -155,10 +157,20 @@ def images_of(name: str) -> ImageSet:
 
 
 def load_split(images: ImageSet, data: DataConfig, net: HasClasses, device: str) -> Split:
-    """The images of a run on its device; ConfigError if the network has other classes."""
+    """The images of a run on its device.
+
+    Raises:
+        ConfigError: if the network has other classes, or cannot halve the images as it does.
+    """
     part = split(images, data.train_images, data.validation_images, data.size, device)
     if net.num_classes != part.num_classes:
         raise ConfigError(
             f"{data.name} has {part.num_classes} classes, the network {net.num_classes}"
+        )
+    size, step = part.train_images.shape[-1], 2 ** getattr(net, "HALVINGS", 0)
+    if size % step:
+        raise ConfigError(
+            f"the network halves images until they have 1/{step} of their height; take a size that "
+            f"is a multiple of {step}, not {size} pixels"
         )
     return part

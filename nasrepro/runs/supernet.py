@@ -7,7 +7,13 @@ import torch
 
 from nasrepro.canonical import later
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import EvaluateConfig, Evaluations, check_fits, evaluate_paths
+from nasrepro.evaluate import (
+    EvaluateConfig,
+    Evaluations,
+    ManyPaths,
+    check_fits,
+    evaluate_paths,
+)
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.runs.config import RunConfig
@@ -154,6 +160,15 @@ def sampler_of(config: SupernetConfig, net: PathNetwork) -> Sampler:
     return sampler
 
 
+def stacked_on(device: str | torch.device, config: SupernetConfig) -> ManyPaths | None:
+    """How a device takes many paths in one batch; None: it takes one after the other.
+
+    A GPU wants few large kernels; paths with statistics of their own cannot be stacked.
+    """
+    alone = torch.device(device).type == "cpu" or config.evaluate.batch_norm == "calibrated"
+    return None if alone else family_of(config.subspace).stacked
+
+
 def run(config: SupernetConfig, device: str = "cpu") -> Record:
     """Train one supernet and evaluate its cells.
 
@@ -177,9 +192,6 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
     sampler = sampler_of(config, net)
     part = load_split(images_of(config.data.name), config.data, config.net, device)
     initialise_on(net, rng.weights, device)
-    # A GPU wants few large kernels; paths with separate statistics cannot be stacked.
-    on_cpu = torch.device(device).type == "cpu"
-    stacks = not on_cpu and config.evaluate.batch_norm != "calibrated"
     evaluated = Evaluations(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
     watch = Stopwatch(device)
     with deterministic_convolutions():
@@ -188,7 +200,7 @@ def run(config: SupernetConfig, device: str = "cpu") -> Record:
         diverged = not np.isfinite(history[-1].loss)
         if not diverged:
             with watch_finite(net.classifier) as finite:
-                stacked = family.stacked if stacks else None
+                stacked = stacked_on(device, config)
                 results = evaluate_paths(net, cells, part, config.evaluate, stacked=stacked)
             # Most and not all: what no convolution leads to stays finite.
             diverged = bool(torch.cat(finite).float().mean() < 0.5)

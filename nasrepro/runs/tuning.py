@@ -6,7 +6,7 @@ the gradient of the sum of their losses, and repeats the steps with the new rate
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -86,11 +86,16 @@ class TuningConfig(RunConfig):
 
     def __post_init__(self) -> None:
         train = self.train
-        if (train.momentum, train.weight_decay, train.rmsprop, train.precision) != (
-            *(0.0, 0.0),
-            *(None, "float32"),
-        ):
-            raise ConfigError("the rate of plain SGD is tuned: no momentum, decay or bfloat16")
+        free = ("epochs", "batch_size", "learning_rate", "final_learning_rate")
+        own = {name: getattr(train, name) for name in free}
+        if (plain := replace(PLAIN, **own)) != train:
+            odd = next(
+                f.name for f in fields(train) if getattr(train, f.name) != getattr(plain, f.name)
+            )
+            raise ConfigError(
+                "the rate of plain SGD in float32 is tuned, on images as they are; take "
+                f"train.{odd}={getattr(plain, odd)!r}, not {getattr(train, odd)!r}"
+            )
         if self.data.train_images < train.batch_size:
             raise ConfigError(
                 f"{self.data.train_images} images are less than a batch of {train.batch_size}"

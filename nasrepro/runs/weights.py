@@ -5,11 +5,9 @@ a training ends elsewhere. So that all runs of a supernet begin with the same, o
 its weights are those that its first run kept; like a record, they are not computed again.
 """
 
-import io
-import pickle
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,18 +17,18 @@ from filelock import FileLock
 
 from nasrepro.canonical import digest
 from nasrepro.data.images import Split
+from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import whole_file, writing
 from nasrepro.nets.paths import PathNetwork
 from nasrepro.paths import exists, result, results_dir
 from nasrepro.runs.config import SCHEMA, to_dict
 from nasrepro.runs.families import family_of
+from nasrepro.runs.record import archive, epoch_of, epoch_values, read_archive
 from nasrepro.runs.setup import deterministic_convolutions, generators, initialise_on
 from nasrepro.runs.supernet import SupernetConfig, sampler_of
 from nasrepro.train import Epoch, train
 
 FOLDER = "weights"  # of the store
-# What reading a file raises that is cut or altered.
-DAMAGED = (OSError, RuntimeError, ValueError, LookupError, EOFError, pickle.UnpicklingError)
 NOT_KEPT = "each run trains its supernet itself; set $NASREPRO_RESULTS to another folder"
 
 
@@ -53,17 +51,19 @@ def trained_supernet(
         epochs: None: all; 0: as it is initialised.
         part: its images, on the device.
         device: where to train.
+
+    Raises:
+        DataError: if the store's weights cannot be read: to train anew could give others.
     """
     if epochs == 0:  # any machine initialises alike
         return _trained_now(config, epochs, part, device)
     name = name_of(config, epochs)
     with _only_one(name):
-        if exists(path := result(FOLDER, f"{name}.pt")):
-            with suppress(*DAMAGED):
-                return _read(path, config, device)
+        if exists(path := result(FOLDER, f"{name}.npz")):
+            return _read(path, config, device)
         found = _trained_now(config, epochs, part, device)
         with writing(f"the store {results_dir()}", NOT_KEPT):
-            _write(results_dir() / FOLDER / f"{name}.pt", found)
+            _write(results_dir() / FOLDER / f"{name}.npz", found)
     return found
 
 
@@ -81,8 +81,12 @@ def _trained_now(config: SupernetConfig, epochs: int | None, part: Split, device
 
 
 def name_of(config: SupernetConfig, epochs: int | None) -> str:
-    """A name that differs wherever trainings do; which cells are evaluated, and how, is no part."""
-    settings = {k: v for k, v in to_dict(config).items() if k not in ("cells", "evaluate")}
+    """A name that differs wherever trainings do.
+
+    How cells are evaluated is no part of it, and which are only where some are drawn to be trained.
+    """
+    other = ("evaluate",) if config.trained_cells else ("evaluate", "cells")
+    settings = {name: value for name, value in to_dict(config).items() if name not in other}
     return digest([SCHEMA, settings, epochs])[:16]
 
 
@@ -104,20 +108,28 @@ def _only_one(name: str) -> Iterator[None]:
 
 
 def _write(path: Path, trained: Trained) -> None:
-    buffer = io.BytesIO()
-    history = [(epoch.loss, epoch.accuracy) for epoch in trained.history]
-    values = {"history": history, "seconds": trained.seconds, "net": trained.net.state_dict()}
-    torch.save(values, buffer)
+    head = {
+        "history": [epoch_values(epoch) for epoch in trained.history],
+        "seconds": trained.seconds,
+    }
+    arrays = {name: value.cpu().numpy() for name, value in trained.net.state_dict().items()}
     with whole_file(path, NOT_KEPT) as file:
-        file.write(buffer.getvalue())
+        file.write(archive(head, arrays))
 
 
 def _read(path: Path, config: SupernetConfig, device: str) -> Trained:
+    """The supernet of a file; DataError if it is damaged or of other code."""
     drawn = generators(config.seed).network  # by the network itself, as in its training
     net = family_of(config.subspace).supernet(config.net, config.subspace, drawn)
-    values = torch.load(path, map_location=device, weights_only=True)
-    net.load_state_dict(values["net"])
+    try:
+        head, arrays = read_archive(path.read_bytes())
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+        history = tuple(epoch_of(epoch, Epoch) for epoch in head["history"])
+    except (OSError, DataError, ConfigError, KeyError, RuntimeError) as error:
+        raise DataError(
+            f"the weights of a supernet in {path} cannot be read ({error}); bring the file back, "
+            "or delete it and the records that began with it, and compute these again"
+        ) from error
     # As training leaves it: in another layout the last bits of what it computes can differ.
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    history = tuple(Epoch(*epoch) for epoch in values["history"])
-    return Trained(net, history, values["seconds"])
+    return Trained(net, history, head["seconds"])

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known, check_range, parse_text
+from nasrepro.spaces.encoding import check_choices, check_known, check_range, parse_text
 
 TITLE = "DARTS' space"
 ZERO = "none"  # it takes part in a search, and no cell has it
@@ -264,6 +264,7 @@ class Subspace:
 
     def __post_init__(self) -> None:
         check_operations(self.candidates)
+        check_choices(self.candidates)
         if not self.choices:
             raise ConfigError("a subspace has at least one operation besides Zero")
 

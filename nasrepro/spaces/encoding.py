@@ -46,6 +46,12 @@ def check_known(operations: Iterable[str], known: Sequence[str]) -> None:
             )
 
 
+def check_choices(operations: Sequence[str]) -> None:
+    """Raise a ConfigError if an operation is among the choices more than once."""
+    if len(set(operations)) < len(operations):
+        raise ConfigError(f"a subspace has each operation once, found {', '.join(operations)}")
+
+
 def check_range(codes: np.ndarray, count: int, what: str) -> None:
     """Raise a ConfigError, which says what it is the code of, unless all lie in 0..count-1."""
     wrong = codes[(codes < 0) | (codes >= count)]

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known, check_range, digits_use_only, parse_text
+from nasrepro.spaces.encoding import (
+    check_choices,
+    check_known,
+    check_range,
+    digits_use_only,
+    parse_text,
+)
 
 TITLE = "NAS-Bench-Macro"
 OPERATIONS = ("identity", "mb3_k3", "mb6_k5")  # the benchmark's digits 0, 1, 2
@@ -113,6 +119,7 @@ class Subspace:
 
     def __post_init__(self) -> None:
         check_operations(self.choices)
+        check_choices(self.choices)
 
     def __str__(self) -> str:
         """Name for tables and figures: what is left out."""

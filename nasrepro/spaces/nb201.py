@@ -12,7 +12,13 @@ from functools import cache
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.spaces.encoding import check_known, check_range, digits_use_only, parse_text
+from nasrepro.spaces.encoding import (
+    check_choices,
+    check_known,
+    check_range,
+    digits_use_only,
+    parse_text,
+)
 
 TITLE = "NAS-Bench-201"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -153,6 +159,7 @@ class Subspace:
 
     def __post_init__(self) -> None:
         check_operations(self.operations)
+        check_choices(self.operations)
 
     @classmethod
     def without(cls, *masked: str) -> "Subspace":

@@ -35,7 +35,12 @@ COMBINED = "MultiPath + Metaprox"
 # Of the thesis' trainers FairNAS needs operations on edges (section 4.2.2).
 OWN_TRAINERS = {
     **{name: change for name, change in TRAINERS.items() if name != "FairNAS"},
-    COMBINED: {**TRAINERS["MultiPath"], "train.adaptation": MetaMinibatchProx()},
+    # Its paths are averaged by their weights, not by their gradients.
+    COMBINED: {
+        **TRAINERS["MultiPath"],
+        "train.gradients": "sum",
+        "train.adaptation": MetaMinibatchProx(),
+    },
 }
 RATE = OWN_RATE | {COMBINED: OWN_RATE["MultiPath"]}
 SPACE_LABELS = ["space", "sample"]
