@@ -61,6 +61,7 @@ class Claim:
     quantity: str  # what we compute
     region: Region
     counted: bool = False  # in complete tables, without any training: exact
+    read: bool = False  # off a published figure: counted there, but only as exactly as it is drawn
     added: str = "before"  # our results were seen, or "after"
     corrected: bool = False  # after they were seen; a comment in the file says from what, and why
     untestable: str = ""  # why our runs cannot test it, if so; then there is no other verdict
@@ -84,9 +85,9 @@ class Estimate(Protocol):
 Quantity = Interval | Estimate
 
 
-def interval_of(quantity: Quantity) -> Interval:
-    """The 95% interval of a quantity."""
-    return quantity if isinstance(quantity, Interval) else quantity.interval()
+def interval_of(quantity: Quantity, confidence: float = 1 - ALPHA) -> Interval:
+    """The interval of a quantity; an interval is its own, whatever the confidence."""
+    return quantity if isinstance(quantity, Interval) else quantity.interval(confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ def judge(
                 "holds if": str(claim.region),
                 **dict(zip(("ours", "ci_low", "ci_high", "n"), found, strict=True)),
                 "counted": claim.counted,
+                "read": claim.read,
                 "added": claim.added,
                 "corrected": claim.corrected,
                 "verdict": NOT_TESTABLE if reason else _verdict(claim, found),
@@ -358,17 +360,22 @@ def _verdict(claim: Claim, found: Interval) -> str:
     return verdict(found, claim.region) if found.n else NOT_RUN
 
 
-def count_positive(quantities: Iterable[Quantity]) -> Interval:
+def count_positive(quantities: Iterable[Quantity], alpha: float = ALPHA) -> Interval:
     """How many quantities are above zero: by their means, and by what their intervals leave open.
 
     The lower bound counts those whose whole interval is above zero, the upper one all whose
     interval reaches above it; one without an interval is open.
 
+    Args:
+        quantities: estimates, or intervals, which stay as they are.
+        alpha: of the intervals of estimates. Where one of k is enough for a claim, a k-th of
+            what the claim is to have.
+
     >>> nan = float("nan")
     >>> count_positive([Interval(2, 1, 3, 5), Interval(2, -1, 5, 5), Interval(-1, nan, nan, 1)])
     Interval(mean=2, low=1, high=3, n=3)
     """
-    intervals = [interval_of(quantity) for quantity in quantities]
+    intervals = [interval_of(quantity, 1 - alpha) for quantity in quantities]
     return Interval(
         sum(q.mean > 0 for q in intervals),
         sum(q.low > 0 for q in intervals),

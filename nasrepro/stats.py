@@ -204,48 +204,21 @@ def _unit_ranks(values: np.ndarray) -> np.ndarray:
         return ranks / np.sqrt((ranks**2).sum(axis=1, keepdims=True))
 
 
-def spearman_difference_interval(
-    rankings: ArrayLike,
-    a: ArrayLike,
-    b: ArrayLike,
-    generator: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-) -> Interval:
+def mean_rank_gain(columns: ArrayLike) -> float:
     """By how much some rankings correlate more with truth a than with truth b (Spearman).
 
-    The mean over the rankings, and its percentile bootstrap interval over architectures, resampled
-    with all their rankings and both truths. NaN bounds if a resample has a constant column.
-
     Args:
-        rankings: one column per ranking, shape (n, rankings).
-        a: shape (n,).
-        b: shape (n,).
-        generator: source of randomness; its state advances.
-        confidence: between 0 and 1.
-        resamples: number of resamples.
+        columns: a ranking each, then truths a and b, shape (n, rankings + 2).
 
     Returns:
-        The difference as `mean`, its interval, and the number of architectures.
+        The mean over the rankings; NaN if one of the columns is constant.
 
     >>> truth = np.arange(9)
-    >>> alike = truth[:, None]
-    >>> round(spearman_difference_interval(alike, truth, -truth, np.random.default_rng(0)).mean, 9)
+    >>> round(mean_rank_gain(np.column_stack([truth, truth, -truth])), 9)
     2.0
     """
-    check_confidence(confidence)
-    v = _without_rounding(np.column_stack([rankings, a, b]).astype(np.float64))
-    chosen = generator.integers(len(v), size=(resamples, len(v)))
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(_mean_rank_gain(v[chosen]), tails)
-    return Interval(float(_mean_rank_gain(v[None])[0]), float(low), float(high), len(v))
-
-
-def _mean_rank_gain(values: np.ndarray) -> np.ndarray:
-    """Mean correlation with the last column but one, less that with the last one, (samples,)."""
-    ranks = _unit_ranks(values)
-    truths = ranks[:, :, -2:-1] - ranks[:, :, -1:]
-    return (ranks[:, :, :-2] * truths).sum(axis=1).mean(axis=1)
+    ranks = _unit_ranks(_without_rounding(np.asarray(columns, dtype=np.float64))[None])[0]
+    return float((ranks[:, :-2] * (ranks[:, -2:-1] - ranks[:, -1:])).sum(axis=0).mean())
 
 
 def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -329,6 +302,18 @@ def stratified_mean(groups: Sequence[ArrayLike]) -> Student:
     return _over_strata(mean, x, len(x))
 
 
+def level(values: ArrayLike) -> Student:
+    """The mean over runs.
+
+    Args:
+        values: one number per run, shape (n,).
+
+    >>> level([1, 3]).mean, level([1, 3]).n
+    (2.0, 2)
+    """
+    return stratified_mean([values])
+
+
 def mean_of_estimates(estimates: Sequence[Student]) -> Student:
     """The mean of independent estimates, with their joint error and Satterthwaite's freedom.
 
@@ -347,7 +332,8 @@ def mean_of_estimates(estimates: Sequence[Student]) -> Student:
     n = sum(estimate.n for estimate in estimates)
     if not squares.sum() > 0:
         return Student(mean, float(squares.sum()), math.nan, n)
-    freedom = float(squares.sum() ** 2 / (squares**2 / freedoms).sum())
+    spread = squares > 0  # what has no spread has no degrees of freedom
+    freedom = float(squares.sum() ** 2 / (squares[spread] ** 2 / freedoms[spread]).sum())
     return Student(mean, math.sqrt(squares.sum()) / len(estimates), freedom, n)
 
 
@@ -461,6 +447,101 @@ def _log_deviation(runs: np.ndarray) -> float:
         return math.nan
     bias = special.digamma(freedom / 2) - math.log(freedom / 2)
     return (math.log(squares / freedom) - float(bias)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class IndependentDeviations:
+    """How many times as much the runs of one group scatter as those of another one.
+
+    Attributes:
+        squares: variances of the two.
+        freedoms: runs of each less 1.
+    """
+
+    squares: tuple[float, float]
+    freedoms: tuple[int, int]
+    finest: ClassVar[float] = 0.0  # the smallest alpha it can tell: any
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """By Fisher's distribution of the ratio of variances of normal runs; n is all runs.
+
+        With 4 and 1 at two degrees of freedom each, F is 39 at its upper 2.5%:
+
+        >>> found = IndependentDeviations((4.0, 1.0), (2, 2)).interval()
+        >>> found.mean, round(found.low**2 * 39, 6), round(found.high**2 / 39, 6), found.n
+        (2.0, 4.0, 4.0, 6)
+        """
+        check_confidence(confidence)
+        (a, b), n = self.squares, sum(self.freedoms) + 2
+        if not (a > 0 and b > 0):
+            return Interval(math.nan, math.nan, math.nan, n)
+        tails = stats.f.ppf([(1 + confidence) / 2, (1 - confidence) / 2], *self.freedoms)
+        low, high = np.sqrt(a / b / tails)
+        return Interval(math.sqrt(a / b), float(low), float(high), n)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDeviations:
+    """How many times as much one number of a run scatters over runs as another number of it.
+
+    Attributes:
+        squares: variances of the two.
+        correlation: of the two over runs (Pearson).
+        n: runs.
+    """
+
+    squares: tuple[float, float]
+    correlation: float
+    n: int
+    finest: ClassVar[float] = 0.0  # the smallest alpha it can tell: any
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """By Pitman's and Morgan's test (1939) of equal variances, for every ratio; of 3 runs on.
+
+        Sum and difference of two such numbers are uncorrelated where they scatter alike. Of
+        uncorrelated ones with equal variances and three runs, t is 12.706, so k is 323.9:
+
+        >>> found = PairedDeviations((1.0, 1.0), 0.0, 3).interval()
+        >>> k = 1 + 2 * 12.7062**2
+        >>> round(found.high**2, 1) == round(k + (k**2 - 1) ** 0.5, 1)
+        True
+        """
+        check_confidence(confidence)
+        (a, b), freedom = self.squares, self.n - 2
+        if not (a > 0 and b > 0):
+            return Interval(math.nan, math.nan, math.nan, self.n)
+        if freedom < 1:
+            return Interval(math.sqrt(a / b), math.nan, math.nan, self.n)
+        t = stats.t.ppf((1 + confidence) / 2, freedom)
+        k = 1 + 2 * (1 - self.correlation**2) * t**2 / freedom
+        half = math.sqrt(k**2 - 1)
+        low, high = np.sqrt([a / b / (k + half), a / b * (k + half)])
+        return Interval(math.sqrt(a / b), float(low), float(high), self.n)
+
+
+def deviations(a: ArrayLike, b: ArrayLike) -> IndependentDeviations:
+    """How many times as much the runs of a scatter as those of b, two independent groups.
+
+    Args:
+        a: one number per run, shape (na,).
+        b: one number per run, shape (nb,).
+    """
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    spread = (squared_deviations(x) / (x.size - 1), squared_deviations(y) / (y.size - 1))
+    return IndependentDeviations(spread, (x.size - 1, y.size - 1))
+
+
+def paired_deviations(a: ArrayLike, b: ArrayLike) -> PairedDeviations:
+    """How many times as much one number of some runs scatters as another one of the same runs.
+
+    Args:
+        a: one number per run, shape (n,).
+        b: the other number of each, shape (n,).
+    """
+    x, y = finite_vector(a, "a"), finite_vector(b, "b")
+    spread = (squared_deviations(x) / (x.size - 1), squared_deviations(y) / (y.size - 1))
+    correlation = float(np.corrcoef(x, y)[0, 1]) if min(spread) > 0 else math.nan
+    return PairedDeviations(spread, correlation, x.size)
 
 
 def fisher_correlation(x: ArrayLike, y: ArrayLike) -> Student:

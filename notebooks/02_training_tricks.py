@@ -59,7 +59,8 @@ page.primer()
 # {glue:md}`training-tricks-contradicted` contradicted, {glue:md}`training-tricks-undecided`
 # undecided, {glue:md}`training-tricks-not-testable-here` not testable here and
 # {glue:md}`training-tricks-not-run` not run. Quantity and region of each were written down before
-# any run of this study.
+# any run of this study; {glue:md}`training-tricks-claims-corrected` were corrected when one seed of most
+# settings had been seen, because they were not what the paper claims, and say so where they are unfolded.
 
 # %%
 page.claims()
@@ -118,7 +119,8 @@ page.table("tricks-published")
 # Narrow supernets rank worse in Yu's tables and not in these, {numref}`tab-tricks-narrow`. The question
 # is the same in both: only the supernet is narrower, and the networks that it ranks are as wide as
 # ever. Length of training, batch, split of the images and ranked cells differ; which of them decides
-# cannot be told from here.
+# cannot be told from here. Yu's row of half of the channels has all four numbers of another row, 400
+# epochs, so that one of the two may be a slip.
 
 # %%
 page.table("tricks-narrow")

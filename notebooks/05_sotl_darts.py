@@ -55,7 +55,9 @@ page.primer()
 # Of {glue:md}`sotl-darts-claims` claims, {glue:md}`sotl-darts-supported` are supported here,
 # {glue:md}`sotl-darts-contradicted` contradicted, {glue:md}`sotl-darts-undecided` undecided,
 # {glue:md}`sotl-darts-not-testable-here` not testable here and {glue:md}`sotl-darts-not-run` not run.
-# Quantity and region of each were written down before any run that judges it.
+# Quantity and region of each were written down before any run that judges it, but for
+# {glue:md}`sotl-darts-claims-corrected` that were corrected, because they were not what the paper claims,
+# and {glue:md}`sotl-darts-claims-added` that were added when one search of most settings had been seen.
 
 # %%
 page.claims()

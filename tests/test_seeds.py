@@ -10,12 +10,10 @@ import pytest
 from nasrepro import benchmarks, claims
 from nasrepro.benchmarks import macro, nb101
 from nasrepro.data.sources import SOURCES, fetch
-from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.studies import appraisal, comparison, correlations, regret, results, subspaces
+from nasrepro.studies import appraisal, comparison, regret, results
 from nasrepro.studies.comparison import Protocol
-from nasrepro.studies.design import in_order
 
 TRAININGS = comparison.paper_trainings(Subspace().size)  # the last number that a claim asks for
 
@@ -102,37 +100,3 @@ def test_expectations_of_supernets_do_not_know_the_seed(authors):
     exact = ["guided_regret", "budget", "trainings_to_match"]
     pd.testing.assert_frame_equal(one[exact], other[exact])
     assert one["baseline_regret"].tolist() != other["baseline_regret"].tolist()
-
-
-# ---- study 1: its only draws are a bootstrap over cells, and no claim is judged by it
-
-
-@pytest.mark.slow
-def test_whether_our_own_truth_ranks_better_does_not_hang_on_the_bootstrap(monkeypatch):
-    """The sign that each interval over cells leaves, for every subspace and size."""
-
-    def decided(gains: pd.DataFrame) -> dict[tuple[str, str], float]:
-        bounds = gains.set_index(["subspace", "size"])[["ci_low", "ci_high"]]
-        return (np.sign(bounds).sum(axis=1) / 2).to_dict()
-
-    wanted = subspaces.nb201_design("cpu")
-    records = in_order(store_of(SUPERNET).records(), wanted)
-    table, own = (benchmarks.load_table(n) for n in (subspaces.TABLE, subspaces.OWN.name))
-    observed = correlations.observe(records, wanted, table, subspaces.COLUMN)
-    expected = decided(results.stored_statistics("correlations", "cpu")["own_gain"])
-    assert {0.0, 1.0} == set(expected.values())
-    drawn, make = [], np.random.default_rng
-    for seed in range(1, 6):
-        with monkeypatch.context() as patch:
-            patch.setattr(np.random, "default_rng", lambda _, seed=seed: make(seed))
-            drawn.append(correlations.beside_own(observed, own)["own_gain"])
-        assert decided(drawn[-1]) == expected
-    assert drawn[0]["ci_low"].tolist() != drawn[1]["ci_low"].tolist(), "other draws indeed"
-
-
-def test_no_claim_of_study_1_is_judged_by_what_is_drawn():
-    stored = results.stored_statistics("correlations", "cpu")
-    undrawn = {name: frame for name, frame in stored.items() if name != "own_gain"}
-    tables, others = correlations.tables(stored), correlations.tables(undrawn)
-    for name in ("claims", "authors_claims", "ours_claims"):
-        pd.testing.assert_frame_equal(tables[name], others[name])

@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from statsmodels.stats.multitest import multipletests
 
 from nasrepro import stats
+from nasrepro.resampling import jackknife
 
 INTERVALS = [
     stats.mean_interval,
@@ -116,10 +117,9 @@ def test_a_spread_below_the_smallest_square_is_none():
 def test_rankings_that_differ_by_rounding_are_constant():
     values = [[0.3, 1, 3], [0.1 + 0.2, 2, 2], [0.3, 3, 1], [0.3, 5, 4]]
     assert math.isnan(stats.spearman_interval(values, np.random.default_rng(0)).mean)
-    x, y, z = np.transpose(values)
+    x, y, _ = np.transpose(values)
     assert math.isnan(stats.fisher_correlation(x, y).interval().mean)
-    interval = stats.spearman_difference_interval(x[:, None], y, z, np.random.default_rng(0))
-    assert math.isnan(interval.mean)
+    assert math.isnan(stats.mean_rank_gain(values))
 
 
 def test_no_strata_are_an_error():
@@ -239,27 +239,17 @@ def test_rankings_that_cannot_be_told_apart_have_no_interval():
     assert few.mean == pytest.approx(1) and math.isnan(few.low)  # a resample takes one row twice
 
 
-def test_the_difference_of_two_truths_is_that_of_the_mean_correlations():
+def test_the_gain_of_rankings_is_that_of_the_mean_correlations():
     generator = np.random.default_rng(7)
     one, other = generator.normal(size=(2, 80))
     rankings = np.column_stack([one + generator.normal(size=80) for _ in range(3)])
     pairs = [spearmanr(r, one).statistic - spearmanr(r, other).statistic for r in rankings.T]
-    interval = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
-    assert (interval.mean, interval.n) == (pytest.approx(np.mean(pairs)), 80)
-    assert 0 < interval.low < interval.mean < interval.high
-    again = stats.spearman_difference_interval(rankings, one, other, np.random.default_rng(0))
-    assert again == interval
-    turned = stats.spearman_difference_interval(rankings, other, one, np.random.default_rng(0))
-    assert turned[:3] == pytest.approx((-interval.mean, -interval.high, -interval.low))
-    alike = stats.spearman_difference_interval(rankings, one, one, np.random.default_rng(0))
-    assert alike[:3] == (0, 0, 0)
-
-
-def test_a_difference_of_constant_rankings_has_no_interval():
-    interval = stats.spearman_difference_interval(
-        [[1], [1], [1]], [1, 2, 3], [3, 2, 1], np.random.default_rng(0)
-    )
-    assert math.isnan(interval.mean) and math.isnan(interval.low) and math.isnan(interval.high)
+    columns = np.column_stack([rankings, one, other])
+    assert stats.mean_rank_gain(columns) == pytest.approx(np.mean(pairs))
+    found = jackknife(columns, stats.mean_rank_gain).interval()
+    assert found.n == 80 and 0 < found.low < found.mean < found.high
+    assert stats.mean_rank_gain(np.column_stack([rankings, one, one])) == 0
+    assert math.isnan(stats.mean_rank_gain([[1, 1, 3], [1, 2, 2], [1, 3, 1]]))
 
 
 @pytest.mark.parametrize("values", [[[1, 2]], [[1], [2]], [1, 2], [[1, math.nan], [2, 3]]])
@@ -278,3 +268,37 @@ def test_holms_method_is_that_of_statsmodels_and_leaves_out_what_is_unknown(size
     found = stats.holm(p)
     assert np.isnan(found[::2]).all() and np.isnan(stats.holm(p[::2])).all()
     assert found[1::2] == pytest.approx(multipletests(p[1::2], method="holm")[1])
+
+
+# Scatter of two groups
+
+
+@pytest.mark.parametrize(("n", "spread"), [(3, 1.0), (5, 3.0)])
+def test_intervals_of_the_ratio_of_deviations_cover_it(n, spread):
+    """Of normal runs 95 of 100 times, independent or of the same runs: 4,000 draws each."""
+    generator = np.random.default_rng(0)
+    covered = {"apart": 0, "paired": 0}
+    for _ in range(4_000):
+        a, b = generator.normal(0, spread, n), generator.normal(0, 1, n)
+        other = 0.8 * a / spread + 0.6 * b  # deviation 1, correlation 0.8
+        for name, found in (
+            ("apart", stats.deviations(a, b)),
+            ("paired", stats.paired_deviations(a, other)),
+        ):
+            interval = found.interval()
+            covered[name] += interval.low <= spread <= interval.high
+    assert all(abs(count / 4_000 - 0.95) < 0.014 for count in covered.values())  # four errors
+
+
+def test_without_spread_or_runs_a_ratio_of_deviations_has_no_interval():
+    assert np.isnan(stats.deviations([1, 1], [0, 1]).interval()[:3]).all()
+    assert np.isnan(stats.paired_deviations([1, 1, 1], [0, 1, 2]).interval()[:3]).all()
+    mean, low, high, n = stats.paired_deviations([0, 4], [0, 1]).interval()
+    assert (mean, n) == (4, 2) and np.isnan([low, high]).all()
+
+
+def test_estimates_without_spread_do_not_undo_the_freedom_of_others():
+    groups = [[1.0, 1.0, 1.0], [0.0, 1.0, 2.0], [3.0, 5.0]]
+    together = stats.mean_of_estimates([stats.stratified_mean([group]) for group in groups])
+    expected = stats.stratified_mean(groups)
+    assert together.interval() == pytest.approx(expected.interval())

@@ -61,7 +61,7 @@ def test_one_seed_of_every_setting_comes_before_two_of_any():
     seeds = [config.seed for config in design]
     assert seeds == sorted(seeds)
     counts = pd.Series([labels["setting"] for labels in design.values()]).value_counts()
-    assert counts.pop(FIRST) == counts.pop(SOTL) == 5
+    assert counts.pop(FIRST) == counts.pop(SECOND) == counts.pop(SOTL) == 5
     in_phases = [PROGRESSIVE, SOTL_PROGRESSIVE, FROZEN_PROGRESSIVE]
     assert [counts.pop(name) for name in in_phases] == [2, 2, 2]
     assert set(counts) == {3}
@@ -331,7 +331,14 @@ def test_every_claim_that_is_judged_and_every_setting_exists():
     )
     assert len(judged) == len(set(judged))
     assert set(judged) <= set(read_claims(darts_claims.FILE))
-    assert set(darts_claims.settings_of_claims()) <= set(configs("cpu"))
+    pairs = (*darts_claims.DIFFERENCES.values(), *darts_claims.COSTS.values())
+    others = (darts_claims.AGAINST_ALONE, darts_claims.RISES, darts_claims.CORRELATIONS)
+    compared = {
+        *(setting for pair in pairs for setting in pair[-2:]),
+        *(setting for claims in others for setting, _ in claims.values()),
+        *(*darts_claims.COLLAPSES.values(), *darts_claims.TRENDS.values()),
+    }
+    assert compared <= set(configs("cpu"))
 
 
 def test_quantities_are_paired_by_seed():

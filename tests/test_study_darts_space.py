@@ -36,6 +36,7 @@ from nasrepro.studies.darts import (
 )
 from nasrepro.studies.darts_space import (
     DEEP,
+    DEEP_FIRST,
     FROZEN_PDARTS,
     PDARTS,
     PROFILES,
@@ -78,7 +79,7 @@ def test_both_spaces_are_searched_by_these_settings_one_by_pdarts_and_s2_by_a_de
     assert set(known) == {
         *((space, name) for space in (WHOLE, S2_NAME) for name in both),
         *((WHOLE, name) for name in (PDARTS, SOTL_PDARTS, FROZEN_PDARTS)),
-        (S2_NAME, DEEP),
+        *((S2_NAME, name) for name in (DEEP, DEEP_FIRST)),
     }
     assert len(darts_space.searches("cpu")) == PROFILES["cpu"].seeds * len(known)
     deep, plain = known[S2_NAME, DEEP], known[S2_NAME, SOTL]
@@ -264,6 +265,7 @@ def frames() -> dict[str, pd.DataFrame]:
         {
             **{"space": space, "setting": setting, "seed": seed, "status": "ok"},
             **{"skips": skips + seed, "parameterless": skips, "depth": 5 - skips // 4},
+            "depth_reduction": 5 - skips // 3,
         }
         for (space, setting), skips in made_of.items()
         for seed in (0, 1)
@@ -293,10 +295,12 @@ def test_claims_compare_two_settings_over_the_seeds_of_both():
     values = {claim: quantity.interval().mean for claim, quantity in found.items()}
     assert values == {
         "darts-space-few-skips": -6,
-        "darts-space-deeper": 2,
-        "s2-no-skips": -10,
+        "darts-space-deeper": 2,  # by 2 in normal cells, by 2 in reduction cells
+        "s2-no-skips": 0.5,
+        "s2-fewer-skips": -10,
         "s2-deep-skips": 3,
-        "s2-eigenvalue": pytest.approx(0.4 - 4),
+        "s2-eigenvalue": pytest.approx(0.4),
+        "s2-eigenvalue-darts": pytest.approx(4),
         "darts-eight-layers": 2,
     }
     assert set(values) <= set(read_claims(darts_claims.FILE))
@@ -346,7 +350,7 @@ def test_skips_that_are_left_are_a_share_of_all_edges():
 def test_a_diverged_search_counts_in_no_claim():
     statistics = frames()
     statistics["searches"].loc[statistics["searches"]["setting"] == FIRST, "status"] = "diverged"
-    assert "s2-no-skips" not in darts_claims.quantities(statistics)
+    assert "s2-fewer-skips" not in darts_claims.quantities(statistics)
     assert "s2-deep-skips" in darts_claims.quantities(statistics)
 
 

@@ -57,7 +57,8 @@ def test_every_run_that_learns_has_its_like_that_does_not(profile):
 def test_three_spaces_two_samples_their_rates_and_one_supernet_of_the_combined_trainer():
     wanted = design("cpu")
     counts = Counter((labels["trainer"], labels["sample"]) for labels in wanted.values())
-    assert counts == {(SPOS, THESIS): 9, (SPOS, DRAWN): 6, (COMBINED, THESIS): 2}
+    assert counts == {(SPOS, THESIS): 18, (SPOS, DRAWN): 6, (COMBINED, THESIS): 2}
+    assert {config.seed for config in list(wanted)[:17]} == {0}  # all of one before two
     for config, labels in wanted.items():
         space = config.supernet.subspace.space
         cells = config.supernet.cells
@@ -68,7 +69,7 @@ def test_three_spaces_two_samples_their_rates_and_one_supernet_of_the_combined_t
         assert labels["space"] == f"1Shot1 space {space}"
     # Both samples are of the same supernet, whose weights are trained once.
     spos = {c.supernet for c, labels in wanted.items() if labels["trainer"] == SPOS}
-    assert len({changed(s, {"cells": DrawnEncodings()}) for s in spos}) == 3
+    assert len({changed(s, {"cells": DrawnEncodings()}) for s in spos}) == 3 * 2
 
 
 def test_the_papers_profile_is_table_b1_and_its_trainers():

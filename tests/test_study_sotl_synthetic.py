@@ -1,6 +1,7 @@
 """Study 4 on toys and tuned rates: statistics and what its claims compute."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,23 @@ def test_toys_need_no_run(toys):
     starts = toys["maxdeg"].groupby("setting", sort=False)["first"].nunique()
     assert starts.iloc[0] == len(sotl_synthetic.STARTS) and (starts.iloc[1:] == 1).all()
     first = toys["maxdeg_paths"].query("step == 0")
-    assert (first["first"] == first["value"]).all()
+    assert (first["first"] == first["mean"]).all()
+    assert set(toys["maxdeg_paths"]["n"]) == {toys["maxdeg"]["seed"].nunique()}
+
+
+def test_steps_to_the_true_degree_are_counted_by_hand(monkeypatch):
+    """Updates of T steps, until MaxDeg is within 1 of 3; one more than all if it never is."""
+    toy = replace(TOYS["smoke"], seeds=2)
+
+    def by_hand(problem, how, starts, seeds):
+        ways = np.array([[-1.0, 1.9, 2.1, 3.0], [-1.0, 0.0, 1.0, 1.5]])
+        return np.repeat(ways.T[:, :, None], len(starts), axis=2)
+
+    monkeypatch.setattr(sotl_synthetic, "search", by_hand)
+    rows = sotl_synthetic.maxdeg(toy)["maxdeg"].query("first == -1")
+    for setting, how in sotl_synthetic.searches(toy).items():
+        found = rows[rows["setting"] == setting]["reached"].tolist()
+        assert found == [2 * how.unroll, 4 * how.unroll]
 
 
 def test_two_searches_take_the_comparisons_apart():
@@ -124,16 +141,16 @@ def test_maxdeg_and_rates_are_paired_by_seed():
     settings = [unrolled(n) for n in (25, 10, 5, 2)] + [VALIDATION]
     rows = pd.DataFrame(
         [
-            (setting, -1.0, seed, 3.0 + 0.2 * seed, 0.1 * place + seed)
+            (setting, -1.0, seed, 3.0 + 0.2 * seed, 0.1 * place + seed, 10 * place + seed)
             for place, setting in enumerate(settings)
             for seed in (0, 1)
         ],
-        columns=["setting", "first", "seed", "final", "distance"],
+        columns=["setting", "first", "seed", "final", "distance", "reached"],
     )
     found = {name: interval_of(q) for name, q in sotl_claims.maxdeg(rows).items()}
     assert found["sotl-maxdeg-converges"].mean == pytest.approx(0.1)
-    assert found["sotl-maxdeg-longer"].mean == pytest.approx(0.3)
-    assert found["sotl-maxdeg-ordered"].mean == pytest.approx(0.1)
+    assert found["sotl-maxdeg-longer"].mean == pytest.approx(30)
+    assert found["sotl-maxdeg-ordered"].mean == pytest.approx(10)
     assert found["sotl-maxdeg-same-unrolling"].low == pytest.approx(0.1)  # both seeds agree
     runs = pd.DataFrame(
         [

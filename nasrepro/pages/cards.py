@@ -137,7 +137,8 @@ def _numbers(row: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) ->
 
 def _found(row: Mapping[str, Any]) -> str:
     """A quantity with its interval, unless it is an exact count, and n."""
-    text = f"{row['ours']:.2f} (exact)" if row["counted"] else with_interval(*_interval(row))
+    how = "read off a figure" if row["read"] else "exact"
+    text = f"{row['ours']:.2f} ({how})" if row["counted"] else with_interval(*_interval(row))
     return f'<span class="nowrap">{text}</span>, <span class="nowrap">n = {row["n"]:,}</span>'
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,6 +17,8 @@ from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results, study
 from nasrepro.studies.design import in_order
 from nasrepro.studies.results import Plan
+
+T = TypeVar("T")
 
 
 class Absent(NasreproError):
@@ -65,6 +67,8 @@ class Inputs:
     plan: Plan
     frames: Mapping[str, pd.DataFrame]  # the study's `tables`; none if there are no statistics
     read: Read = field(default_factory=Read)  # so far by the part that is made now
+    # What `once` has made, and what each read.
+    made: dict[Callable[..., Any], tuple[Any, Read]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", Frames(self.frames, self.read))
@@ -75,6 +79,15 @@ class Inputs:
         self.read.records.clear()
         made = make(self)
         return made, Read(dict(self.read.frames), dict(self.read.records))
+
+    def once(self, make: Callable[[Mapping[str, pd.DataFrame]], T]) -> T:
+        """What a function of the frames returns, computed where a page first asks for it."""
+        if make not in self.made:
+            read = Read()
+            self.made[make] = make(Frames(self.frames, read)), read
+        found, read = self.made[make]
+        self.read.frames.update(read.frames)
+        return found
 
     def records(self, configs: Iterable[SupernetConfig]) -> list[Record]:
         """The stored records of some runs, in the order of the configs."""

@@ -53,7 +53,7 @@ class Page:
 
     def claims(self) -> Placed:
         """The claims of the study as cards, with what is found on other data beside ours."""
-        rows = placed(self.inputs.study, self.module.claims(self.inputs.frames))
+        rows = placed(self.inputs.study, self.inputs.once(self.module.claims))
         others = getattr(self.module, "others", None)
         beside = others(self.inputs.frames) if others else {}
         return Placed(cards(rows, beside, self.shown))
@@ -154,15 +154,17 @@ def verdict_numbers(
     """
 
     def count(verdict: str) -> Callable[[Inputs], int]:
-        return lambda page: int((judged(page.frames)["verdict"] == verdict).sum())
+        return lambda page: int((page.once(judged)["verdict"] == verdict).sum())
 
     def with_p(page: Inputs, verdict: str) -> int:
-        rows = judged(page.frames)
+        rows = page.once(judged)
         decided = rows[verdict].isin([SUPPORTED, CONTRADICTED])
         return int((decided & rows["p"].notna()).sum())
 
     return {
-        "claims": lambda page: len(judged(page.frames)),
+        "claims": lambda page: len(page.once(judged)),
+        "claims-added": lambda page: int((page.once(judged)["added"] == "after").sum()),
+        "claims-corrected": lambda page: int(page.once(judged)["corrected"].sum()),
         "decided-with-p": lambda page: with_p(page, "verdict"),
         "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},

@@ -1,5 +1,6 @@
 """Study 2 as a page: training tricks and factors, one at a time."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, snapshots, zero_cost
 from nasrepro.claims import ALPHA
-from nasrepro.effects import detectable_effect
+from nasrepro.effects import detectable_shift
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
@@ -196,8 +197,8 @@ def noise(page: Inputs) -> pd.DataFrame:
         for metric, head in SHOWN.items():
             if metric in spread.index and spread.loc[metric, "count"] > 1:
                 deviation, n = spread.loc[metric]
-                # Of two runs that share a seed's images, no less than if they shared nothing.
-                finds = detectable_effect(3, 3) * deviation
+                # A difference of two runs that share nothing scatters sqrt(2) times as much as one.
+                finds = detectable_shift(3) * math.sqrt(2) * deviation
                 rows.append((baseline, head, int(n), f"{deviation:.3f}", f"{finds:.2f}"))
     if not rows:
         raise Absent("One seed of each baseline is stored: the noise is not known yet.")
@@ -371,8 +372,9 @@ TABLES = {
     ),
     "tricks-noise": Table(
         "The noise. The standard deviation between n seeds of a baseline, and the difference that "
-        "three supernets of either setting would find 4 times in 5 (two-sided, 5%): smaller ones "
-        "are not decidable here.",
+        "three pairs of supernets would find 4 times in 5 (paired, two-sided, 5%) if the two of a "
+        "pair had nothing in common but their setting's mean; it is smaller where runs of one "
+        "seed are alike. Smaller differences are not decidable here.",
         noise,
     ),
     "tricks-published": Table(
@@ -419,9 +421,9 @@ TABLES = {
         equivalent,
     ),
     "tricks-judges": Table(
-        "What judges a supernet. Spearman correlation over the n settings that rank the same "
-        "cells, each with the mean of its seeds, as Yu's figure 9, and its 95% interval, which "
-        "takes settings for independent.",
+        "What judges a supernet. Spearman correlation over n of Yu's settings, each with the mean "
+        "of its seeds, as Yu's figure 9, and its 95% interval, which takes settings for "
+        "independent.",
         lambda page: judges_table(page.frame("judges")),
     ),
     "tricks-recipes": Table(

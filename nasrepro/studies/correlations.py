@@ -14,12 +14,12 @@ import pandas as pd
 from nasrepro import claims, metrics
 from nasrepro.benchmarks import Table, available_tables, load_table, nb101
 from nasrepro.nets.nb201 import count_parameters
-from nasrepro.resampling import resampled
+from nasrepro.resampling import jackknife, resampled
 from nasrepro.runs.nb201 import random_cells
 from nasrepro.runs.parts import CellsConfig
 from nasrepro.runs.record import Record
 from nasrepro.spaces.nb201 import NUM_CELLS, Cell, Subspace, uses_only
-from nasrepro.stats import mean_correlation, mean_interval, spearman_difference_interval
+from nasrepro.stats import mean_correlation, mean_interval, mean_rank_gain
 from nasrepro.studies import appraisal, ceilings, published_supernets
 from nasrepro.studies.correlations_claims import (
     means_of_tops,
@@ -227,7 +227,7 @@ def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame
             the runs, with its interval over cells.
     """
     (test,) = (column.name for column in own.columns if column.split == "test")
-    rows, gains, generator = [], [], np.random.default_rng(0)
+    rows, gains = [], []
     shared = observations[observations["random"] & own.has(observations["code"])]
     for (subspace, size), group in shared.groupby(["subspace", "size"], sort=False):
         by_seed = group.pivot(index="code", columns="seed", values="proxy")
@@ -238,8 +238,8 @@ def beside_own(observations: pd.DataFrame, own: Table) -> dict[str, pd.DataFrame
         for seed, proxy in by_seed.items():
             pair = [metrics.spearman(proxy, values) for values in (measured, truth)]
             rows.append((subspace, size, seed, len(by_seed), *pair))
-        gain = spearman_difference_interval(by_seed, measured, truth, generator)
-        gains.append((subspace, size, by_seed.shape[1], *gain))
+        gain = jackknife(np.column_stack([by_seed, measured, truth]), mean_rank_gain)
+        gains.append((subspace, size, by_seed.shape[1], *gain.interval()))
     keys = ["subspace", "size"]
     return {
         "own": pd.DataFrame(rows, columns=[*keys, "seed", "n", "own", "table"]),

@@ -94,7 +94,7 @@ class Profile:
     period: int  # steps that SoTL-DARTS sums over
     warmup_epochs: int  # of DrNAS, in each of its phases
     seeds: int  # of a setting
-    main_seeds: int  # of DARTS and of SoTL-DARTS
+    main_seeds: int  # of DARTS, of both orders, and of SoTL-DARTS: shares are judged
     phases: tuple[Phase, ...]  # of DrNAS as its authors search
     phases_seeds: int  # of a setting with these
 
@@ -234,7 +234,8 @@ def design(profile: str, seeds: int | None = None) -> Design:
     check_asked(profile, PROFILES, seeds)
     chosen = PROFILES[profile]
     settings = settings_of(FIRST, chosen.base, factors(chosen))
-    counts = dict.fromkeys(settings, chosen.seeds) | dict.fromkeys((FIRST, SOTL), chosen.main_seeds)
+    main = dict.fromkeys((FIRST, SOTL, SECOND), chosen.main_seeds)
+    counts = dict.fromkeys(settings, chosen.seeds) | main
     counts |= {
         name: chosen.phases_seeds for name, config in settings.items() if config.algorithm.phases
     }

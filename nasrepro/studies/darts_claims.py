@@ -3,16 +3,16 @@
 Two settings are compared over the seeds that both have, search by search.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from nasrepro.claims import Quantity, judge
+from nasrepro.claims import Quantity, Smallest, judge
 from nasrepro.metrics import spearman
-from nasrepro.stats import LOGARITHM, Share, Student
+from nasrepro.stats import LOGARITHM, Share, Student, level
 from nasrepro.studies import darts_oneshot, darts_space
 from nasrepro.studies.darts import (
     DRNAS,
@@ -31,7 +31,6 @@ from nasrepro.studies.darts import (
     SPACE,
     risen,
 )
-from nasrepro.studies.tricks_claims import level
 
 FILE = "sotl_darts"
 ACCURACY = "cifar10"
@@ -76,15 +75,19 @@ COSTS = {"sotl-darts-as-cheap": (SOTL, FIRST), "second-order-dearer": (SECOND, S
 # Claim: column, space, setting, and the setting that is subtracted.
 IN_DARTS_SPACE = {
     "darts-space-few-skips": ("parameterless", darts_space.WHOLE, SOTL, FIRST),
-    "darts-space-deeper": ("depth", darts_space.WHOLE, SOTL, FIRST),
-    "s2-no-skips": ("skips", darts_space.S2_NAME, SOTL, FIRST),
+    "s2-fewer-skips": ("skips", darts_space.S2_NAME, SOTL, FIRST),
     "s2-deep-skips": ("skips", darts_space.S2_NAME, darts_space.DEEP, SOTL),
+    "s2-deep-darts-skips": ("skips", darts_space.S2_NAME, darts_space.DEEP_FIRST, FIRST),
 }
-# Claim: column of the searches of DARTS' space, and setting.
+# Claim: column of the searches, space and setting.
 OF_DARTS_SPACE = {
-    "pdarts-no-skips": ("skips", darts_space.SOTL_PDARTS),
-    "pdarts-skips-go-early": ("skips_left", darts_space.SOTL_PDARTS),
+    "s2-no-skips": ("skips", darts_space.S2_NAME, SOTL),
+    "pdarts-no-skips": ("skips", darts_space.WHOLE, darts_space.SOTL_PDARTS),
+    "pdarts-skips-go-early": ("skips_left", darts_space.WHOLE, darts_space.SOTL_PDARTS),
 }
+DEPTHS = ("depth", "depth_reduction")  # of normal and reduction cell
+# Claim: setting whose eigenvalue rises or not on S2, and the images of the Hessian.
+RISES_ON_S2 = {"s2-eigenvalue": (SOTL, "training"), "s2-eigenvalue-darts": (FIRST, "validation")}
 # Claim: setting whose cells of DARTS' space are trained alone, and the setting that is subtracted.
 ALONE = {
     "darts-eight-layers": (SOTL, FIRST),
@@ -149,15 +152,11 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
         for claim, (column, space, a, b) in IN_DARTS_SPACE.items()
         if len(whole)
     }
-    values |= {
-        claim: of(column, darts_space.WHOLE, setting)
-        for claim, (column, setting) in OF_DARTS_SPACE.items()
-        if column in whole
-    }
+    values |= {claim: of(*wanted) for claim, wanted in OF_DARTS_SPACE.items() if wanted[0] in whole}
     if "space_spectra" in statistics:
         spectra = statistics["space_spectra"]
         small = spectra[spectra["space"] == darts_space.S2_NAME]
-        values["s2-eigenvalue"] = risen(small, SOTL, "training") - risen(small, FIRST, "validation")
+        values |= {claim: risen(small, *wanted) for claim, wanted in RISES_ON_S2.items()}
     if "retrained" in statistics:
         alone = statistics["retrained"]
         means = alone[alone["space"] == darts_space.WHOLE].groupby(["setting", "search"])
@@ -167,7 +166,15 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
             for claim, (a, b) in ALONE.items()
             if {a, b} <= set(accuracy.index)
         }
-    return {claim: level(known) for claim, each in values.items() if len(known := each.dropna())}
+    found: dict[str, Quantity] = {
+        claim: level(known) for claim, each in values.items() if len(known := each.dropna())
+    }
+    if len(whole):
+        space = darts_space.WHOLE
+        deeper = [(of(d, space, SOTL) - of(d, space, FIRST)).dropna() for d in DEPTHS]
+        if all(map(len, deeper)):
+            found["darts-space-deeper"] = Smallest(tuple(map(level, deeper)))
+    return found
 
 
 def ratio(logarithms: pd.Series) -> Student:
@@ -216,11 +223,3 @@ def judged(statistics: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The claims with their verdicts: see `claims.judge`."""
     known = quantities(statistics) if statistics else {}
     return pd.DataFrame(judge(FILE, known))
-
-
-def settings_of_claims() -> Iterator[str]:
-    """Every setting that a claim compares."""
-    pairs = (*AGAINST_ALONE.values(), *RISES.values(), *CORRELATIONS.values())
-    yield from (*COLLAPSES.values(), *TRENDS.values(), *(setting for setting, _ in pairs))
-    yield from (setting for _, *two in DIFFERENCES.values() for setting in two)
-    yield from (setting for two in COSTS.values() for setting in two)

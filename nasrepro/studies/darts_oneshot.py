@@ -19,10 +19,10 @@ from nasrepro.runs.record import Record
 from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures, depth
 from nasrepro.spaces.nb101 import LABELS
+from nasrepro.stats import level
 from nasrepro.studies import darts
 from nasrepro.studies.darts import EXACT, FIRST, SHORT, SOTL, risen
 from nasrepro.studies.design import Design, Factor, in_order, settings_of
-from nasrepro.studies.tricks_claims import level
 
 TABLE, COLUMN = "nb101-sample", "cifar10-test-108"
 ACCURACY = "cifar10"
@@ -91,7 +91,7 @@ PROFILES = {
             },
         ),
         period=13,
-        seeds=1,
+        seeds=2,
     ),
     "paper": Profile(base=PAPER, period=100, seeds=3, exact=(3,)),
 }
@@ -212,17 +212,21 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     if PREFIX + "searches" not in statistics:
         return {}
     searches = statistics[PREFIX + "searches"]
-    third = searches[(searches["space"] == THIRD) & (searches["status"] == "ok")]
+    whole = searches[searches["status"] == "ok"]
 
-    def of(column: str, setting: str) -> pd.Series:
-        return third[third["setting"] == setting].set_index("seed")[column]
+    def of(column: str, setting: str, space: str = THIRD) -> pd.Series:
+        rows = whole[(whole["setting"] == setting) & (whole["space"] == space)]
+        return rows.set_index("seed")[column]
 
     values = {claim: of(column, a) - of(column, b) for claim, (column, a, b) in DIFFERENCES.items()}
+    values |= {
+        f"oneshot1-below-darts-{n}": of(ACCURACY, SOTL, SPACES[n]) - of(ACCURACY, FIRST, SPACES[n])
+        for n in (1, 2)
+    }
     spectra = statistics[PREFIX + "spectra"]
     spectra = spectra[spectra["space"] == THIRD]
-    values["oneshot1-eigenvalue"] = risen(spectra, SOTL, "training") - risen(
-        spectra, FIRST, "validation"
-    )
+    values["oneshot1-eigenvalue"] = risen(spectra, SOTL, "training")
+    values["oneshot1-eigenvalue-darts"] = risen(spectra, FIRST, "validation")
     found: dict[str, Quantity] = {
         claim: level(known) for claim, each in values.items() if len(known := each.dropna())
     }

@@ -38,7 +38,7 @@ from nasrepro.studies.measure import summarise
 from nasrepro.train import TrainConfig
 
 WHOLE, S2_NAME = SPACES = "DARTS' space", "S2"
-DEEP = "SoTL-DARTS, cells x2.5"  # as 20 are to 8
+DEEP, DEEP_FIRST = "SoTL-DARTS, cells x2.5", "DARTS, cells x2.5"  # as 20 are to 8
 PDARTS, SOTL_PDARTS, FROZEN_PDARTS = "PDARTS", "SoTL-PDARTS", "frozen, training, PDARTS"
 RANDOM = "random cells"
 SEARCHED = (FIRST, SOTL, FROZEN_TRAINING, FROZEN_VALIDATION)
@@ -196,7 +196,12 @@ def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
     known = darts.known_factors(period, profile.warmup_epochs)
     others = (known[DRNAS], known[SOTL_DRNAS], known[SECOND])
     if space == S2_NAME:
-        return (*controls, Factor(DEEP, SOTL, "SoTL 4.3.2", {"net.cells": profile.deep}), *others)
+        deep = {"net.cells": profile.deep}
+        both = (
+            Factor(DEEP, SOTL, "SoTL 4.3.2", deep),
+            Factor(DEEP_FIRST, FIRST, "SoTL 4.3.2", deep),
+        )
+        return (*controls, *both, *others)
     epochs = sum(phase.epochs for phase in profile.phases)
     longer = epochs / profile.searches[space].train.epochs
     phases = {

@@ -4,13 +4,13 @@ A setting is compared with another over the supernets that both have, seed by se
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import starmap
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from nasrepro.claims import Largest, Quantity, Smallest, count_positive, exact
-from nasrepro.stats import Student, deviation_ratio, stratified_mean
+from nasrepro.stats import PairedDeviations, Student, level, paired_deviations
 from nasrepro.studies.finetuning import THESIS
 
 CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
@@ -95,6 +95,7 @@ ONE_SHOT: dict[str, tuple[str, int, At, At]] = {
     **{f"sotl-1shot1-top10-{n}": ("top10", n, SOTL, VALACC) for n in (1, 2, 3)},
     **{f"sotl-valacc-tuned-1shot1-{n}": ("spearman", n, TUNED, VALACC) for n in (1, 2, 3)},
     **{f"sotl-rate-1shot1-{n}": ("spearman", n, SOTL, SLOW) for n in (1, 2)},
+    "sotl-rate-top10-1shot1-3": ("top10", 3, SOTL, SLOW),
     **{f"sotl-sog-sotl-1shot1-{n}": ("spearman", n, At("SoG"), SOTL) for n in (1, 2, 3)},
 }
 LEVELS = {  # claim: space, and the setting whose Spearman it is about
@@ -170,15 +171,14 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
     by_size = [of(n, "spearman", size) - of(n, "spearman", SOTL) for n in (1, 2, 3)]
     gains["sotl-sotl-parameters-1"] = pd.concat(by_size, axis=1).mean(axis=1, skipna=False)
     found: dict[str, Quantity] = {
-        claim: mean_of(known) for claim, each in gains.items() if len(known := each.dropna())
+        claim: level(known) for claim, each in gains.items() if len(known := each.dropna())
     }
     tops = [of(n, "top10", SOTL) for n in (1, 2, 3)]
     if all(map(len, tops)):
-        found["sotl-1shot1-93"] = Smallest(tuple(map(mean_of, tops)))
+        found["sotl-1shot1-93"] = Smallest(tuple(map(level, tops)))
     pairs = [(tops[n - 1], of(n, "top10", VALACC)) for n in (1, 2, 3)]
     if min(len(side) for pair in pairs for side in pair) > 1:
-        ratios = [deviation_ratio([[ours]], [[theirs]]) for ours, theirs in pairs]
-        found["sotl-1shot1-steady"] = Largest(tuple(ratios))
+        found["sotl-1shot1-steady"] = Largest(tuple(starmap(scatter, pairs)))
     return found
 
 
@@ -201,7 +201,7 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
     meta = (variants["Reptile"] + variants["Metaprox"]) / 2
     gains["sotl-meta-matches"] = (meta - (variants["FairNAS"] + variants["MultiPath"]) / 2).dropna()
     gains["sotl-spos-level"] = of("spearman", SOTL)
-    found: dict[str, Quantity] = {claim: mean_of(g) for claim, g in gains.items() if len(g)}
+    found: dict[str, Quantity] = {claim: level(g) for claim, g in gains.items() if len(g)}
 
     best = SLOW._replace(trainer="MultiPath")
     parts = {
@@ -221,10 +221,10 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
     }
     for claim, each in parts.items():
         if all(map(len, each.values())):
-            found[claim] = Smallest(tuple(map(mean_of, each.values())))
+            found[claim] = Smallest(tuple(map(level, each.values())))
     ours, theirs = of("spearman", SOTL), of("spearman", VALACC)
     if min(len(ours), len(theirs)) > 1:
-        found["sotl-spos-steady"] = deviation_ratio([[ours]], [[theirs]])
+        found["sotl-spos-steady"] = scatter(ours, theirs)
     for claim, column in (("usually-best", "spearman"), ("often-best-top10", "top10")):
         better = [
             gain(
@@ -236,7 +236,7 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
             for truth in TRUTHS
         ]
         if all(map(len, better)):
-            found[f"sotl-{claim}"] = count_positive(map(mean_of, better))
+            found[f"sotl-{claim}"] = count_positive(map(level, better))
     return found
 
 
@@ -246,7 +246,7 @@ def windows(rows: pd.DataFrame) -> dict[str, Quantity]:
     wide = mine.pivot(index="seed", columns="first", values="spearman")
     if not {1, 201} <= set(wide):
         return {}
-    return {"sotl-finetuning-helps-tlmini": mean_of((wide[201] - wide[1]).dropna())}
+    return {"sotl-finetuning-helps-tlmini": level((wide[201] - wide[1]).dropna())}
 
 
 def losses(rows: pd.DataFrame) -> dict[str, Student]:
@@ -272,7 +272,7 @@ def losses(rows: pd.DataFrame) -> dict[str, Student]:
         "sotl-groups-close": apart(late, LOW) / apart(late, HIGH),
         "sotl-best-rises-least": of(rise, HIGH, "best tenth") - of(rise, HIGH, "all"),
     }
-    return {claim: mean_of(g.dropna()) for claim, g in gains.items() if len(g.dropna())}
+    return {claim: level(g.dropna()) for claim, g in gains.items() if len(g.dropna())}
 
 
 def usage(rows: pd.DataFrame) -> dict[str, Quantity]:
@@ -286,15 +286,16 @@ def usage(rows: pd.DataFrame) -> dict[str, Quantity]:
     mine = mine[(mine["rate"] == HIGH) & (mine["start"] == "trained")].set_index("seed")
     ratio = (mine["seconds_100"] / (mine["seconds_1000"] * VALIDATION_IMAGES / 1_000)).dropna()
     if len(ratio):
-        found["sotl-cost-finetuning"] = mean_of(ratio)
+        found["sotl-cost-finetuning"] = level(ratio)
     return found
+
+
+def scatter(ours: pd.Series, theirs: pd.Series) -> PairedDeviations:
+    """How many times as much an estimator scatters over supernets as another one of the same."""
+    both = pd.concat([ours, theirs], axis=1).dropna()
+    return paired_deviations(both.iloc[:, 0], both.iloc[:, 1])
 
 
 def usual_batch(rows: pd.DataFrame) -> pd.DataFrame:
     """Those with the batch size of most."""
     return rows[rows["batch"] == rows["batch"].mode()[0]] if len(rows) else rows
-
-
-def mean_of(values: pd.Series) -> Student:
-    """The mean over supernets."""
-    return stratified_mean([np.asarray(values, dtype=np.float64)])

@@ -25,6 +25,9 @@ STARTS = (-1.0, 0.0, 1.0, 5.0, 10.0, 15.0, 21.0)  # of MaxDeg; the first is figu
 POINTS = 50  # of a path of MaxDeg in tables
 FITTED = 0.01  # of the targets' variance
 LAST = 10  # steps over which that is looked at
+NEAR = 1.0  # of the true degree, where MaxDeg has come to it
+OF_CURVES = ["mean", "ci_low", "ci_high", "n"]
+OF_MAXDEG = ["final", "distance", "reached"]
 VALIDATION = "validation, T = 2"  # the validation loss after one step
 TWICE, DECAY = f"{VALIDATION}, rate x2", "T = 2, decay of T = 25"
 TABLES = ("evidence", "degrees", "degree_curves", "maxdeg", "maxdeg_paths", "tuning", "rates")
@@ -176,9 +179,10 @@ def statistics(records: Iterable[Record], profile: str) -> dict[str, pd.DataFram
     Returns:
         evidence: seed, degree, log_evidence, bound, sampled (nats);
         degrees: seed, degree, sotl, fitted (steps until the loss is small, or one more than all);
-        degree_curves: degree, step, loss, mean over seeds;
-        maxdeg: setting, first (MaxDeg), seed, final, distance (from the truth, mean over steps);
-        maxdeg_paths: setting, first, step, value, mean over seeds;
+        degree_curves: degree, step, and mean, ci_low, ci_high, n of the loss over seeds;
+        maxdeg: setting, first (MaxDeg), seed, final, distance (from the truth, mean over steps),
+            reached (steps until it is within `NEAR` of the truth; all and one update if never);
+        maxdeg_paths: setting, first, step, and the same of MaxDeg;
         tuning: network, setting, seed, metric, value;
         rates: network, setting, epoch, and mean, ci_low, ci_high of the test accuracy in percent;
             learning_rate (mean), n.
@@ -232,16 +236,15 @@ def degrees(toy: Toy) -> dict[str, pd.DataFrame]:
         for seed in range(toy.seeds)
         for at, degree in enumerate(DEGREES)
     ]
-    means = losses.mean(axis=0)
     shown = np.unique(np.geomspace(1, steps, POINTS).astype(int))
     curves = [
-        (degree, int(step), means[at, step - 1])
+        (degree, int(step), *mean_interval(losses[:, at, step - 1]))
         for at, degree in enumerate(DEGREES)
         for step in shown
     ]
     return {
         "degrees": pd.DataFrame(rows, columns=["seed", "degree", "sotl", "fitted"]),
-        "degree_curves": pd.DataFrame(curves, columns=["degree", "step", "loss"]),
+        "degree_curves": pd.DataFrame(curves, columns=["degree", "step", *OF_CURVES]),
     }
 
 
@@ -269,15 +272,19 @@ def maxdeg(toy: Toy) -> dict[str, pd.DataFrame]:
     for setting, how in searches(toy).items():
         starts = STARTS if how == toy.search else STARTS[:1]
         path = search(toy.problem, how, starts, range(toy.seeds))
-        distances = np.abs(path - toy.problem.truth).mean(axis=0)
+        away = np.abs(path - toy.problem.truth)
+        near = away <= NEAR
+        reached = np.where(near.any(axis=0), near.argmax(axis=0), len(path)) * how.unroll
         for at, start in enumerate(starts):
             for seed in range(toy.seeds):
-                rows.append((setting, start, seed, path[-1, seed, at], distances[seed, at]))
+                of_run = path[-1, seed, at], away[:, seed, at].mean(), int(reached[seed, at])
+                rows.append((setting, start, seed, *of_run))
             for place in np.unique(np.linspace(0, len(path) - 1, POINTS).astype(int)):
-                paths.append((setting, start, int(place) * how.unroll, path[place, :, at].mean()))
+                values = mean_interval(path[place, :, at])
+                paths.append((setting, start, int(place) * how.unroll, *values))
     return {
-        "maxdeg": pd.DataFrame(rows, columns=["setting", "first", "seed", "final", "distance"]),
-        "maxdeg_paths": pd.DataFrame(paths, columns=["setting", "first", "step", "value"]),
+        "maxdeg": pd.DataFrame(rows, columns=["setting", "first", "seed", *OF_MAXDEG]),
+        "maxdeg_paths": pd.DataFrame(paths, columns=["setting", "first", "step", *OF_CURVES]),
     }
 
 

@@ -6,7 +6,6 @@ and its row in the tables follow from that.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -219,6 +218,8 @@ FACTORS = (
 
 
 ALL_FACTORS = (*FACTORS, *channels.FACTORS)
+# Yu's of NAS-Bench-201, which all rank the same cells.
+YU_SETTINGS = (UNIFORM, *(factor.name for factor in FACTORS if "Yu" in factor.where))
 BUDGETS = ("epochs x0.25", "epochs x0.5", UNIFORM, "epochs x2", "epochs x4")  # each twice the last
 VARIANTS = ("FairNAS", "multi-path", "learning rate x0.5, weight decay x3")
 COMPARED = (*combinations(BUDGETS, 2), *((UNIFORM, variant) for variant in VARIANTS))
@@ -599,7 +600,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             with cells (all or connected), and `what` differs instead of factor to space;
         recipes: what `protocols.reported` gives;
         equivalent: factor, against, metric, margin, difference, n, p, p_holm: see `equivalence`;
-        judges: see `measure.judges`: over the settings that rank the same cells as the baselines;
+        judges: see `measure.judges`: over `YU_SETTINGS`;
         published_splits, published_judges: what `published_supernets.of_all` gives.
     """
     runs = statistics["runs"]
@@ -607,18 +608,10 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     found = {**statistics, "settings": settings, "factors": factors(runs, ALL_FACTORS)}
     pairs = ((factor.name, factor.baseline) for factor in ALL_FACTORS)
     found["equivalent"] = equivalence(runs, pairs, MARGINS).rename(columns={"setting": "factor"})
-    found["judges"] = judges(runs[runs["setting"].isin(alike())], JUDGED)
+    found["judges"] = judges(runs[runs["setting"].isin(YU_SETTINGS)], JUDGED)
     if "protocols" in statistics:
         found["recipes"] = protocols.reported(statistics["protocols"])
     return found | published_supernets.compared(statistics) | published_supernets.of_all(statistics)
-
-
-@cache
-def alike() -> frozenset[str]:
-    """The settings that rank the same cells as the baselines."""
-    settings = settings_of(FAIR, PROFILES["cpu"].base, FACTORS)
-    ranked = {name: (c.subspace, replace(c.cells, top=0)) for name, c in settings.items()}
-    return frozenset(name for name, cells in ranked.items() if cells == ranked[FAIR])
 
 
 def correlates(metric: str) -> bool:

@@ -129,8 +129,6 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "floor-below": lambda page: floor(page)["below"],
     "floor-open": lambda page: floor(page)["open"],
     "small-settings": lambda page: sum(floor(page).values()),
-    "claims-added": lambda page: (claims(page.frames)["added"] == "after").sum(),
-    "claims-corrected": lambda page: claims(page.frames)["corrected"].sum(),
     "zero-tried": lambda page: correlations.mask_zero_elsewhere(page.frame("tried"))["tried"],
     "zero-tried-higher": lambda page: correlations.mask_zero_elsewhere(page.frame("tried"))[
         "higher"

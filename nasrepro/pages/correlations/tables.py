@@ -328,7 +328,7 @@ TABLES = {
         "The same cells by both truths. Spearman correlation of the supernets' proxy accuracy over "
         "those cells of the random sample that our own benchmark has: mean and 95% interval over "
         "n seeds, which says nothing about other cells. The difference of the two means has an "
-        "interval over cells instead (bootstrap), which says nothing about other supernets.",
+        "interval over cells instead (jackknife), which says nothing about other supernets.",
         own_truth,
     ),
     "published": Table(

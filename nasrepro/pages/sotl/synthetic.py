@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from nasrepro import plots
@@ -36,6 +35,16 @@ def gap_of(degree: int) -> Callable[[Inputs], str]:
     def found(page: Inputs) -> str:
         rows = page.frame("evidence", degree=degree)
         return f"{(rows['log_evidence'] - rows['bound']).mean():.0f}"
+
+    return found
+
+
+def reached(setting: str) -> Callable[[Inputs], str]:
+    """Steps until MaxDeg is near the truth with a setting, from the first start, mean."""
+
+    def found(page: Inputs) -> str:
+        rows = page.frame("maxdeg", setting=setting, first=sotl_synthetic.STARTS[0])
+        return f"{rows['reached'].mean():.0f}"
 
     return found
 
@@ -81,6 +90,10 @@ NUMBERS = {
     "samples-agree": chosen_alike("sampled"),
     "gap-true": gap_of(sotl_claims.TRUE),
     "gap-highest": gap_of(max(sotl_synthetic.DEGREES)),
+    "maxdeg-reached-long": reached(unrolled(25)),
+    "maxdeg-reached-two": reached(unrolled(2)),
+    "maxdeg-reached-validation": reached(VALIDATION),
+    "maxdeg-reached-twice": reached(TWICE),
     "maxdeg-long": distance(unrolled(25)),
     "maxdeg-decay": distance(DECAY),
     "maxdeg-two": distance(unrolled(2)),
@@ -121,13 +134,20 @@ def evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+MAXDEG_HEADS = {  # and digits
+    "reached": ("steps until within 1 of 3", 0),
+    "final": ("MaxDeg at the end", 2),
+    "distance": ("mean distance from 3", 2),
+}
+
+
 def maxdeg_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a setting and start of MaxDeg."""
     found = []
     for (setting, start), part in rows.groupby(["setting", "first"], sort=False):
         cells = {"setting": setting, "start": f"{start:g}", "n": str(len(part))}
-        for name, head in (("final", "MaxDeg at the end"), ("distance", "mean distance from 3")):
-            cells[head] = with_interval(*mean_interval(part[name])[:3])
+        for name, (head, digits) in MAXDEG_HEADS.items():
+            cells[head] = with_interval(*mean_interval(part[name])[:3], digits)
         found.append(cells)
     return pd.DataFrame(found)
 
@@ -178,13 +198,15 @@ TABLES = {
 
 # ---- figures
 
+LINES = ["panel", "line", "x", "mean", "ci_low", "ci_high", "n"]
+
 
 def degree_lines(page: Inputs) -> pd.DataFrame:
     """Training loss against the step, a line a fixed degree."""
     rows = page.frame("degree_curves")
     shown = rows[rows["degree"].isin((0, 1, 3, 5, 21))]
     lines = "degree " + shown["degree"].astype(str)
-    return bare(shown.assign(panel="", line=lines, x=shown["step"], mean=shown["loss"]))
+    return shown.assign(panel="", line=lines, x=shown["step"])[LINES]
 
 
 def degrees_finding(rows: pd.DataFrame) -> str:
@@ -201,7 +223,7 @@ def start_lines(page: Inputs) -> pd.DataFrame:
     """MaxDeg against the step with the longest unrolling, a line a start."""
     rows = page.frame("maxdeg_paths", setting=unrolled(25))
     lines = "start " + rows["first"].map("{:g}".format)
-    return bare(rows.assign(panel="", line=lines, x=rows["step"], mean=rows["value"]))
+    return rows.assign(panel="", line=lines, x=rows["step"])[LINES]
 
 
 def starts_finding(rows: pd.DataFrame) -> str:
@@ -213,7 +235,7 @@ def starts_finding(rows: pd.DataFrame) -> str:
 def way_lines(page: Inputs) -> pd.DataFrame:
     """MaxDeg against the step from the lowest start, a line a setting."""
     rows = page.frame("maxdeg_paths", first=sotl_synthetic.STARTS[0])
-    return bare(rows.assign(panel="", line=rows["setting"], x=rows["step"], mean=rows["value"]))
+    return rows.assign(panel="", line=rows["setting"], x=rows["step"])[LINES]
 
 
 def ways_finding(rows: pd.DataFrame) -> str:
@@ -229,9 +251,7 @@ def ways_finding(rows: pd.DataFrame) -> str:
 def rate_lines(page: Inputs) -> pd.DataFrame:
     """Test accuracy against the epoch, a panel a network, a line a setting."""
     rows = page.frame("rates")
-    return rows.assign(panel=rows["network"], line=rows["setting"], x=rows["epoch"])[
-        ["panel", "line", "x", "mean", "ci_low", "ci_high", "n"]
-    ]
+    return rows.assign(panel=rows["network"], line=rows["setting"], x=rows["epoch"])[LINES]
 
 
 def rates_finding(rows: pd.DataFrame) -> str:
@@ -245,33 +265,27 @@ def rates_finding(rows: pd.DataFrame) -> str:
     return f"Test accuracy at the end, best to worst: {'; '.join(said)}."
 
 
-def bare(rows: pd.DataFrame) -> pd.DataFrame:
-    """Lines without intervals."""
-    nothing = {"ci_low": np.nan, "ci_high": np.nan}
-    return rows.assign(**nothing)[["panel", "line", "x", "mean", "ci_low", "ci_high"]]
-
-
 FIGURES = {
     "sotl-degrees": Drawing(
         degree_lines,
         lambda rows: plots.line_panels(rows, "step", "training loss", None, "xy"),
         degrees_finding,
         "Figure 4.2: linear models of fixed Fourier degrees; the truth has degree 3. Mean over "
-        "data sets.",
+        "data sets, in a band of its 95% interval.",
     ),
     "sotl-starts": Drawing(
         start_lines,
         lambda rows: plots.line_panels(rows, "step of the weights", "MaxDeg"),
         starts_finding,
         "Figure 4.3a: the Fourier degree as an architecture parameter, from several starts. Mean "
-        "over data sets.",
+        "over data sets, in a band of its 95% interval.",
     ),
     "sotl-maxdeg": Drawing(
         way_lines,
         lambda rows: plots.line_panels(rows, "step of the weights", "MaxDeg"),
         ways_finding,
         "Figure 4.3b: the Fourier degree as an architecture parameter, by several gradients from "
-        "the lowest start. Mean over data sets.",
+        "the lowest start. Mean over data sets, in a band of its 95% interval.",
     ),
     "sotl-rates": Drawing(
         rate_lines,
