@@ -50,7 +50,8 @@ Profile = Annotated[
     str,
     typer.Option(
         help="How large to run: smoke, cpu or paper; correlations also has own and digits, which "
-        "need no published table."
+        "need no published table, and training-tricks paper-yu and paper-zhang, other papers' "
+        "settings."
     ),
 ]
 Seeds = Annotated[

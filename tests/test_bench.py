@@ -211,7 +211,8 @@ def test_cells_of_any_space_are_trained_packed_and_read_as_a_table(name):
     table, other = benchmarks.load_table(name), BENCHES[name]
     assert (table.space, table.cells) == (bench.space, cells)
     assert cells == other.chosen_cells()[:3] and len(set(other.chosen_cells())) == 27
-    runs = [run_standalone(config) for config in bench.configs()]
+    kept = packed(bench)
+    runs = [kept[config.key] for config in bench.configs()]
     tested = np.array([run.arrays["test_correct"] / run.arrays["test_images"] for run in runs])
     tested = tested.reshape(3, 2)
     accuracies = table.accuracy(table.codes, "digits-test-1")

@@ -23,7 +23,7 @@ from nasrepro.paths import REPOSITORY
 from nasrepro.studies import correlations
 from nasrepro.studies import results as study_results
 
-PATIENCE = 120  # seconds; only a test that fails waits so long
+PATIENCE = 1_800  # seconds; only a test that fails waits so long
 
 HEADER = """# ---
 # jupyter:

@@ -37,7 +37,7 @@ def test_every_file_of_claims_belongs_to_one_study(rows):
 
 
 def test_a_statement_stands_on_its_own_wherever_it_is_listed(rows):
-    follows = r"(So|Nor|But|And|Such|There,|With it|They|Those|The same)\b"
+    follows = r"(So|Nor|But|And|Such|With it|They|Those|The same)\b|There,"
     assert rows[rows["statement"].str.match(follows)]["statement"].tolist() == []
 
 

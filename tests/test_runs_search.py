@@ -128,7 +128,10 @@ def test_every_algorithm_that_there_is_makes_a_record(relaxation, gradient):
 
 
 def test_darts_space_is_searched_over_some_operations_or_all():
-    looking = changed(DARTS, {"train.epochs": 2, "spectrum_every": 2, "spectrum_largest": 2})
+    looking = changed(
+        DARTS,
+        {"train.epochs": 2, "spectrum_every": 2, "spectrum_largest": 2, "spectrum_images": 4},
+    )
     record = run_search(looking)
     assert record.status == "ok" and record.arrays["alphas"].shape == (2, 28, 2)
     assert record.arrays["spectra"].shape == (2, 2, 2)

@@ -22,7 +22,7 @@ SITE = book.BUILD / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.glob("book/**/*.html"))
 STUDIES = [page for page in PAGES if "/_executed/" in page]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 120_000  # milliseconds; only a test that fails waits so long
+PATIENCE = 1_800_000  # milliseconds; only a test that fails waits so long
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
