@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy import optimize, stats
@@ -138,6 +138,40 @@ class Largest:
         intervals = [part.interval(confidence) for part in self.parts]
         mean, low, high, _ = np.max(intervals, axis=0).tolist()
         return Interval(mean, low, high, min(interval.n for interval in intervals))
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """By how much the best of one group is above the best of another: `Student`, one less one.
+
+    Attributes:
+        differences: for each of the one group, its difference to each of the other.
+    """
+
+    differences: tuple[tuple[Student, ...], ...]
+    finest: ClassVar[float] = 0.0
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """From bounds that hold for all of a group at once (Bonferroni's), so that none is picked.
+
+        Surely above a bound if one is surely that far above each of the others; n is the smallest.
+
+        >>> one, other = Student(3.0, 1.0, math.inf, 5), Student(1.0, 1.0, math.inf, 5)
+        >>> mean, low, high, n = Best(((one, other), (other, other))).interval()
+        >>> mean, round(low, 2), round(high, 2)  # 1 less 2.24; 1 and 2.24
+        (1.0, -1.24, 3.24)
+        """
+        alpha, both = 1 - confidence, (self.differences, tuple(zip(*self.differences, strict=True)))
+        ours, theirs = (
+            [[each.interval(1 - alpha / len(group)) for each in row] for row in group]
+            for group in both
+        )
+        return Interval(
+            max(min(each.mean for each in row) for row in ours),
+            max(min(each.low for each in row) for row in ours),
+            min(max(each.high for each in row) for row in theirs),
+            min(each.n for row in ours for each in row),
+        )
 
 
 def read_claims(paper: str) -> dict[str, Claim]:

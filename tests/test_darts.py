@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ from nasrepro.errors import ConfigError
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import extract, supernet
 from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, alone, discretise
-from nasrepro.train import TrainConfig, batches, initialise
+from nasrepro.samplers import Fixed
+from nasrepro.spaces.nb201 import Cell
+from nasrepro.train import TrainConfig, batches, initialise, updates
 from nasrepro.updates import Reptile
 
 NET = NetConfig(
@@ -295,6 +298,25 @@ def test_a_step_as_a_function_is_the_optimisers_own():
         torch.testing.assert_close(parameter.detach(), expected[name])
 
 
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_a_learner_of_one_path_trains_as_the_loop_of_all_trainings_does(clip):
+    """With clipping, too, which searches of DARTS' space have."""
+    net, _, _ = start(Algorithm())
+    cell, train = Cell(("nor_conv_3x3",) * 6), replace(TRAIN, gradient_clip=clip)
+    alone_net = copy.deepcopy(net.net)
+    stream = list(islice(batches(split(), train, torch.Generator().manual_seed(1)), 3))
+    learner = Learner(net, train, 3)
+    for batch in stream:
+        learner.step(batch, alone(cell))
+    generator = np.random.default_rng(0)
+    train_one = replace(train, epochs=1)
+    loop = updates(alone_net, iter(stream), Fixed(cell), train_one, generator, len(stream))
+    assert len(list(loop)) == 3
+    drawn = dict(alone_net.named_parameters())
+    for name, parameter in net.net.named_parameters():
+        torch.testing.assert_close(parameter, drawn[name], rtol=1e-4, atol=1e-6)
+
+
 # ---- phases
 
 
@@ -516,6 +538,21 @@ def test_gumbel_weights_are_one_operation_an_edge(seed, progress):
     weights = gumbel(alphas, progress, torch.Generator().manual_seed(seed))
     assert ((weights != 0).sum(dim=1) == 1).all()
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(6))
+
+
+@pytest.mark.parametrize(("progress", "temperature"), [(0.0, 10.0), (0.5, 5.05), (1.0, 0.1)])
+def test_gumbel_weights_pass_on_the_gradient_of_a_softmax_that_gets_colder(progress, temperature):
+    """Of the softmax of the same noise, by hand."""
+    alphas = torch.tensor([[0.3, -0.1, 0.5]], requires_grad=True)
+    vector = torch.tensor([[1.0, -2.0, 0.5]])
+    weights = gumbel(alphas, progress, torch.Generator().manual_seed(3))
+    (found,) = torch.autograd.grad((weights * vector).sum(), alphas)
+    drawn = torch.empty(1, 3).exponential_(generator=torch.Generator().manual_seed(3))
+    soft = ((alphas.detach().log_softmax(1) - drawn.log()) / temperature).softmax(1)
+    # The derivative of sum(v s): s (v - sum(v s)) / T; log_softmax adds nothing that does not sum.
+    by_hand = soft * (vector - (vector * soft).sum()) / temperature
+    torch.testing.assert_close(found, by_hand)
+    assert weights.argmax() == (alphas.detach() - drawn.log()).argmax()
 
 
 @pytest.mark.parametrize("draw", [gumbel, categorical])

@@ -89,8 +89,8 @@ def test_the_noise_is_that_between_seeds_of_a_baseline():
     )
     (row,) = page.noise(inputs(runs=runs)).to_dict("records")
     assert (row["baseline"], row["n"], row["standard deviation"]) == (FAIR, "3", "0.100")
-    # Noncentral t, two groups of three, power 0.8: d = 3.07.
-    assert row["difference found 4 times in 5"] == "0.31"
+    # Noncentral t, three pairs, power 0.8: d = 3.264 of a difference, sqrt(2) of a run.
+    assert row["difference found 4 times in 5"] == "0.46"
     with pytest.raises(Absent, match="the noise is not known yet"):
         page.noise(inputs(runs=runs[runs["setting"] == UNIFORM]))
 

@@ -12,7 +12,7 @@ from nasrepro.benchmarks import macro, nb101
 from nasrepro.data.sources import SOURCES, fetch
 from nasrepro.spaces.macro import Subspace as MacroSubspace
 from nasrepro.spaces.nb201 import Subspace
-from nasrepro.studies import appraisal, comparison, regret, results
+from nasrepro.studies import appraisal, comparison, complete_spaces, regret, results
 from nasrepro.studies.comparison import Protocol
 
 TRAININGS = comparison.paper_trainings(Subspace().size)  # the last number that a claim asks for
@@ -48,9 +48,9 @@ def searches(protocol: Protocol) -> Iterable[pd.DataFrame]:
     ):
         table = benchmarks.load_table(name)
         accuracy = table.accuracy(table.codes, column)
-        cells = regret.Complete(benchmark, str(space), table.codes, accuracy)
+        cells = complete_spaces.Complete(benchmark, str(space), table.codes, accuracy)
         generator = np.random.default_rng(protocol.seed)
-        yield regret.search_complete(cells, [], {}, protocol, generator)[1]
+        yield complete_spaces.search_complete(cells, [], {}, protocol, generator)[1]
 
 
 def drawn_again(

@@ -543,7 +543,8 @@ def test_every_epoch_begins_in_training_mode_and_is_told_when_it_ends(digits):
     assert all(torch.equal(value, state[key]) for key, value in undisturbed.state_dict().items())
 
 
-def test_an_operation_that_is_not_drawn_rests(digits):
+@pytest.mark.parametrize("rmsprop", [None, RMSprop(), POURCHOT])
+def test_an_operation_that_is_not_drawn_rests(digits, rmsprop):
     """Neither momentum nor weight decay moves what is not on the path."""
     drawn, other = (Cell((op,) * 6) for op in ("nor_conv_3x3", "nor_conv_1x1"))
     weights = []
@@ -556,6 +557,7 @@ def test_an_operation_that_is_not_drawn_rests(digits):
             learning_rate=0.1,
             final_learning_rate=0.1,
             weight_decay=0.1,
+            rmsprop=rmsprop,
         )
         run(net, digits, Given([(drawn,), (other,), (other,)]), config)
         weights.append(net.state_dict())

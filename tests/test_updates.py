@@ -116,11 +116,23 @@ def test_a_group_goes_the_mean_of_its_paths_ways(toy, batches):
     torch.testing.assert_close(vector(both) - vector(toy), 0.5 * ways.mean(0))
 
 
+def test_the_momentum_goes_on_from_path_to_path_of_a_group(toy, batches):
+    """The weights are put back for each path, the optimiser is not."""
+    first, second = copy.deepcopy(toy), copy.deepcopy(toy)
+    momentum = 0.0
+    for net, cell, batch in ((first, ONE, batches[0]), (second, TWO, batches[1])):
+        for _ in range(2):
+            momentum = 0.9 * momentum + gradient(net, cell, batch)
+            descend(net, RATE * momentum)
+    both, _ = trained(toy, batches, Pair(ONE, TWO), adaptation=Reptile(2), momentum=0.9)
+    torch.testing.assert_close(vector(both), (vector(first) + vector(second)) / 2)
+
+
 def test_one_inner_step_of_a_group_is_multipath(toy, batches):
     """The thesis' remark in 3.4.2."""
-    settings = {"batches": "shared", "gradients": "mean"}
-    multipath, _ = trained(toy, batches, Pair(ONE, TWO), 3, **settings)
-    reptile, _ = trained(toy, batches, Pair(ONE, TWO), 3, adaptation=Reptile(1), **settings)
+    shared = {"batches": "shared"}
+    multipath, _ = trained(toy, batches, Pair(ONE, TWO), 3, gradients="mean", **shared)
+    reptile, _ = trained(toy, batches, Pair(ONE, TWO), 3, adaptation=Reptile(1), **shared)
     torch.testing.assert_close(vector(reptile), vector(multipath))
 
 

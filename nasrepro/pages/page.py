@@ -163,12 +163,23 @@ def verdict_numbers(
 
     return {
         "claims": lambda page: len(page.once(judged)),
-        "claims-added": lambda page: int((page.once(judged)["added"] == "after").sum()),
-        "claims-corrected": lambda page: int(page.once(judged)["corrected"].sum()),
         "decided-with-p": lambda page: with_p(page, "verdict"),
         "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},
     }
+
+
+Judged = Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]  # the `claims` of a page's module
+
+
+def added(judged: Judged) -> Callable[[Inputs], int]:
+    """How many claims were added after results had been seen."""
+    return lambda page: int((page.once(judged)["added"] == "after").sum())
+
+
+def corrected(judged: Judged) -> Callable[[Inputs], int]:
+    """How many claims were corrected after results had been seen."""
+    return lambda page: int(page.once(judged)["corrected"].sum())
 
 
 def machine_of_runs(page: Inputs) -> str:
