@@ -17,7 +17,7 @@ HAVE := $(if $(wildcard $(INSTALLED)),$(call version,$(BIN)/python))
 KEEP := $(if $(PYTHON),$(filter $(HAVE),$(call version,$(PYTHON))),$(HAVE))
 
 # A file's tests share what they read and compute, so a process has whole files.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help book test test-avx2 test-slow test-network bench lint serve study clean anew
@@ -51,7 +51,7 @@ test-avx2: $(INSTALLED)  ## run the tests that use torch as a processor without 
 	  $(BIN)/python -m pytest $(PARALLEL) -m "torch and not slow and not network"
 
 test-slow: $(INSTALLED)  ## run the slow tests
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 test-network: $(INSTALLED)  ## run the tests that download
 	@$(BIN)/python -m pytest -m network

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,8 +19,14 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Mark what may compute with torch: `make test-avx2` runs it."""
+# Those whose files take longest begin first, so that no process is left with one of them.
+LONGEST = ("test_pages", "test_book", "test_execute", "test_study_correlations", "test_runs_search")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first; mark what may compute with torch: `make test-avx2` runs it."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     for item in items:
         if isinstance(item, pytest.Function) and uses_torch(item.module):
             item.add_marker("torch")

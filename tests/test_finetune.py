@@ -471,7 +471,7 @@ def test_a_list_that_is_not_as_expected_is_refused(tmp_path, monkeypatch):
 
 def test_a_fine_tuning_is_listed_by_what_it_trains():
     assert kinds.trained_part(CONFIG) == "all operations"
-    assert kinds.sampler_of(CONFIG) == "uniform"
+    assert kinds.sampler_name(CONFIG) == "uniform"
     assert kinds.length_of(CONFIG) == "8 steps of each path"
     assert kinds.length_of(SUPERNET) == "2 epochs"
 
@@ -495,4 +495,4 @@ def test_cells_that_are_trained_are_part_of_the_name_of_weights():
     some = changed(SUPERNET, {"trained_cells": 10})
     for base, same in ((SUPERNET, True), (some, False)):
         other = changed(base, {"cells.seed": 2})
-        assert (weights.name_of(base, None) == weights.name_of(other, None)) is same
+        assert (weights.weights_name(base, None) == weights.weights_name(other, None)) is same

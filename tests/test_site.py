@@ -171,7 +171,7 @@ def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str
     """Their text is no smaller than ten pixels, they say what they show, and share no name."""
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.set_default_timeout(PATIENCE)
-    page.goto(address + name, wait_until="networkidle")
+    page.goto(address + name, wait_until="load")
     page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
     sizes = page.evaluate(
         "[...document.querySelectorAll('figure > svg text')].map(text => {"
@@ -193,7 +193,7 @@ def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str
 def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto(address, wait_until="networkidle")
+    page.goto(address, wait_until="load")
     url, title = page.url, page.title()
     page.close()
     assert url == address + "book/index.html"

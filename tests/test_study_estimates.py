@@ -250,7 +250,7 @@ def test_stored_runs_begin_with_the_weights_that_others_of_their_supernet_have()
     assert {r.key for r in stored} - {r.key for r in estimates.of_equal_weights(stored)} == set()
     seen = set()
     for record in stored:
-        name = weights.name_of(record.config.supernet, record.config.epochs)
+        name = weights.weights_name(record.config.supernet, record.config.epochs)
         if (path := paths.result(weights.FOLDER, f"{name}.npz")).exists():
             head, _ = read_archive(path.read_bytes())
             assert [epoch_values(epoch) for epoch in record.history] == head["history"]

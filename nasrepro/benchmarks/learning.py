@@ -131,10 +131,13 @@ def read_wikitext(path: Path) -> Learning:
     return _language("NAS-Bench-NLP, WikiText-2", rows, str(path))
 
 
-def _language(title: str, rows: list, origin: str, epochs: int = 50) -> Learning:
+LANGUAGE_EPOCHS = 50
+
+
+def _language(title: str, rows: list, origin: str) -> Learning:
     """The complete trainings among logs: status OK, and a loss of every epoch."""
     try:
-        kept = [r for r in rows if r["status"] == "OK" and len(r["val_losses"]) == epochs]
+        kept = [r for r in rows if r["status"] == "OK" and len(r["val_losses"]) == LANGUAGE_EPOCHS]
         train, validation, test = (
             np.array([row[f"{part}_losses"] for row in kept], dtype=np.float64)
             for part in ("train", "val", "test")
@@ -143,13 +146,14 @@ def _language(title: str, rows: list, origin: str, epochs: int = 50) -> Learning
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{origin} is not a table of trainings ({error!r})") from None
     if not kept:
-        raise DataError(f"{origin} has no complete training of {epochs} epochs")
+        raise DataError(f"{origin} has no complete training of {LANGUAGE_EPOCHS} epochs")
     trajectory = {
         sotl.LOSS: train,
         sotl.VALIDATION_LOSS: validation,
         sotl.PARAMETERS: parameters,
     }
-    return Learning(title, trajectory, -test[:, -1], f"test loss after {epochs} epochs, negated")
+    truth = f"test loss after {LANGUAGE_EPOCHS} epochs, negated"
+    return Learning(title, trajectory, -test[:, -1], truth)
 
 
 READERS: dict[str, Callable[[Path], Learning]] = {  # by the name of the source

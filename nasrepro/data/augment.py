@@ -50,23 +50,17 @@ def random_flip(batch: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(flip.to(batch.device)[:, None, None, None], batch.flip(3), batch)
 
 
-def normalise(
-    batch: Tensor,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
+def normalise(batch: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """Turn pixels into numbers of mean 0 and standard deviation 1 in each channel.
 
     Args:
         batch: uint8 [n, channels, height, width].
         mean: of each channel, in units where 255 is 1.
         std: of each channel, in the same units.
-        dtype: type of the result; the arithmetic is float32.
 
     Returns:
-        [n, channels, height, width] of that type.
+        float32 [n, channels, height, width].
     """
     centre = torch.tensor(mean, device=batch.device)[:, None, None] * 255
     scale = torch.tensor(std, device=batch.device)[:, None, None] * 255
-    return batch.float().sub_(centre).div_(scale).to(dtype)
+    return batch.float().sub_(centre).div_(scale)

@@ -398,17 +398,6 @@ def count_parameters(
     return counts
 
 
-def num_parameters(
-    cell: Cell, channels: int = 128, cells_per_stage: int = 3, classes: int = 10
-) -> int:
-    """Trainable parameters of one pruned cell's stand-alone network: see `count_parameters`.
-
-    >>> num_parameters(Cell(((0, 1),), ()))
-    882570
-    """
-    return int(count_parameters(np.array([cell.code]), channels, cells_per_stage, classes)[0])
-
-
 def _operations(slot: Slot, config: CellNetConfig, choose: Choose) -> dict[str, ConvBNReLU]:
     """The convolutions of a vertex by name; with a single kernel, the widest one for all names."""
     sizes = {name: KERNEL_SIZES[name] for name in slot.operations if name in KERNEL_SIZES}

@@ -400,13 +400,13 @@ def _by_part(name: str, profile: str) -> dict[str, tuple[list[Any], list[dict[st
 
 def _runs_table(stored: Iterable[Any], labels: Iterable[Mapping[str, str]]) -> str:
     """Key, labels, config, status, time and machine of records, folded."""
-    from nasrepro.runs.kinds import length_of, sampler_of  # imports torch: slow
+    from nasrepro.runs.kinds import length_of, sampler_name  # imports torch: slow
     from nasrepro.studies.results import precision_of, seconds
 
     rows = []
     for record, its in zip(stored, labels, strict=True):
         config, found = record.config, record.measurement
-        train, sampler = config.train, sampler_of(config)
+        train, sampler = config.train, sampler_name(config)
         trained = f"{length_of(config)}, batch {train.batch_size}, rate {train.learning_rate:g}, "
         trained += f"{sampler}, {precision_of(record)}" if sampler else precision_of(record)
         machine = f"{found.cpu}, {found.threads} thread(s)"

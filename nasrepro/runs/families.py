@@ -83,7 +83,8 @@ class Family:
         samplers: by name, from a subspace to a sampler.
         sample: the random cells among those evaluated, from a subspace and a `cells`.
         draw: those of them that can be trained on their own, in the order in which they were drawn.
-        trainable: codes of the cells that could have been drawn so, int64 [n], from the same.
+        trainable: codes of the cells that training can draw from, int64 [n], from the same: of
+            NAS-Bench-201 and DARTS' space those that could have been evaluated, else the subspace.
         select: all cells that are evaluated, in ascending order of their code.
         parameters: trainable parameters in the benchmark's own networks, int64 [n], of codes by
             which tables know cells.

@@ -46,7 +46,7 @@ def trained_part(config: Any) -> str:
     return str(getattr(of, "cell", None) or getattr(of, "subspace", ""))
 
 
-def sampler_of(config: Any) -> str:
+def sampler_name(config: Any) -> str:
     """What draws the paths of a run's supernet; nothing where there is none."""
     return getattr(getattr(config, "supernet", config), "sampler", "")
 

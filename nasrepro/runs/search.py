@@ -15,10 +15,9 @@ from nasrepro.darts.algorithm import Algorithm, Phase, check_search
 from nasrepro.darts.relaxations import LEAVING_OUT, RELAXATIONS, among
 from nasrepro.darts.search import Searched, initial_alphas, search
 from nasrepro.darts.spectrum import architecture_spectrum
-from nasrepro.data.augment import normalise
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
+from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct, prepared
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import RunConfig, changed
 from nasrepro.runs.families import Relaxed, check_parts, relaxed_of
@@ -294,11 +293,5 @@ def _plain_batches(part: Split, images: int) -> list[tuple[Tensor, Tensor]]:
         (part.validation_images, part.validation_labels),
     )
     return [
-        (
-            normalise(pixels[:images], part.mean, part.std).contiguous(
-                memory_format=torch.channels_last
-            ),
-            labels[:images],
-        )
-        for pixels, labels in parts
+        (prepared(part, pixels[:images], images)[0], labels[:images]) for pixels, labels in parts
     ]

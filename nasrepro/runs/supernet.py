@@ -120,7 +120,7 @@ def _check_sampling(config: SupernetConfig) -> None:
 
 
 def part_of(config: SupernetConfig) -> np.ndarray:
-    """The cells that training draws from: a random part of those that could be evaluated.
+    """The cells that training draws from: a random part of `Family.trainable`.
 
     Those of the evaluated sample come first, so that as many as possible are evaluated; they are a
     random part themselves. Another seed draws another part.

@@ -57,7 +57,7 @@ def trained_supernet(
     """
     if epochs == 0:  # any machine initialises alike
         return _trained_now(config, epochs, part, device)
-    name = name_of(config, epochs)
+    name = weights_name(config, epochs)
     with _only_one(name):
         if exists(path := result(FOLDER, f"{name}.npz")):
             return _read(path, config, device)
@@ -80,7 +80,7 @@ def _trained_now(config: SupernetConfig, epochs: int | None, part: Split, device
     return Trained(net, history, round(time.perf_counter() - start, 3))
 
 
-def name_of(config: SupernetConfig, epochs: int | None) -> str:
+def weights_name(config: SupernetConfig, epochs: int | None) -> str:
     """A name that differs wherever trainings do.
 
     How cells are evaluated is no part of it, and which are only where some are drawn to be trained.
