@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -307,6 +309,26 @@ def test_where_the_store_cannot_be_written_runs_go_on(record, tmp_path, monkeypa
     monkeypatch.setenv("NASREPRO_RESULTS", str(store))
     assert np.array_equal(run_finetune(CONFIG).arrays["loss"], record.arrays["loss"])
     assert "each run trains its supernet itself" in capsys.readouterr().err
+
+
+def test_weights_that_two_want_at_once_are_trained_once(weights_folder, monkeypatch):
+    """The second comes while the first is training, and waits for what it keeps."""
+    part = split(load_images("digits"), 120, 50, 8)
+    begun, trainings, train = Event(), [], weights.train
+
+    def slow(*args):
+        trainings.append(args)
+        begun.set()
+        return train(*args)
+
+    monkeypatch.setattr(weights, "train", slow)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(weights.trained_supernet, SUPERNET, None, part, "cpu")
+        begun.wait()
+        second = weights.trained_supernet(SUPERNET, None, part, "cpu")
+    assert len(trainings) == 1 and second.history == first.result().history
+    for ours, theirs in zip(second.net.parameters(), first.result().net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_a_supernet_before_its_training_is_not_kept(weights_folder):

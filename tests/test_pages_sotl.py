@@ -57,7 +57,9 @@ def test_what_ranks_a_supernets_cells_is_a_row_a_trainer_and_rate():
 def test_table_4_1_stands_beside_ours_at_its_own_rates():
     rows = supernets.beside_printed(ROWS).set_index(["truth", "trainer", "estimator"])
     assert len(rows) == len(read("sotl_tables").query("where == 'table 4.1'")) / 2
-    assert rows.loc[("CIFAR-10", "SPOS", "SoTL")].tolist() == ["0.78 ± 0.06", "0.71 [0.60, 0.80]"]
+    assert rows.loc[("CIFAR-10", "SPOS", "SoTL")].tolist() == [
+        *("0.78 ± 0.06", "0.71 [0.60, 0.80]", "3")
+    ]
     assert rows.loc[("CIFAR-10", "SPOS", "ValAcc"), "ours"] == "0.65 [0.60, 0.80]"
     assert rows.loc[("ImageNet16-120", "SPOS", "SoTL"), "ours"] == "0.55 [0.60, 0.80]"
     assert rows.loc[("CIFAR-10", "Reptile", "SoTL"), "ours"] == "–"
@@ -114,7 +116,7 @@ def test_estimators_beside_parameters():
     )
     (found,) = supernets.beyond_table(rows).to_dict("records")
     assert found["given parameters"] == found["gain of both over parameters"]
-    assert (found["supernet"], found["step"]) == ("trained", "0")
+    assert (found["supernet"], found["step"], found["n"]) == ("trained", "0", "3")
 
 
 def test_paths_that_do_not_learn_by_loss_and_accuracy():
@@ -129,6 +131,7 @@ def test_paths_that_do_not_learn_by_loss_and_accuracy():
     )
     (found,) = supernets.frozen_table(rows).to_dict("records")
     assert (found["how many"], found["loss"]) == ("6,400", "0.70 [0.70, 0.70]")
+    assert found["n"] == "2"
     assert found["accuracy"] == "0.50 [0.50, 0.50]"
 
 
@@ -137,6 +140,7 @@ def test_orders_variants_and_costs():
         {
             **{"trainer": "SPOS", "start": "trained", "rate": "0.01", "estimator": "SoTL"},
             **{"step": [100], "deviation": 0.05, "between": 0.02, "n": 5},
+            "supernets": 2,
         }
     )
     assert supernets.orders_table(orders).iloc[0].tolist()[-2:] == ["0.050", "0.020"]

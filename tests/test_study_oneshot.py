@@ -161,7 +161,7 @@ def test_statistics_of_runs_are_of_the_architectures_that_the_table_has(records)
     table = page.TABLES["sotl-oneshot"].rows(given)
     assert set(table["cells"]) == {str(n)} and len(table) == 3  # two rates, and one
     beside = page.TABLES["sotl-table42"].rows(given)
-    assert list(beside) == ["space", "trainer", "estimator", "printed", "ours"]
+    assert list(beside) == ["space", "trainer", "estimator", "printed", "ours", "n"]
     assert len(beside) == 3 * 5 * 4  # spaces, trainers, estimators
     with pytest.raises(Absent):
         page.TABLES["sotl-estimators"].rows(given)

@@ -372,7 +372,7 @@ def tables(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             same images in the same order; paired by supernet;
         orders: trainer, start, rate, estimator, step, deviation: of Spearman between orders of the
             images, root mean square over supernets; between: between supernets, of the orders'
-            means; n (orders).
+            means; n (orders); supernets.
     """
     return {
         "estimators": estimators(statistics["runs"]),
@@ -416,7 +416,7 @@ def orders(runs: pd.DataFrame) -> pd.DataFrame:
         if (n := group["order"].nunique()) > 1:
             of_supernet = group.groupby("seed")["spearman"]
             within, between = of_supernet.var().mean() ** 0.5, of_supernet.mean().std()
-            rows.append((*key, within, between, n))
+            rows.append((*key, within, between, n, len(of_supernet)))
     return pd.DataFrame(rows, columns=COLUMNS["orders"])
 
 
@@ -458,7 +458,17 @@ COLUMNS = {
         *("partial", "partial_low", "partial_high", "n"),
     ],
     "orders": [
-        *("trainer", "start", "rate", "estimator", "step", "deviation", "between", "n"),
+        *(
+            "trainer",
+            "start",
+            "rate",
+            "estimator",
+            "step",
+            "deviation",
+            "between",
+            "n",
+            "supernets",
+        ),
     ],
 }
 STATISTICS = (

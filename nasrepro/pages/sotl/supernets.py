@@ -160,9 +160,10 @@ def beside_printed(rows: pd.DataFrame, where: str = "table 4.1") -> pd.DataFrame
         estimator, step = COLUMNS[row.estimator]
         rate = "0" if row.estimator == "ValAcc" else f"{row.learning_rate:g}"
         key = (PRINTED_SPACES[row.space], names[row.truth], row.trainer, rate)
-        mine, text = up_to(known.get(key, ours[:0]), estimator, step), "–"
+        mine, text, n = up_to(known.get(key, ours[:0]), estimator, step), "–", "–"
         if mine is not None:
             text = with_interval(mine["spearman"], mine["ci_low"], mine["ci_high"])
+            n = str(mine["n"])
         found.append(
             {
                 "space": key[0],
@@ -171,6 +172,7 @@ def beside_printed(rows: pd.DataFrame, where: str = "table 4.1") -> pd.DataFrame
                 "estimator": row.estimator,
                 "printed": plus_minus_text(row.value, row.deviation),
                 "ours": text,
+                "n": n,
             }
         )
     table = pd.DataFrame(found)
@@ -225,7 +227,8 @@ def beyond_table(rows: pd.DataFrame) -> pd.DataFrame:
                 for name, head in heads.items()
                 if name in of.index
             }
-            found.append(dict(zip(("supernet", *keys[1:]), map(str, key), strict=True)) | texts)
+            about = dict(zip(("supernet", *keys[1:]), map(str, key), strict=True))
+            found.append(about | {"n": str(of["n"].max())} | texts)
     return pd.DataFrame(found)
 
 
@@ -238,6 +241,7 @@ def frozen_table(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (images, normalised, seen), part in mine.groupby(keys, sort=False):
         cells = {"images": images, "how many": f"{seen:,}", "normalised in": f"{normalised:,}"}
+        cells["n"] = str(part["seed"].nunique())
         for measure in ("loss", "accuracy"):
             values = part[part["measure"] == measure].dropna(subset="spearman")
             for name, head in (("spearman", measure), ("partial", f"{measure}, given parameters")):
@@ -257,6 +261,7 @@ def orders_table(rows: pd.DataFrame) -> pd.DataFrame:
             "estimator": mine["estimator"],
             "minibatches": mine["step"].astype(str),
             "orders": mine["n"].astype(str),
+            "supernets": mine["supernets"].astype(str),
             "deviation between orders": mine["deviation"].map("{:.3f}".format),
             "between supernets": mine["between"].map("{:.3f}".format),
         }
@@ -424,13 +429,14 @@ TABLES = {
     "sotl-beyond": Table(
         "More than parameters. SPOS: Spearman with CIFAR-10, the same given the parameter count, "
         "and how much better the sum of both ranks ranks than parameters alone; 95% intervals "
-        "over cells and supernets at once.",
+        "over cells and the n supernets at once: of one, over cells alone.",
         lambda page: beyond_table(page.frame("resampled")),
     ),
     "sotl-frozen": Table(
         "Paths that do not learn. SPOS: Spearman with CIFAR-10 of the mean cross-entropy and of "
         "the accuracy on training images, augmented and not, and on validation images, by how many "
-        "images were seen, and in batches of how many they were normalised.",
+        "images were seen, and in batches of how many they were normalised; mean over n supernets "
+        "with a 95% interval, if there are two.",
         lambda page: frozen_table(page.frame("frozen")),
     ),
     "sotl-orders": Table(
