@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from records import arrays
 
+from nasrepro.benchmarks import available_tables
 from nasrepro.runs.config import changed
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results as results_module
+from nasrepro.studies import study
 from nasrepro.studies.results import Plan, precision_of, save_statistics, stored_statistics
 
 ABOUT = Measurement(2.0, 3.0, 99.0, 1, 1, 1, "cpu", 1, "cpu", {})
@@ -132,3 +134,18 @@ def test_labels_that_look_like_numbers_or_nothing_are_read_as_texts(results):
     found = stored_statistics("correlations", "smoke")["runs"]
     assert found["subspace"].tolist() == ["None", "NA"] and found["top"].tolist() == ["10", "25"]
     assert found["value"].isna().tolist() == [False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["training-tricks", "sotl", "sotl-darts"])
+def test_stored_statistics_are_those_of_the_stored_records(name):
+    """Of the studies that are being computed: a page without the tables is up to date."""
+    if study(name).table_of("cpu") not in available_tables():
+        pytest.skip("the table is not on this machine; set NASREPRO_DATA")
+    computed, stored = (
+        function(name, "cpu")
+        for function in (results_module.compute_statistics, results_module.stored_statistics)
+    )
+    assert set(computed) <= set(stored)
+    for frame, rows in computed.items():
+        assert results_module.to_csv(stored[frame]) == results_module.to_csv(rows), frame
