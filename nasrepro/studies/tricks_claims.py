@@ -65,6 +65,8 @@ DIFFERENCES = {
     "laube-regularised-tau_a": ("tau_a", REGULARISED, FAIR),
     "laube-regularised-underestimates": ("top_less_random", REGULARISED, FAIR),
     "laube-regularised-bias": ("bias_convolutions", REGULARISED, FAIR),
+    "laube-unshared-medium": ("mean_prediction", f"{MEDIUM}, topology not shared", MEDIUM),
+    "laube-uniform-medium": ("mean_prediction", f"{MEDIUM}, uniform", MEDIUM),
     "yu-tracked-accuracy": ("mean_prediction", TRACKED, UNIFORM),
     "yu-tracked-chance": ("share_at_chance", TRACKED, UNIFORM),
     "yu-tracked-s-kdt": ("s_kdt", TRACKED, UNIFORM),
@@ -126,6 +128,8 @@ DIFFERENCES = {
 # Claim: metric and setting, whose mean over runs is judged.
 LEVELS = {
     "laube-lt-underestimates": ("top_less_random", LT_SKIP),
+    "laube-warm-up-medium": ("mean_prediction", f"{MEDIUM}, warm-up"),
+    "laube-clipping-medium": ("mean_prediction", f"{MEDIUM}, {CLIPPING}"),
     "zhang-pruned-8": ("top_10_gain", "best 1/8"),
     "zhang-top10-top1": ("top_10_less_top_1_cifar100", UNIFORM),
     "zhang-favours-large": ("spearman_parameters", UNIFORM),
