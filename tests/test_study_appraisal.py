@@ -16,6 +16,7 @@ from nasrepro.runs.parts import DataConfig, DrawnCells
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
+from nasrepro.stats import Share
 from nasrepro.studies import appraisal, correlations
 from nasrepro.studies.appraisal import EQUAL_IMAGES, METHODS, SPACES, variants
 from nasrepro.train import POURCHOT, RMSprop
@@ -321,3 +322,17 @@ def test_every_claim_is_judged_on_the_authors_supernets():
     # Prototypes of this project: parameters rank about 0.44 on A_1 and 0.46 on the whole space.
     counts = frames["authors_parameters"].set_index("space")["spearman"]
     assert counts["A_1"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_pattern_of_one_supernet_is_no_share_and_is_undecided():
+    """As of the smallest profile: a mean that can be negative, without an interval."""
+    names = ["claim", "mean", "ci_low", "ci_high", "n", "df"]
+    rows = [
+        ("bias-residual", -7.1, *[math.nan] * 2, 1, math.nan),
+        (appraisal.BEST, 0.0, 0.0, 0.79, 1, math.nan),
+    ]
+    no_ranks = pd.DataFrame(columns=["space", "method", "seed", "spearman"])
+    found = appraisal.quantities(no_ranks, pd.DataFrame(rows, columns=names))
+    judged = pd.DataFrame(judge(appraisal.CLAIMS, found)).set_index("claim")
+    assert judged.loc["bias-residual", ["ours", "verdict"]].tolist() == [-7.1, "undecided"]
+    assert found[appraisal.BEST] == Share(0, 1)

@@ -315,6 +315,9 @@ def parameter_baseline(evaluations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["space", "n", "spearman"])
 
 
+BEST = "residual-best"  # the one pattern that is a share of cells
+
+
 def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
     """The claims about single features of cells; columns claim, mean, ci_low, ci_high, n, df.
 
@@ -331,7 +334,7 @@ def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
         with_it, without = accuracy[residual], accuracy[~residual]
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
         found["residual-better"] = stratified_difference([with_it], [without])
-        found["residual-best"] = Share(int(residual[best].sum()), len(best))
+        found[BEST] = Share(int(residual[best].sum()), len(best))
     fours = evaluations[evaluations["space"] == "A_4"].drop_duplicates("code")
     if len(fours):
         rated, accuracy = begins_with_conv3(fours["code"].to_numpy(np.int64)), fours["validation"]
@@ -494,7 +497,7 @@ def quantities(ranks: pd.DataFrame, found: pd.DataFrame) -> dict[str, claims.Qua
     """
     estimates = {
         row.claim: Share(round(row.mean * row.n), row.n)
-        if np.isnan(row.df)
+        if row.claim == BEST
         else student_of(Interval(row.mean, row.ci_low, row.ci_high, row.n), row.df)
         for row in found.itertuples()
     }
