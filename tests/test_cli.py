@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import get_args
 
+import numpy as np
 import pytest
 from test_runs import made_up
 
@@ -19,6 +20,7 @@ from nasrepro.claims import read_claims
 from nasrepro.data.sources import SOURCES
 from nasrepro.errors import DataError
 from nasrepro.paths import REPOSITORY
+from nasrepro.runs.config import from_dict
 from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.locks import lock, note_failure, unlock
 from nasrepro.runs.store import Store
@@ -129,6 +131,18 @@ def test_runs_of_all_spaces_are_listed(capsys, results_folder):
     assert code == 0
     for config in configs:
         assert f"{config.key}  own   ok" in out and f"{config.net}" in out
+
+
+def test_a_run_is_shown_as_json_by_the_beginning_of_its_key(capsys, results_folder):
+    """JSON has neither infinity nor NaN, which searches that leave out operations have."""
+    record = made_up(next(iter(correlations.design("smoke"))))
+    arrays = record.arrays | {"loss": np.array([0.5, -np.inf, np.nan])}
+    store_of(SUPERNET).save(dataclasses.replace(record, arrays=arrays))
+    code, out, _ = call(capsys, "runs", "show", record.key[:6])
+    shown = json.loads(out, parse_constant=pytest.fail)
+    assert code == 0 and shown["loss"] == [0.5, None, None]
+    assert shown["codes"] == record.arrays["codes"].tolist() and shown["status"] == "ok"
+    assert from_dict(shown["config"], type(record.config)) == record.config
 
 
 @pytest.mark.parametrize(

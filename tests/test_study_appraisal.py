@@ -17,7 +17,7 @@ from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb101 import Cell
 from nasrepro.stats import Share
-from nasrepro.studies import appraisal, correlations
+from nasrepro.studies import appraisal, correlations, measure
 from nasrepro.studies.appraisal import EQUAL_IMAGES, METHODS, SPACES, variants
 from nasrepro.train import POURCHOT, RMSprop
 
@@ -336,3 +336,11 @@ def test_a_pattern_of_one_supernet_is_no_share_and_is_undecided():
     judged = pd.DataFrame(judge(appraisal.CLAIMS, found)).set_index("claim")
     assert judged.loc["bias-residual", ["ours", "verdict"]].tolist() == [-7.1, "undecided"]
     assert found[appraisal.BEST] == Share(0, 1)
+
+
+def test_without_cells_a_summary_has_numbers_of_no_row():
+    """So that frames that are put together stay numbers; of objects nothing can be drawn."""
+    runs = pd.DataFrame({"space": ["A_1"], "part": [1], "value": [0.5]})
+    some, none = (measure.summarise(rows, ["space", "part"]) for rows in (runs, runs[:0]))
+    assert len(none) == 0 and none.dtypes.equals(some.dtypes)
+    assert pd.concat([none, some])["mean"].dtype == np.float64

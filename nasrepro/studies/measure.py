@@ -217,7 +217,9 @@ def summarise(
         interval = mean_correlation if correlation(key) else mean_interval
         found = interval(counted) if len(counted) else NOTHING
         rows.append((*key, *found, len(group) - len(counted)))
-    return pd.DataFrame(rows, columns=[*keys, "mean", "ci_low", "ci_high", "n", "failed"])
+    numbers = {"mean": float, "ci_low": float, "ci_high": float, "n": int, "failed": int}
+    found = pd.DataFrame(rows, columns=[*keys, *numbers])
+    return found.astype(runs[list(keys)].dtypes.to_dict() | numbers)  # also if it is empty
 
 
 def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
