@@ -13,6 +13,7 @@ from timing import entry, in_turns
 from nasrepro.darts.algorithm import Phase
 from nasrepro.darts.search import initial_alphas, search
 from nasrepro.data.images import Split
+from nasrepro.nets.config import NetConfig
 from nasrepro.nets.relaxed import SHAPE, RelaxedNetwork, relaxed_supernet
 from nasrepro.runs.config import changed
 from nasrepro.runs.search import SearchConfig
@@ -42,10 +43,13 @@ def epoch(config: SearchConfig) -> None:
     images = BATCHES // epochs * config.train.batch_size
     one = {"train.epochs": epochs, "algorithm.warmup_epochs": 0}
     short = changed(config, one | {"algorithm.phases": phases})
-    generators = [torch.Generator().manual_seed(seed) for seed in range(5)]
-    shape = (2 * images, 3, config.data.size, config.data.size)
-    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generators[0])
-    labels = torch.randint(10, (2 * images,), generator=generators[0])
+    pixel_draws, net_draws, *image_draws = (torch.Generator().manual_seed(s) for s in range(5))
+    net_config = config.net
+    assert isinstance(net_config, NetConfig)  # of NAS-Bench-201, as all of this design
+    size = config.data.size or 32
+    shape = (2 * images, 3, size, size)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=pixel_draws)
+    labels = torch.randint(10, (2 * images,), generator=pixel_draws)
     first, second = slice(images), slice(images, None)
     split = Split(
         *(pixels[first], labels[first], pixels[second], labels[second]),
@@ -53,10 +57,13 @@ def epoch(config: SearchConfig) -> None:
     )
 
     def build(phase: Phase) -> RelaxedNetwork:
-        net = relaxed_supernet(config.net, generators[1], phase.share)
-        initialise(net, generators[1])
+        net = relaxed_supernet(net_config, net_draws, phase.share)
+        initialise(net, net_draws)
         return net
 
-    alphas = initial_alphas(SHAPE, short.algorithm, generators[1])
-    for _ in search(build, alphas, split, short.train, short.algorithm, *generators[2:]):
+    alphas = initial_alphas(SHAPE, short.algorithm, net_draws)
+    training, validation, draws = image_draws
+    for _ in search(
+        build, alphas, split, short.train, short.algorithm, training, validation, draws
+    ):
         pass

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from timing import entry, in_turns
+from timing import Work, entry, in_turns
 
 from nasrepro.benchmarks import load_table, nb201
 from nasrepro.data.images import load_images
@@ -16,7 +16,9 @@ from nasrepro.data.sources import SOURCES, fetch
 def entries() -> Iterable[dict]:
     """Importing against importing torch; a table from the cache against its source."""
     imports = {"import torch": "torch", "import nasrepro": "nasrepro"}
-    ways = {name: partial(start_python, f"import {module}") for name, module in imports.items()}
+    ways: dict[str, Work] = {
+        name: partial(start_python, f"import {module}") for name, module in imports.items()
+    }
     what = "a new Python process"
     yield entry("importing", what, in_turns(ways, 5, time.perf_counter), *ways)
     name = "nb201-200epochs"

@@ -33,12 +33,14 @@ def cell_output(searched: SearchedCell, x: Tensor, cell: Cell) -> Tensor:
     nodes: list[Tensor | None] = [x]
     for node in (1, 2, 3):
         values = [
-            edge_output(searched, edge, cell.operations[edge], nodes[source])
+            edge_output(searched, edge, cell.operations[edge], value)
             for edge, (source, target) in enumerate(EDGES)
-            if target == node and cell.operations[edge] != "none" and nodes[source] is not None
+            if target == node and cell.operations[edge] != "none"
+            if (value := nodes[source]) is not None
         ]
         nodes.append(sum(values[1:], values[0]) if values else None)
-    return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+    last = nodes[-1]
+    return torch.zeros_like(x) if last is None else last
 
 
 def edge_output(searched: SearchedCell, edge: int, operation: str, x: Tensor) -> Tensor:

@@ -109,6 +109,9 @@ def stacking() -> dict:
     return entry("stacked evaluation", what, in_turns(ways, case.turns), *ways, images=images)
 
 
+Pool = Callable[[Tensor], Tensor]
+
+
 def average_pooling() -> dict:
     """3x3 average pooling forward and backward: PyTorch's against a depthwise convolution."""
     x = torch.randn(128, 16, 16, 16, dtype=torch.bfloat16)
@@ -116,11 +119,11 @@ def average_pooling() -> dict:
     upstream = torch.ones_like(x)
     usual = partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)
 
-    def work(pool: Callable[[Tensor], Tensor]) -> None:
+    def work(pool: Pool) -> None:
         for _ in range(100):
             torch.autograd.grad(pool(x), x, upstream)
 
-    pools = {"avg_pool2d": usual, "depthwise convolution": average_pool}
+    pools: dict[str, Pool] = {"avg_pool2d": usual, "depthwise convolution": average_pool}
     ways = {name: partial(work, pool) for name, pool in pools.items()}
     what = "forward and backward, 16 channels, 16x16 pixels, batch 128, bf16, channels last"
     return entry("average pooling", what, in_turns(ways, 7), *ways)
@@ -132,12 +135,12 @@ def max_pooling() -> dict:
     x = x.contiguous(memory_format=torch.channels_last)
     usual = partial(F.max_pool2d, kernel_size=3, stride=1, padding=1)
 
-    def work(pool: Callable[[Tensor], Tensor]) -> None:
+    def work(pool: Pool) -> None:
         with torch.inference_mode():
             for _ in range(50):
                 pool(x)
 
-    pools = {"max_pool2d": usual, "shifted maxima": max_pool}
+    pools: dict[str, Pool] = {"max_pool2d": usual, "shifted maxima": max_pool}
     ways = {name: partial(work, pool) for name, pool in pools.items()}
     what = "without gradients, 5 channels, 16x16 pixels, batch 250, bf16, channels last"
     return entry("max-pooling", what, in_turns(ways, 7), *ways)
@@ -157,7 +160,7 @@ def prepare(case: Case, layout: torch.memory_format, device: str) -> tuple[Netwo
     shape = (case.batch_size, 3, case.size, case.size)
     images = torch.randn(shape, generator=generator)
     labels = torch.randint(case.net.num_classes, (case.batch_size,), generator=generator)
-    net = net.train().to(device).to(memory_format=layout)
+    net = net.train().to(device).to(memory_format=layout)  # type: ignore[call-overload]
     return net, images.to(device).contiguous(memory_format=layout), labels.to(device)
 
 

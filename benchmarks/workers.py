@@ -11,6 +11,7 @@ from functools import partial
 
 from timing import entry, in_turns
 
+from nasrepro.runs.config import changed
 from nasrepro.runs.executors import LocalProcesses
 from nasrepro.runs.supernet import SupernetConfig, run
 from nasrepro.studies.subspaces import PROFILES
@@ -21,13 +22,8 @@ RUNS, TURNS = 4, 5
 def entries() -> Iterable[dict]:
     """Runs of study 1, far shorter: the turn that warms up also starts the processes."""
     base = PROFILES["cpu"].base
-    short = replace(
-        base,
-        data=replace(base.data, train_images=10_000),
-        net=PROFILES["cpu"].nets["S"],
-        train=replace(base.train, epochs=1),
-        cells=replace(base.cells, random=25, top=0),
-    )
+    few = {"data.train_images": 10_000, "train.epochs": 1, "cells.random": 25, "cells.top": 0}
+    short = changed(base, {"net": PROFILES["cpu"].nets["S"]} | few)
     configs = [replace(short, seed=seed) for seed in range(RUNS)]
     with LocalProcesses(1) as one, LocalProcesses(2) as two:
         pools = {"1 worker": one, "2 workers": two}
