@@ -193,7 +193,8 @@ def test_pictures_in_a_page_are_read_on_a_phone(browser, address: str, name: str
 def test_front_door_leads_to_the_index(browser, address: str) -> None:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto(address, wait_until="load")
+    page.goto(address)
+    page.wait_for_url("**/book/index.html")
     url, title = page.url, page.title()
     page.close()
     assert url == address + "book/index.html"
