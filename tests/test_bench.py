@@ -260,7 +260,10 @@ def test_a_users_own_benchmark_is_found_by_its_name(results):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train.epoch": 3}, "no setting 'train.epoch'; TrainConfig has epochs, batch_size"),
+        (
+            {"train.epoch": 3},
+            r"no setting 'train.epoch' \(did you mean epochs\?\); TrainConfig has",
+        ),
         ({"epochs": 3}, "no setting 'epochs'"),
         ({"name.first": "x"}, "no setting 'name.first'"),
         ({"train.epochs": "many"}, "epochs"),

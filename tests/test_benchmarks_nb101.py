@@ -256,7 +256,7 @@ def test_macro_networks_that_are_one_were_trained_once(data):
         (lambda n: n.update({"0": n.pop("00000000")}), "expected 8 digits"),
         (lambda n: n["00000000"].pop("test_acc"), "test_acc"),
         (lambda n: n["00000000"]["test_acc"].pop(), "not the table of NAS-Bench-Macro"),
-        (lambda n: n["00000000"].update(test_acc=[101.0] * 3), "from 0 to 100, found 101"),
+        (lambda n: n["00000000"].update(test_acc=[101.0] * 3), "shares of 10,000, found 1.01"),
         (lambda n: n["00000000"].update(test_acc=[90.005] * 3), "shares of 10,000, found 0.9000"),
     ],
 )

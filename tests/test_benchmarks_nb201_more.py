@@ -69,7 +69,7 @@ def test_supernets_that_are_not_as_expected_are_refused(tmp_path):
     with pytest.raises(DataError, match="expected each of 15,625 cells once"):
         few_shot_supernets.read_runs(path)
     for wrong in (12.345, -1.0, 101.0, np.nan):
-        with pytest.raises(DataError, match="expected percentages of 10,000 images"):
+        with pytest.raises(DataError, match="expected shares of 10,000"):
             few_shot_supernets.supernets(pd.DataFrame({SINGLE: [50, wrong]}))
     with pytest.raises(DataError, match="found none"):
         few_shot_supernets.supernets(pd.DataFrame({"a": [50.0]}))
@@ -142,8 +142,8 @@ def test_trainings_that_are_not_as_expected_are_refused(tmp_path):
     refused({"10000": {"val_acc": []}}, "not a table of NAS-Bench-201's trainings")
     refused({"100000": {}}, "not a table of NAS-Bench-201's trainings")
     refused({"100000": {"val_acc": ["high"]}}, "not a table of NAS-Bench-201's trainings")
-    refused({"100000": {"val_acc": [50.001]}}, "expected percentages of 25,000 images")
-    refused({"100000": {"val_acc": [100.004]}}, "expected percentages of 25,000 images")
+    refused({"100000": {"val_acc": [50.001]}}, "expected shares of 25,000")
+    refused({"100000": {"val_acc": [100.004]}}, "expected shares of 25,000")
     refused({"100000": print}, r"asks for builtins\.print")
     with pytest.raises(DataError, match="expected 15,625 cells, found 1"):
         nb201_seeds.read_seeds(dumped(tmp_path, {"000000": {"val_acc": [50]}}))

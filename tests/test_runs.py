@@ -221,6 +221,7 @@ def with_changes(names: set[str]) -> SupernetConfig:
 
 EXCLUSIVE = (
     {"train.nesterov", "train.rmsprop"},
+    {"train.gradients", "train.adaptation"},
     {"net.tracked_statistics", "evaluate.calibration_batches"},
     {"net.operations_on", "net.affine", "net.tracked_statistics"},
 )

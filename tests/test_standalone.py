@@ -200,8 +200,8 @@ def test_parameters_are_those_the_benchmark_counts(record):
     assert record.arrays["parameters"] == num_parameters(CELL, channels=4, cells_per_stage=1)
     assert record.arrays["flops"] == count_flops(CELL, TINY.net, 8)
     (vertices, _, chain), codes = ELSEWHERE, np.array([CHAIN.code])
-    expected = nb101.num_parameters(VERTICES, channels=4, cells_per_stage=1)
-    assert run_standalone(vertices).arrays["parameters"] == expected
+    expected = nb101.count_parameters(np.array([VERTICES.code]), channels=4, cells_per_stage=1)
+    assert run_standalone(vertices).arrays["parameters"] == expected.item()
     assert run_standalone(chain).arrays["parameters"] == macro.count_parameters(codes, chain.net)
 
 

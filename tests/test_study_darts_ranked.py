@@ -31,13 +31,13 @@ CODES = np.arange(30, dtype=np.int64) * 10**9 + 7
 
 @pytest.fixture
 def predict(monkeypatch):
-    """Makes a table of predictions for thirty cells, and no file with other scores."""
+    """Makes a table of predictions for some cells, and no file with other scores."""
 
     def make(predicted: np.ndarray) -> Table:
         values = {nb301.COLUMNS[0].name: predicted}
-        table = Table(nb301.NAME, CODES, nb301.COLUMNS, values, space="darts")
+        table = Table(nb301.NAME, CODES[: len(predicted)], nb301.COLUMNS, values, space="darts")
         monkeypatch.setattr(darts_ranked, "load_table", lambda name: table)
-        monkeypatch.setattr("nasrepro.runs.darts.load_table", lambda name: table)
+        monkeypatch.setattr("nasrepro.runs.listed.load_table", lambda name: table)
         return table
 
     monkeypatch.setattr(darts_ranked, "available_tables", lambda: (nb301.NAME,))
@@ -87,8 +87,8 @@ def test_a_supernet_is_ranked_by_the_predictions_for_the_cells_that_it_evaluated
 
 def test_estimators_of_study_4_rank_the_paths_that_are_trained_on(predict, results, monkeypatch):
     """The predictions are such that the frozen paths' losses rank them without a mistake."""
-    predict(np.zeros(10))
-    cells = DrawnCells(10, table=nb301.NAME)
+    predict(np.zeros(30))
+    cells = DrawnCells(30, table=nb301.NAME)
     design = {
         changed(config, {"supernet.cells": cells}): labels
         for config, labels in darts_ranked.tunings("smoke").items()
@@ -101,7 +101,7 @@ def test_estimators_of_study_4_rank_the_paths_that_are_trained_on(predict, resul
     steps = frozen.config.steps
     assert by[f"SoTL, {steps} steps, rate 0"] == pytest.approx(1)
     assert len(by) == 3 + len(darts_ranked.ESTIMATORS)  # frozen paths have no gradients
-    assert f"SoGN (code), {steps} steps, rate 0.01" in by and (ranks["cells"] == 10).all()
+    assert f"SoGN (code), {steps} steps, rate 0.01" in by and (ranks["cells"] == 30).all()
 
 
 def test_a_search_ranks_cells_by_what_they_have_in_common_with_its_own(predict):

@@ -208,7 +208,7 @@ def _parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
         *(OSError, ValueError, AttributeError, LookupError, TypeError, EOFError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
     ) as error:
-        raise DataError("is not complete") from error
+        raise DataError("is not a complete record") from error
 
 
 def _old_parts(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
