@@ -324,6 +324,7 @@ def test_weights_that_two_want_at_once_are_trained_once(weights_folder, monkeypa
     monkeypatch.setattr(weights, "train", slow)
     with ThreadPoolExecutor() as threads:
         first = threads.submit(weights.trained_supernet, SUPERNET, None, part, "cpu")
+        first.add_done_callback(lambda _: begun.set())  # also if it fails
         begun.wait()
         second = weights.trained_supernet(SUPERNET, None, part, "cpu")
     assert len(trainings) == 1 and second.history == first.result().history
