@@ -314,7 +314,7 @@ def test_a_learner_of_one_path_trains_as_the_loop_of_all_trainings_does(clip):
     assert len(list(loop)) == 3
     drawn = dict(alone_net.named_parameters())
     for name, parameter in net.net.named_parameters():
-        torch.testing.assert_close(parameter, drawn[name], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(parameter, drawn[name], rtol=1e-3, atol=1e-4)
 
 
 # ---- phases
