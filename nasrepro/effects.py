@@ -301,9 +301,12 @@ def power(d: float, na: int, nb: int, alpha: float = ALPHA) -> float:
         raise ValueError(f"expected a level of significance between 0 and 1, found {alpha}")
     if math.isnan(d):
         return math.nan
-    t = _critical(df, alpha)
-    probability = sum(_noncentral_sf(t, df, side * d * root) for side in (1, -1))
-    return min(max(probability, alpha), 1.0)
+    return min(max(_outside(_critical(df, alpha), df, d * root), alpha), 1.0)
+
+
+def _outside(t: float, df: int, delta: float) -> float:
+    """The probability that a noncentral t is beyond t on either side."""
+    return sum(_noncentral_sf(t, df, side * delta) for side in (1, -1))
 
 
 def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = ALPHA) -> float:
@@ -350,11 +353,7 @@ def detectable_shift(pairs: int, wanted: float = POWER, alpha: float = ALPHA) ->
     df, root = pairs - 1, math.sqrt(pairs)
     t = _critical(df, alpha)
     _, enough = _around_noncentrality(t, df, wanted)
-
-    def found(d: float) -> float:
-        return sum(_noncentral_sf(t, df, side * d * root) for side in (1, -1))
-
-    return _root(found, wanted, 0.0, enough / root)
+    return _root(lambda d: _outside(t, df, d * root), wanted, 0.0, enough / root)
 
 
 def _critical(df: int, alpha: float) -> float:

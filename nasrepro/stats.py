@@ -396,7 +396,7 @@ def standard_error(groups: Sequence[np.ndarray], strata: int = 1) -> tuple[float
 
     Beside it Satterthwaite's degrees of freedom; without any spread, 0 and NaN.
     """
-    errors = np.array([squared_deviations(g) / (g.size - 1) / g.size for g in groups]) / strata**2
+    errors = np.array([_variance(g) / g.size for g in groups]) / strata**2
     if not errors.any():
         return 0.0, math.nan
     shares, freedoms = errors / errors.sum(), [group.size - 1 for group in groups]
@@ -406,6 +406,10 @@ def standard_error(groups: Sequence[np.ndarray], strata: int = 1) -> tuple[float
 def squared_deviations(values: np.ndarray) -> float:
     """Sum of squared deviations from the mean; 0 of values that differ by rounding alone."""
     return float(values.var() * values.size) if varies(values) else 0.0
+
+
+def _variance(values: np.ndarray) -> float:
+    return squared_deviations(values) / (values.size - 1)
 
 
 def deviation_ratio(a: Sequence[Sequence[ArrayLike]], b: Sequence[Sequence[ArrayLike]]) -> Student:
@@ -450,7 +454,7 @@ def _log_deviation(runs: np.ndarray) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class IndependentDeviations:
+class DeviationRatio:
     """How many times as much the runs of one group scatter as those of another one.
 
     Attributes:
@@ -467,7 +471,7 @@ class IndependentDeviations:
 
         With 4 and 1 at two degrees of freedom each, F is 39 at its upper 2.5%:
 
-        >>> found = IndependentDeviations((4.0, 1.0), (2, 2)).interval()
+        >>> found = DeviationRatio((4.0, 1.0), (2, 2)).interval()
         >>> found.mean, round(found.low**2 * 39, 6), round(found.high**2 / 39, 6), found.n
         (2.0, 4.0, 4.0, 6)
         """
@@ -481,7 +485,7 @@ class IndependentDeviations:
 
 
 @dataclass(frozen=True, slots=True)
-class PairedDeviations:
+class PairedDeviationRatio:
     """How many times as much one number of a run scatters over runs as another number of it.
 
     Attributes:
@@ -501,7 +505,7 @@ class PairedDeviations:
         Sum and difference of two such numbers are uncorrelated where they scatter alike. Of
         uncorrelated ones with equal variances and three runs, t is 12.706, so k is 323.9:
 
-        >>> found = PairedDeviations((1.0, 1.0), 0.0, 3).interval()
+        >>> found = PairedDeviationRatio((1.0, 1.0), 0.0, 3).interval()
         >>> k = 1 + 2 * 12.7062**2
         >>> round(found.high**2, 1) == round(k + (k**2 - 1) ** 0.5, 1)
         True
@@ -519,7 +523,7 @@ class PairedDeviations:
         return Interval(math.sqrt(a / b), float(low), float(high), self.n)
 
 
-def deviations(a: ArrayLike, b: ArrayLike) -> IndependentDeviations:
+def ratio_of_deviations(a: ArrayLike, b: ArrayLike) -> DeviationRatio:
     """How many times as much the runs of a scatter as those of b, two independent groups.
 
     Args:
@@ -527,11 +531,11 @@ def deviations(a: ArrayLike, b: ArrayLike) -> IndependentDeviations:
         b: one number per run, shape (nb,).
     """
     x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    spread = (squared_deviations(x) / (x.size - 1), squared_deviations(y) / (y.size - 1))
-    return IndependentDeviations(spread, (x.size - 1, y.size - 1))
+    spread = _variance(x), _variance(y)
+    return DeviationRatio(spread, (x.size - 1, y.size - 1))
 
 
-def paired_deviations(a: ArrayLike, b: ArrayLike) -> PairedDeviations:
+def paired_ratio_of_deviations(a: ArrayLike, b: ArrayLike) -> PairedDeviationRatio:
     """How many times as much one number of some runs scatters as another one of the same runs.
 
     Args:
@@ -539,9 +543,9 @@ def paired_deviations(a: ArrayLike, b: ArrayLike) -> PairedDeviations:
         b: the other number of each, shape (n,).
     """
     x, y = finite_vector(a, "a"), finite_vector(b, "b")
-    spread = (squared_deviations(x) / (x.size - 1), squared_deviations(y) / (y.size - 1))
+    spread = _variance(x), _variance(y)
     correlation = float(np.corrcoef(x, y)[0, 1]) if min(spread) > 0 else math.nan
-    return PairedDeviations(spread, correlation, x.size)
+    return PairedDeviationRatio(spread, correlation, x.size)
 
 
 def fisher_correlation(x: ArrayLike, y: ArrayLike) -> Student:

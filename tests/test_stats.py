@@ -282,8 +282,8 @@ def test_intervals_of_the_ratio_of_deviations_cover_it(n, spread):
         a, b = generator.normal(0, spread, n), generator.normal(0, 1, n)
         other = 0.8 * a / spread + 0.6 * b  # deviation 1, correlation 0.8
         for name, found in (
-            ("apart", stats.deviations(a, b)),
-            ("paired", stats.paired_deviations(a, other)),
+            ("apart", stats.ratio_of_deviations(a, b)),
+            ("paired", stats.paired_ratio_of_deviations(a, other)),
         ):
             interval = found.interval()
             covered[name] += interval.low <= spread <= interval.high
@@ -291,9 +291,9 @@ def test_intervals_of_the_ratio_of_deviations_cover_it(n, spread):
 
 
 def test_without_spread_or_runs_a_ratio_of_deviations_has_no_interval():
-    assert np.isnan(stats.deviations([1, 1], [0, 1]).interval()[:3]).all()
-    assert np.isnan(stats.paired_deviations([1, 1, 1], [0, 1, 2]).interval()[:3]).all()
-    mean, low, high, n = stats.paired_deviations([0, 4], [0, 1]).interval()
+    assert np.isnan(stats.ratio_of_deviations([1, 1], [0, 1]).interval()[:3]).all()
+    assert np.isnan(stats.paired_ratio_of_deviations([1, 1, 1], [0, 1, 2]).interval()[:3]).all()
+    mean, low, high, n = stats.paired_ratio_of_deviations([0, 4], [0, 1]).interval()
     assert (mean, n) == (4, 2) and np.isnan([low, high]).all()
 
 

@@ -37,7 +37,7 @@ def predict(monkeypatch):
         values = {nb301.COLUMNS[0].name: predicted}
         table = Table(nb301.NAME, CODES[: len(predicted)], nb301.COLUMNS, values, space="darts")
         monkeypatch.setattr(darts_ranked, "load_table", lambda name: table)
-        monkeypatch.setattr("nasrepro.runs.listed.load_table", lambda name: table)
+        monkeypatch.setattr("nasrepro.runs.tables.load_table", lambda name: table)
         return table
 
     monkeypatch.setattr(darts_ranked, "available_tables", lambda: (nb301.NAME,))

@@ -144,9 +144,10 @@ def data_of(drawing: Drawing, inputs: Inputs) -> pd.DataFrame | Absent:
         return error
 
 
-def verdict_numbers(
-    judged: Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame],
-) -> dict[str, Callable[[Inputs], object]]:
+Judged = Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]  # the `claims` of a page's module
+
+
+def verdict_numbers(judged: Judged) -> dict[str, Callable[[Inputs], object]]:
     """The numbers of claims by verdict, as every study's page has them.
 
     Args:
@@ -167,9 +168,6 @@ def verdict_numbers(
         "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},
     }
-
-
-Judged = Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]  # the `claims` of a page's module
 
 
 def added(judged: Judged) -> Callable[[Inputs], int]:

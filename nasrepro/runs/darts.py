@@ -3,8 +3,8 @@
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.runs.listed import table_of
 from nasrepro.runs.parts import DrawnCells
+from nasrepro.runs.tables import table_of_cells
 from nasrepro.spaces.darts import Cell, Subspace, uses_only
 
 
@@ -46,7 +46,7 @@ def trainable(subspace: Subspace, config: DrawnCells) -> np.ndarray:
         raise ConfigError(
             "the cells of DARTS' space are too many for a list; draw from those of a table"
         )
-    codes = table_of("darts", config.table).codes
+    codes = table_of_cells(subspace, config.table).codes
     return np.sort(codes[uses_only(codes, subspace.choices)])
 
 

@@ -1,14 +1,14 @@
-"""The cells of a published list that a run looks at, and those that a table knows, in any space."""
+"""The cells of a published list that a run looks at, in any space."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nasrepro.benchmarks import Table, load_table
 from nasrepro.data.cell_lists import read_list
 from nasrepro.errors import ConfigError
 from nasrepro.runs.parts import ListedCells
+from nasrepro.runs.tables import table_of_cells
 from nasrepro.spaces import SPACES, name_of
 
 
@@ -16,7 +16,6 @@ def listed_cells(
     subspace: Any,
     config: ListedCells,
     known_as: Callable[[np.ndarray], np.ndarray] = lambda codes: codes,
-    of: str | None = None,
 ) -> list[Any]:
     """The cells of a list in its order, or those of them that a table has.
 
@@ -24,7 +23,6 @@ def listed_cells(
         subspace: of any space, that all of them are in.
         config: the list and the table.
         known_as: from codes of cells to those that a table knows them by.
-        of: the space of these tables, if not that of the subspace.
 
     Raises:
         ConfigError: if a list has cells of another space.
@@ -40,25 +38,5 @@ def listed_cells(
     if config.table is None:
         return cells
     codes = known_as(np.array([cell.code for cell in cells], dtype=np.int64))
-    known = table_of(of or name_of(subspace), config.table).has(codes)
+    known = table_of_cells(subspace, config.table).has(codes)
     return [cell for cell, is_known in zip(cells, known, strict=True) if is_known]
-
-
-def table_of(space: str, name: str) -> Table:
-    """A table of the cells of a space.
-
-    Args:
-        space: a key of `SPACES`.
-        name: of the table.
-
-    Raises:
-        ConfigError: if it is of another space, whose codes stand for other cells.
-        DataError: if it is not available.
-    """
-    table = load_table(name)
-    if table.space != space:
-        raise ConfigError(
-            f"{name} is a table of {SPACES[table.space].TITLE}; cells of {SPACES[space].TITLE} "
-            "are drawn from a table of theirs"
-        )
-    return table

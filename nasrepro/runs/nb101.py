@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 
 from nasrepro.errors import ConfigError
-from nasrepro.runs.listed import table_of
 from nasrepro.runs.parts import DrawnCells
+from nasrepro.runs.tables import table_of_cells
 from nasrepro.spaces.nb101 import Cell, Subspace
 from nasrepro.spaces.nb101_codes import MAX_VERTICES
 
@@ -29,7 +29,7 @@ def drawn_cells(subspace: Subspace, config: DrawnCells) -> list[Cell]:
     """
     codes = subspace.codes()
     if config.table is not None:
-        known = table_of("nb101", config.table).codes
+        known = table_of_cells(subspace, config.table).codes
         codes = np.sort(known[subspace.mask(known)])
     if len(codes) < config.count:
         raise ConfigError(

@@ -4,8 +4,9 @@ import numpy as np
 
 from nasrepro.data.cell_lists import read_list
 from nasrepro.errors import ConfigError
-from nasrepro.runs.listed import listed_cells, table_of
+from nasrepro.runs.listed import listed_cells
 from nasrepro.runs.parts import DrawnEncodings, ListedCells
+from nasrepro.runs.tables import table_of_cells
 from nasrepro.spaces.nb1shot1 import Cell, Subspace, architectures
 from nasrepro.spaces.nb101 import Subspace as Kind
 
@@ -23,7 +24,7 @@ def random_cells(subspace: Subspace, config: DrawnEncodings | ListedCells) -> li
         DataError: if the table or the list is not available.
     """
     if isinstance(config, ListedCells):
-        return listed_cells(subspace, config, architectures, of="nb101")
+        return listed_cells(subspace, config, architectures)
     return _drawn(subspace, config)
 
 
@@ -38,7 +39,7 @@ def _drawn(subspace: Subspace, config: DrawnEncodings) -> list[Cell]:
     of = architectures(codes)
     chosen = np.ones(len(codes), dtype=bool)
     if config.table is not None:
-        chosen &= table_of("nb101", config.table).has(of)
+        chosen &= table_of_cells(subspace, config.table).has(of)
     if config.besides is not None:
         others = [Cell.parse(text) for text in read_list(config.besides)]
         chosen &= ~np.isin(of, architectures_of(others))

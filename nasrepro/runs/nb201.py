@@ -7,8 +7,9 @@ from itertools import compress
 
 import numpy as np
 
-from nasrepro.runs.listed import listed_cells, table_of
+from nasrepro.runs.listed import listed_cells
 from nasrepro.runs.parts import CellsConfig, ListedCells
+from nasrepro.runs.tables import table_of_cells
 from nasrepro.spaces.nb201 import Cell, Subspace, connected
 
 
@@ -70,7 +71,7 @@ def top_cells(subspace: Subspace, config: CellsConfig) -> list[Cell]:
     """The best cells of a subspace by the config's table, best first."""
     if not config.top or config.table is None or config.column is None:
         return []
-    table = table_of("nb201", config.table)
+    table = table_of_cells(subspace, config.table)
     codes = table.subset(subspace.operations)
     order = np.argsort(-table.accuracy(codes, config.column), kind="stable")
     return [Cell.from_code(int(code)) for code in codes[order[: config.top]]]

@@ -107,14 +107,22 @@ def decode(codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarr
     >>> matrices.tolist() == [chain.matrix.tolist()], operations.tolist()
     (True, [[2]])
     """
+    for vertices, rows, bits, digits in _by_vertices(codes):
+        matrices = np.zeros((len(rows), vertices, vertices), dtype=np.int64)
+        for a, b in pairs(vertices):
+            matrices[:, a, b] = has_edge(bits, a, b)
+        yield rows, matrices, labelled_by(vertices - 2)[digits]
+
+
+def _by_vertices(
+    codes: np.ndarray,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Cells with equally many vertices together: how many, rows of `codes`, and their parts."""
+    known = codes >> _OPERATION_BITS + MATRIX_BITS
     for vertices in range(2, MAX_VERTICES + 1):
-        rows = np.flatnonzero(codes >> _OPERATION_BITS + MATRIX_BITS == vertices)
-        if len(rows):
+        if len(rows := np.flatnonzero(known == vertices)):
             _, bits, digits = unpack(codes[rows])
-            matrices = np.zeros((len(rows), vertices, vertices), dtype=np.int64)
-            for a, b in pairs(vertices):
-                matrices[:, a, b] = has_edge(bits, a, b)
-            yield rows, matrices, labelled_by(vertices - 2)[digits]
+            yield vertices, rows, bits, digits
 
 
 def prune_codes(codes: np.ndarray) -> np.ndarray:
@@ -127,11 +135,7 @@ def prune_codes(codes: np.ndarray) -> np.ndarray:
         Their codes, int64 [n]; -1 where no path leads from input to output.
     """
     pruned = np.full(codes.shape, UNCONNECTED, dtype=np.int64)
-    for vertices in range(2, MAX_VERTICES + 1):
-        rows = np.flatnonzero(codes >> _OPERATION_BITS + MATRIX_BITS == vertices)
-        if not len(rows):
-            continue
-        _, bits, digits = unpack(codes[rows])
+    for vertices, rows, bits, digits in _by_vertices(codes):
         live = _live_vertices(vertices, bits)
         for pattern in np.unique(live[live > 0]).tolist():
             at = live == pattern
@@ -182,11 +186,7 @@ def canonical_codes(codes: np.ndarray) -> np.ndarray:
         Codes, int64 [n].
     """
     canonical = np.full(codes.shape, UNCONNECTED, dtype=np.int64)
-    for vertices in range(2, MAX_VERTICES + 1):
-        rows = np.flatnonzero(codes >> _OPERATION_BITS + MATRIX_BITS == vertices)
-        if not len(rows):
-            continue
-        _, bits, digits = unpack(codes[rows])
+    for vertices, rows, bits, digits in _by_vertices(codes):
         matrices, matrix_of_row = np.unique(bits, return_inverse=True)
         renumbered, labellings = _renumber(vertices, matrices)
         smallest = renumbered.min(axis=0)  # codes sort by the matrix first

@@ -31,6 +31,7 @@ from nasrepro.stats import (
     Student,
     deviation_ratio,
     fisher_correlation,
+    level,
     mean_interval,
     stratified_difference,
     stratified_mean,
@@ -327,7 +328,7 @@ def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
     found: dict[str, Student | Share] = {}
     for claim, (space, feature) in FEATURES.items():
         if excess := biases(chosen[chosen["space"] == space], feature):
-            found[claim] = stratified_mean([excess])
+            found[claim] = level(excess)
     ones = evaluations[evaluations["space"] == "A_1"].drop_duplicates("code")
     if len(ones):
         residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
@@ -520,7 +521,7 @@ def rank_quantities(ranks: pd.DataFrame) -> dict[str, claims.Quantity]:
     }
     untuned = [values[space, "NO FT"] for space in SPACES if (space, "NO FT") in values]
     if len(untuned) == len(SPACES):
-        below = (stratified_mean([POOR - group]) for group in untuned)
+        below = (level(POOR - group) for group in untuned)
         found["no-tuning-poor"] = claims.Smallest(tuple(below))
     improvements = {f"improves-{trick}": (trick, BASELINE) for trick in TRICKS}
     complete = {

@@ -17,8 +17,8 @@ from nasrepro.stats import (
     Student,
     deviation_ratio,
     fisher_correlation,
+    level,
     stratified_difference,
-    stratified_mean,
 )
 from nasrepro.studies.measure import CHANCE, TOP_NS
 from nasrepro.studies.subspaces import DOUBLES, FULL, NEITHER, NO_POOL, NO_SKIP, NO_ZERO, SINGLES
@@ -106,18 +106,18 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Quantity]:
         found["baseline-tau_a"] = resampled(tops, tau_a_of_mean)
     taus = [of(metric, FULL) for metric in FIGURE2]
     if all(map(len, taus)):
-        found["tau-rises"] = Smallest(tuple(stratified_mean([b - a]) for a, b in pairwise(taus)))
+        found["tau-rises"] = Smallest(tuple(level(b - a) for a, b in pairwise(taus)))
     if len(above := above_sample(of, NO_SKIP)):
         found["mask-skip-below-random"] = Share(int((above < 0).sum()), len(above)).interval()
     curves = [[of(f"tau_top_{n}", subspace) for n in TOP_NS] for subspace in SINGLES]
     if all(len(group) for curve in curves for group in curve):
         found["tau-within-top"] = count_positive(
-            Smallest(tuple(stratified_mean([group]) for group in curve)) for curve in curves
+            Smallest(tuple(level(group) for group in curve)) for curve in curves
         )
     all_tops = [means_of_tops(of, subspace) for subspace in SINGLES]
     if all(map(len, all_tops)):
         found["best-highest"] = count_positive(
-            Smallest(tuple(stratified_mean([means[:, 0] - other]) for other in means.T[1:]))
+            Smallest(tuple(level(means[:, 0] - other) for other in means.T[1:]))
             for means in all_tops
         )
     pairs = zip(curves[SINGLES.index(NO_SKIP)], curves[SINGLES.index(FULL)], strict=True)
@@ -184,10 +184,10 @@ def medium_quantities(of: Values) -> dict[str, Quantity]:
     if any(len(of("mean_prediction", subspace, "M")) == 0 for subspace in SINGLES):
         return found
     means = [of("mean_prediction", subspace, "M") for subspace in SINGLES]
-    found["medium-fails"] = count_positive(stratified_mean([CHANCE - mean]) for mean in means)
+    found["medium-fails"] = count_positive(level(CHANCE - mean) for mean in means)
     above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
-        found["medium-below-random"] = count_positive(stratified_mean([-group]) for group in above)
+        found["medium-below-random"] = count_positive(level(-group) for group in above)
     taus = differences({s: (of("kendall_tau_a", s, "M"), of("kendall_tau_a", s)) for s in SINGLES})
     if len(taus) == len(SINGLES):
         found["medium-tau"] = count_positive(taus.values())

@@ -458,17 +458,8 @@ COLUMNS = {
         *("partial", "partial_low", "partial_high", "n"),
     ],
     "orders": [
-        *(
-            "trainer",
-            "start",
-            "rate",
-            "estimator",
-            "step",
-            "deviation",
-            "between",
-            "n",
-            "supernets",
-        ),
+        *("trainer", "start", "rate", "estimator", "step"),
+        *("deviation", "between", "n", "supernets"),
     ],
 }
 STATISTICS = (

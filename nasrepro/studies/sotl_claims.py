@@ -9,11 +9,10 @@ import pandas as pd
 
 from nasrepro.benchmarks import official_curves
 from nasrepro.claims import Quantity, Smallest, exact
-from nasrepro.stats import Interval, Share
+from nasrepro.stats import Interval, Share, level
 from nasrepro.studies import sotl_supernets
 from nasrepro.studies.sotl_curves import LAST_EPOCH
 from nasrepro.studies.sotl_scratch import PARAMETERS, at_end
-from nasrepro.studies.sotl_supernets import level
 from nasrepro.studies.sotl_synthetic import DEGREES, STARTS, VALIDATION, unrolled
 
 Frames = Mapping[str, pd.DataFrame]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nasrepro.claims import Largest, Quantity, Smallest, count_positive, exact
-from nasrepro.stats import PairedDeviations, Student, level, paired_deviations
+from nasrepro.stats import PairedDeviationRatio, Student, level, paired_ratio_of_deviations
 from nasrepro.studies.finetuning import THESIS
 
 CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
@@ -290,10 +290,10 @@ def usage(rows: pd.DataFrame) -> dict[str, Quantity]:
     return found
 
 
-def scatter(ours: pd.Series, theirs: pd.Series) -> PairedDeviations:
+def scatter(ours: pd.Series, theirs: pd.Series) -> PairedDeviationRatio:
     """How many times as much an estimator scatters over supernets as another one of the same."""
     both = pd.concat([ours, theirs], axis=1).dropna()
-    return paired_deviations(both.iloc[:, 0], both.iloc[:, 1])
+    return paired_ratio_of_deviations(both.iloc[:, 0], both.iloc[:, 1])
 
 
 def usual_batch(rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from nasrepro import claims
 from nasrepro.claims import ALPHA, Best, Largest, Quantity, Smallest, count_positive, exact
 from nasrepro.metrics import spearman
 from nasrepro.resampling import jackknife
-from nasrepro.stats import Interval, Student, deviations, fisher_correlation, level
+from nasrepro.stats import Interval, Student, fisher_correlation, level, ratio_of_deviations
 from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
 from nasrepro.studies.measure import TOP_NS
 from nasrepro.studies.rankings import AT_CHANCE
@@ -179,7 +179,7 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     found |= {c: q for c, of_claim in DIFFERENCES.items() if (q := difference(of, *of_claim))}
     found |= {c: level(of(*wanted)) for c, wanted in LEVELS.items() if len(of(*wanted))}
     found |= {
-        claim: deviations(of(metric, a), of(metric, b))
+        claim: ratio_of_deviations(of(metric, a), of(metric, b))
         for claim, (metric, a, b) in RATIOS.items()
         if min(len(of(metric, a)), len(of(metric, b))) > 1
     }

@@ -1,6 +1,7 @@
 """Study 4's page, where theory is exact and where rates are tuned (SoTL thesis 3.1 and 4.1)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -39,24 +40,18 @@ def gap_of(degree: int) -> Callable[[Inputs], str]:
     return found
 
 
-def reached(setting: str) -> Callable[[Inputs], str]:
-    """Steps until MaxDeg is near the truth with a setting, from the first start, mean."""
+def of_maxdeg(column: str, setting: str, digits: int) -> Callable[[Inputs], str]:
+    """What a setting does with MaxDeg from the first start, mean over data sets."""
 
     def found(page: Inputs) -> str:
         rows = page.frame("maxdeg", setting=setting, first=sotl_synthetic.STARTS[0])
-        return f"{rows['reached'].mean():.0f}"
+        return f"{rows[column].mean():.{digits}f}"
 
     return found
 
 
-def distance(setting: str) -> Callable[[Inputs], str]:
-    """How far MaxDeg is from the truth with a setting, from the first start."""
-
-    def found(page: Inputs) -> str:
-        rows = page.frame("maxdeg", setting=setting, first=sotl_synthetic.STARTS[0])
-        return f"{rows['distance'].mean():.2f}"
-
-    return found
+reached = partial(of_maxdeg, "reached", digits=0)  # steps until it is near the truth
+distance = partial(of_maxdeg, "distance", digits=2)  # from the truth, mean over the steps
 
 
 def tuned(setting: str) -> Callable[[Inputs], str]:
