@@ -336,26 +336,6 @@ def detectable_effect(na: int, nb: int, wanted: float = POWER, alpha: float = AL
     return _root(lambda d: power(d, na, nb, alpha), wanted, 0.0, enough / root)
 
 
-def detectable_shift(pairs: int, wanted: float = POWER, alpha: float = ALPHA) -> float:
-    """The smallest mean of paired differences that Student's two-sided test finds so often.
-
-    Args:
-        pairs: at least two.
-        wanted: power, above alpha and below 1.
-        alpha: level of significance, between 0 and 1.
-
-    Returns:
-        In standard deviations of a difference.
-
-    >>> round(detectable_shift(34), 2)
-    0.5
-    """
-    df, root = pairs - 1, math.sqrt(pairs)
-    t = _critical(df, alpha)
-    _, enough = _around_noncentrality(t, df, wanted)
-    return _root(lambda d: _outside(t, df, d * root), wanted, 0.0, enough / root)
-
-
 def _critical(df: int, alpha: float) -> float:
     """t that Student's distribution exceeds on either side with a probability of alpha.
 

@@ -221,6 +221,24 @@ def mean_rank_gain(columns: ArrayLike) -> float:
     return float((ranks[:, :-2] * (ranks[:, -2:-1] - ranks[:, -1:])).sum(axis=0).mean())
 
 
+def difference(a: ArrayLike, b: ArrayLike) -> Student:
+    """mean(a) - mean(b) of two independent groups of runs, by Welch's method.
+
+    Args:
+        a: one number per run, shape (na,), at least one.
+        b: one number per run, shape (nb,), at least one.
+
+    Returns:
+        The estimate (without an error if a group has one run, or all runs of both agree); its
+        `interval` is `difference_interval`.
+
+    >>> found = difference([5, 7], [1, 3])
+    >>> found.mean, round(found.error, 3), round(found.df, 3), found.n
+    (4.0, 1.414, 2.0, 4)
+    """
+    return stratified_difference([a], [b])
+
+
 def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
     """Welch's interval for mean(a) - mean(b), two independent groups of runs.
 
@@ -244,8 +262,7 @@ def difference_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) ->
     >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.n
     (4.0, -2.085, 10.085, 4)
     """
-    x, y = finite_vector(a, "a", at_least=1), finite_vector(b, "b", at_least=1)
-    return _difference_over_strata([x], [y]).interval(confidence)
+    return difference(a, b).interval(confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,13 +378,9 @@ def stratified_difference(a: Sequence[ArrayLike], b: Sequence[ArrayLike]) -> Stu
     if len(a) != len(b) or not a:
         raise ValueError(f"expected the same strata in both, found {len(a)} in a, {len(b)} in b")
     x, y = ([finite_vector(group, "a group", at_least=1) for group in side] for side in (a, b))
-    return _difference_over_strata(x, y)
-
-
-def _difference_over_strata(x: Sequence[np.ndarray], y: Sequence[np.ndarray]) -> Student:
     pairs = list(zip(x, y, strict=True))
-    difference = float(np.mean([mean_difference(g, h) for g, h in pairs]))
-    estimate = _over_strata(difference, [*x, *y], len(x))
+    mean = float(np.mean([mean_difference(g, h) for g, h in pairs]))
+    estimate = _over_strata(mean, [*x, *y], len(x))
     if any(differ(g, h) for g, h in pairs):
         return estimate
     return replace(estimate, error=math.nan)

@@ -69,7 +69,7 @@ page.claims()
 # ## How we ran it
 #
 # Profile {glue:md}`training-tricks-profile`: {glue:md}`training-tricks-settings` settings, each
-# against its baseline, paired by seed ({glue:md}`training-tricks-machine`;
+# against its baseline, as two independent groups of supernets ({glue:md}`training-tricks-machine`;
 # {doc}`all records <../records>`). Laube's baseline samples strictly fairly, Yu's and Zhang's
 # uniformly; in everything else they are the same in the reduced
 # profiles ({numref}`tab-tricks-setting`). All supernets of

@@ -46,16 +46,19 @@ def test_a_setting_is_a_row_with_its_metrics_in_order():
 def test_an_effect_names_what_it_changes():
     rows = pd.DataFrame(
         [
-            (SOTL, FIRST, "skips", -5.0, -6.0, -4.0, 0.01, 5),
-            (SOTL, FIRST, "cpu_seconds", *[1.0] * 4, 5),
+            (SOTL, FIRST, "skips", -5.0, -6.0, -4.0, 0.01, 5, 3),
+            (SOTL, FIRST, "cpu_seconds", *[1.0] * 4, 5, 3),
         ],
-        columns=["setting", "against", "metric", "difference", "ci_low", "ci_high", "p_holm", "n"],
+        columns=[
+            *("setting", "against", "metric", "difference", "ci_low", "ci_high", "p_holm"),
+            *("n", "n_baseline"),
+        ],
     )
     (row,) = page.effects_table(rows).to_dict("records")
     assert row == {
         "setting": SOTL,
         "changes": FIRST,
-        "n": "5",
+        "n": "5 and 3",
         "skips": "-5.0 [-6.0, -4.0], p 0.010",
     }
 

@@ -22,7 +22,7 @@ def inputs(profile: str = "cpu", **frames: pd.DataFrame) -> Inputs:
 
 def factor_rows(*rows: tuple) -> pd.DataFrame:
     names = ["factor", "metric", "difference", "ci_low", "ci_high", "p_holm", "n"]
-    return pd.DataFrame(rows, columns=names).assign(paper="Yu C.3", space=SPACE)
+    return pd.DataFrame(rows, columns=names).assign(paper="Yu C.3", space=SPACE, n_baseline=5)
 
 
 def test_narrow_supernets_stand_side_by_side_as_narrow_less_wide():
@@ -39,6 +39,7 @@ def test_narrow_supernets_stand_side_by_side_as_narrow_less_wide():
             "ci_low": -0.1,
             "ci_high": 0.05,
             "n": 3,
+            "n_baseline": 5,
         }
     )
     rows = factor_rows(("channels /4", "s_kdt", -0.3, NAN, NAN, NAN, 1))
@@ -47,8 +48,8 @@ def test_narrow_supernets_stand_side_by_side_as_narrow_less_wide():
     found = page.narrow(inputs(**frames)).set_index(["whose", "channels"])
     assert found.loc[("Yu, table 11", "channels /2")].tolist() == ["3, averaged", "0.74", "-0.07"]
     others = found.loc[("published supernets", "16-64-250 to 5-64-250")]
-    assert others.tolist() == ["3", "0.60", "0.02 [-0.05, 0.10]"]
-    assert found.loc[("ours", "channels /4")].tolist() == ["1", "0.25", "-0.30 [no interval]"]
+    assert others.tolist() == ["3 and 5", "0.60", "0.02 [-0.05, 0.10]"]
+    assert found.loc[("ours", "channels /4")].tolist() == ["1 and 5", "0.25", "-0.30 [no interval]"]
     assert len(found) == 4, "Yu prints two"
     del frames["published_factors"]
     assert len(page.narrow(inputs(**frames))) == 3, "without the published supernets"
@@ -72,7 +73,7 @@ def test_a_factor_is_a_row_with_its_differences():
     assert first == {
         "factor": "WSBN",
         "paper": "Yu C.3",
-        "n": "3",
+        "n": "3 and 5",
         "proxy accuracy, %": "-2.0 [-3.0, -1.0], p < 0.001",
         "s-KdT": "-0.10 [-0.20, 0.00], p 0.030",
     }
@@ -89,8 +90,8 @@ def test_the_noise_is_that_between_seeds_of_a_baseline():
     )
     (row,) = page.noise(inputs(runs=runs)).to_dict("records")
     assert (row["baseline"], row["n"], row["standard deviation"]) == (FAIR, "3", "0.100")
-    # Noncentral t, three pairs, power 0.8: d = 3.264 of a difference, sqrt(2) of a run.
-    assert row["difference found 4 times in 5"] == "0.46"
+    # Noncentral t with 6 degrees of freedom about d sqrt(15 / 8), power 0.8: d = 2.459.
+    assert row["difference found 4 times in 5"] == "0.25"
     with pytest.raises(Absent, match="the noise is not known yet"):
         page.noise(inputs(runs=runs[runs["setting"] == UNIFORM]))
 
@@ -177,13 +178,14 @@ def test_published_supernets_are_compared_over_connected_cells():
             "ci_high": [0.1, 0.2],
             "p_holm": 0.1,
             "n": 3,
+            "n_baseline": 2,
         }
     )
     found = pd.concat(
         [rows, rows.assign(metric="sparse_kendall_tau"), rows.assign(metric="tau_top_tenth")]
     )
     (row,) = page.published_table(found).to_dict("records")
-    assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", "3")
+    assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", "3 and 2")
     assert row["Spearman"] == "0.77, 0.07 [0.04, 0.10]"
 
 

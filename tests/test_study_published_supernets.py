@@ -75,14 +75,15 @@ def test_connected_cells_are_a_group_of_their_own_where_some_are_not():
     assert groups["connected"].sum() == (groups["all"] & connected(codes)).sum() < 4_096
 
 
-def test_a_split_supernet_is_compared_with_the_single_one_of_the_same_seed():
+def test_a_split_supernet_is_compared_with_the_single_ones():
     """64 cells, all drawn: the final accuracy is that of the best three by proxy."""
     up = np.arange(64)
     swapped = np.where(up == 63, 0, up)  # the best cell is among the worst
     evaluations, table = by_hand({"a0": swapped, "s0": up, "a1": up, "s1": up, "s2": up})
     found = of_all({"published_all": measure_found(evaluations, table)})
     splits = found["published_splits"].query("cells == 'all'").set_index("metric")
-    assert set(splits["what"]) == {"split 15-20"} and set(splits["n"]) == {2}
+    assert set(splits["what"]) == {"split 15-20"} and set(splits["n"]) == {3}
+    assert set(splits["n_baseline"]) == {2}
     assert splits.loc["final_accuracy", "baseline"] == pytest.approx((71 + 72) / 2)
     assert splits.loc["final_accuracy", "value"] == pytest.approx((71 + 72 + 73) / 3)
     assert splits.loc["mean_prediction", "difference"] == pytest.approx(63 / 64 / 2)

@@ -153,23 +153,26 @@ def runs_of(values: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["setting", "seed", "metric", "value"])
 
 
-def test_effects_are_paired_by_seed_and_corrected_over_the_family():
-    """Differences .1, .2, .3 and 0, .01, -.01; the baseline's fourth seed has no partner."""
-    values = {FAIR: [0.5, 0.2, 0.4, 0.9], "a": [0.6, 0.4, 0.7], "b": [0.5, 0.21, 0.39]}
+def test_effects_are_of_independent_groups_and_corrected_over_the_family():
+    """Means .5 (variance .08 / 3) of four, .9 (.02) and .5 (0) of two; squared errors add up."""
+    values = {FAIR: [0.5, 0.3, 0.7, 0.5], "a": [0.8, 1.0], "b": [0.5, 0.5]}
     found = effects(runs_of(values), [("a", FAIR), ("b", FAIR)]).set_index("setting")
     a, b = found.loc["a"], found.loc["b"]
-    assert (a.n, a.baseline, a.value) == (3, pytest.approx(1.1 / 3), pytest.approx(1.7 / 3))
-    half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
-    assert (a.difference, a.ci_low, a.ci_high) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
-    p_a = 2 * stats.t.sf(0.2 / (0.1 / math.sqrt(3)), 2)
-    assert a.p_holm == pytest.approx(2 * p_a)  # the smaller of two
+    assert (a.n, a.n_baseline, b.n, b.n_baseline) == (2, 4, 2, 4)
+    assert (a.baseline, a.value) == pytest.approx((0.5, 0.9))
+    both, one = 0.02 / 2, 0.08 / 3 / 4
+    df = (both + one) ** 2 / (both**2 / 1 + one**2 / 3)
+    half = stats.t.ppf(0.975, df) * math.sqrt(both + one)
+    assert (a.difference, a.ci_low, a.ci_high) == pytest.approx((0.4, 0.4 - half, 0.4 + half))
+    assert a.p_holm == pytest.approx(2 * 2 * stats.t.sf(0.4 / math.sqrt(both + one), df))
     assert (b.difference, b.p_holm) == pytest.approx((0, 1), abs=1e-12)
 
 
 def test_one_seed_gives_a_difference_without_interval_or_p():
     found = effects(runs_of({FAIR: [0.5, 0.6], "a": [0.7]}), [("a", FAIR), ("unrun", FAIR)])
     (found,) = found.itertuples()
-    assert found.setting == "a" and found.difference == pytest.approx(0.2) and found.n == 1
+    assert found.setting == "a" and found.difference == pytest.approx(0.15)
+    assert (found.n, found.n_baseline) == (1, 2)
     assert math.isnan(found.ci_low) and math.isnan(found.p_holm)
 
 
@@ -193,6 +196,7 @@ def test_tables_have_the_columns_that_users_ask_for():
     assert list(tables["factors"]) == [
         *("factor", "setting", "paper", "space", "metric"),
         *("baseline", "value", "difference", "ci_low", "ci_high", "p_holm", "n"),
+        "n_baseline",
     ]
     row = tables["factors"].set_index("factor").loc["gradient clipping"]
     assert (row.setting, row.paper) == ("train.gradient_clip=5.0", "Laube 4.3")
@@ -360,12 +364,13 @@ def judge_runs(values: dict[tuple[str, str], list[float]], agreement=()) -> dict
     return tricks_claims.quantities(statistics_)
 
 
-def test_a_claim_about_a_difference_is_paired_by_seed():
+def test_a_claim_about_a_difference_is_of_independent_groups():
+    """Means .4 and .4, variances .02 of two and .07 of three runs."""
     found = judge_runs({("s_kdt", "WSBN"): [0.3, 0.5], ("s_kdt", UNIFORM): [0.5, 0.6, 0.1]})[
         "yu-wsbn-s-kdt"
     ]
-    assert found.interval().n == 2 and found.mean == pytest.approx(-0.15)
-    assert found.error == pytest.approx(0.05)
+    assert found.interval().n == 5 and found.mean == pytest.approx(0)
+    assert found.error == pytest.approx(math.sqrt(0.02 / 2 + 0.07 / 3))
     assert set(judge_runs({("s_kdt", "WSBN"): [0.3]})) == set(tricks_claims.COUNTED)
 
 
@@ -407,12 +412,12 @@ def test_budgets_are_counted_from_surely_to_possibly():
         for i, (budget, level) in enumerate(zip(BUDGETS, levels, strict=True))
     }
     found = judge_runs(values)
-    # One is enough for the claim, so each has an interval of 1 - .05 / 4, 8.91 times the error
-    # wide; that of a fall by 1 with a deviation of .1 is sure of it, of one by .4 it is not.
+    # One is enough for the claim, so each has an interval of 1 - .05 / 4, which of two groups of
+    # three is 4.31 errors of .05 sqrt(2 / 3) wide: it is sure of a fall by 1, and not of one by .1.
     assert found["zhang-longer-spearman"][:3] == (1, 1, 1)
     assert found["zhang-accuracy-judges-poorly"][:3] == (0, 0, 0)
     little = values | {
-        ("spearman", BUDGETS[-1]): [2.6 + noise[(seed + 4) % 3] for seed in range(3)]
+        ("spearman", BUDGETS[-1]): [2.9 + noise[(seed + 4) % 3] for seed in range(3)]
     }
     assert judge_runs(little)["zhang-longer-spearman"][:3] == (1, 0, 1)
     assert found["zhang-longer-accuracy"].interval().mean == pytest.approx(-1)
@@ -437,12 +442,10 @@ def test_seeds_agree_by_the_jackknife_over_them():
 def test_the_best_hyper_parameter_is_compared_with_the_best_other_setting():
     noise = np.array([-0.01, 0.0, 0.01])
     means = {"learning rate x8": 93.0, "weight decay 0": 91.0, "FairNAS": 91.5, UNIFORM: 90.0}
-    accuracy = pd.DataFrame(
-        {s: mean + np.roll(noise, i) for i, (s, mean) in enumerate(means.items())}
-    )
+    accuracy = {s: pd.Series(mean + noise) for s, mean in means.items()}
     mean, low, high, n = tricks_claims.best_of(accuracy).interval()
-    assert (mean, n) == (pytest.approx(93 - 91.5), 3) and 0 < low < mean < high
-    worse = accuracy.assign(FairNAS=accuracy["FairNAS"] + 3)
+    assert (mean, n) == (pytest.approx(93 - 91.5), 6) and 0 < low < mean < high
+    worse = accuracy | {"FairNAS": accuracy["FairNAS"] + 3}
     assert tricks_claims.best_of(worse).interval().high < 0
 
 
@@ -457,10 +460,10 @@ def test_settings_alike_do_not_support_that_hyper_parameters_help_most():
 
 
 def test_others_are_counted_where_they_help_by_more_than_the_margin():
-    runs = {("final_accuracy", UNIFORM): [90.0, 90.1, 90.2]}
+    runs = {("final_accuracy", UNIFORM): [90.0, 90.01, 90.02]}
     gains = dict.fromkeys(tricks_claims.OTHERS, 0.0) | {"WSBN": 0.9, "Random-A": 3.0}
     for name, gain in gains.items():
-        runs["final_accuracy", name] = [90.0 + gain, 90.11 + gain, 90.19 + gain]
+        runs["final_accuracy", name] = [90.0 + gain, 90.01 + gain, 90.02 + gain]
     assert judge_runs(runs)["yu-others-do-not-help"][:3] == (1, 1, 1)
 
 
@@ -499,12 +502,12 @@ def test_every_claim_that_is_to_be_rescued_from_chance_is_conditional():
 
 
 def test_a_factor_is_equivalent_when_both_one_sided_tests_say_so():
-    """Differences .01, .02, .03 and a margin of .05: t = (.05 - .02) / (.01 / sqrt(3))."""
+    """Differences of .02 and of 0, a margin of .05; all deviations .01, or one of .05."""
     runs = runs_with(
         {
-            ("s_kdt", UNIFORM): [0.5, 0.4, 0.6],
-            ("s_kdt", "WSBN"): [0.51, 0.42, 0.63],
-            ("s_kdt", "OFA kernel"): [0.40, 0.42, 0.66],
+            ("s_kdt", UNIFORM): [0.49, 0.5, 0.51],
+            ("s_kdt", "WSBN"): [0.51, 0.52, 0.53],
+            ("s_kdt", "OFA kernel"): [0.45, 0.5, 0.55],
             ("s_kdt", "FairNAS"): [0.5],
             ("spearman", "WSBN"): [0.5, 0.6, 0.5],
         }
@@ -513,7 +516,7 @@ def test_a_factor_is_equivalent_when_both_one_sided_tests_say_so():
     found = equivalence(runs, pairs, {"s_kdt": 0.05}).set_index("setting")
     assert set(found["metric"]) == {"s_kdt"}
     row = found.loc["WSBN"]
-    p = stats.t.sf(0.03 / (0.01 / math.sqrt(3)), 2)
+    p = stats.t.sf((0.05 - 0.02) / (0.01 * math.sqrt(2 / 3)), 4)
     assert (row.n, row.difference) == (3, pytest.approx(0.02)) and row.p == pytest.approx(p)
     assert row.p < 0.05 < found.loc["OFA kernel", "p"] and row.p_holm == pytest.approx(2 * p)
     assert math.isnan(found.loc["FairNAS", "p"])

@@ -167,7 +167,9 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
         head, digits = SHOWN[row["metric"]]
         text = with_interval(row["difference"], row["ci_low"], row["ci_high"], digits)
         holm = f", p {p_text(row['p_holm'])}" if row["p_holm"] == row["p_holm"] else ""
-        entry = found.setdefault((row["setting"], row["against"]), {"n": str(row["n"])})
+        entry = found.setdefault(
+            (row["setting"], row["against"]), {"n": f"{row['n']} and {row['n_baseline']}"}
+        )
         entry[head] = text + holm
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["setting", "changes"])
     heads = [SHOWN[name][0] for name in chosen if SHOWN[name][0] in table]
@@ -268,8 +270,9 @@ TABLES = {
         lambda page: settings_table(page.frame("settings"), SHOWN),
     ),
     "darts-effects": Table(
-        "Every setting against the one that it changes. Paired by seed: mean difference, 95% "
-        "interval over n pairs, and p by Holm's method over the settings of a metric.",
+        "Every setting against the one that it changes. Mean less mean, with Welch's 95% interval, "
+        "and p by Holm's method over the settings of a metric; n: of its searches, and of the "
+        "other's.",
         lambda page: effects_table(page.frame("effects")),
     ),
     "darts-equal-movement": Table(

@@ -1,7 +1,7 @@
 """Study 2 as a page: training tricks and factors, one at a time."""
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.benchmarks import few_shot_supernets, snapshots, zero_cost
 from nasrepro.claims import ALPHA
-from nasrepro.effects import detectable_shift
+from nasrepro.effects import detectable_effect
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, corrected, decided, verdict_numbers
@@ -173,6 +173,11 @@ def settings_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(cells, "index").fillna("–").rename_axis("setting").reset_index()
 
 
+def n_text(row: Any) -> str:
+    """The numbers of runs behind a row of `measure.effects`: of the setting and of its baseline."""
+    return f"{row.n} and {row.n_baseline}"
+
+
 def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a factor: what it changes, n, and the differences of some metrics."""
     found: dict[str, dict[str, str]] = {}
@@ -180,7 +185,7 @@ def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
         digits = 1 if row.metric in PERCENT else 2
         text = with_interval(row.difference, row.ci_low, row.ci_high, digits)
         holm = f", p {p_text(row.p_holm)}" if row.p_holm == row.p_holm else ""
-        entry = found.setdefault(row.factor, {"paper": row.paper, "n": str(row.n)})
+        entry = found.setdefault(row.factor, {"paper": row.paper, "n": n_text(row)})
         entry[SHOWN[row.metric]] = text + holm
     heads = ["paper", "n", *(head for head in SHOWN.values())]
     table = pd.DataFrame.from_dict(found, "index")
@@ -189,7 +194,7 @@ def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def noise(page: Inputs) -> pd.DataFrame:
-    """How much two seeds of a baseline differ, and which differences three pairs would find."""
+    """How much two seeds of a baseline differ, and which differences three against five find."""
     runs = page.frame("runs")
     rows = []
     for baseline in BASELINES:
@@ -198,8 +203,7 @@ def noise(page: Inputs) -> pd.DataFrame:
         for metric, head in SHOWN.items():
             if metric in spread.index and spread.loc[metric, "count"] > 1:
                 deviation, n = spread.loc[metric]
-                # A difference of two runs that share nothing scatters sqrt(2) times as much as one.
-                finds = detectable_shift(3) * math.sqrt(2) * deviation
+                finds = detectable_effect(3, 5) * deviation
                 rows.append((baseline, head, int(n), f"{deviation:.3f}", f"{finds:.2f}"))
     if not rows:
         raise Absent("One seed of each baseline is stored: the noise is not known yet.")
@@ -305,7 +309,7 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     for row in chosen.itertuples():
         digits = 1 if row.metric in PERCENT else 2
         effect = with_interval(row.difference, row.ci_low, row.ci_high, digits)
-        entry = found.setdefault((row.what, row.against, row.setting), {"n": str(row.n)})
+        entry = found.setdefault((row.what, row.against, row.setting), {"n": n_text(row)})
         entry[SHOWN_OF_OTHERS[row.metric]] = f"{row.baseline:.{digits}f}, {effect}"
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["what", "from", "to"])
     shown = [head for head in ("n", *SHOWN_OF_OTHERS.values()) if head in table]
@@ -326,10 +330,10 @@ def narrow(page: Inputs) -> pd.DataFrame:
     for row in wider[wider["metric"] == "sparse_kendall_tau"].itertuples():
         gain = with_interval(-row.difference, -row.ci_high, -row.ci_low)
         name = f"{row.setting} to {row.against}"
-        found.append(("published supernets", name, str(row.n), row.value, gain))
+        found.append(("published supernets", name, n_text(row), row.value, gain))
     for row in ours.itertuples():
         gain = with_interval(row.difference, row.ci_low, row.ci_high)
-        found.append(("ours", row.factor, str(row.n), row.baseline, gain))
+        found.append(("ours", row.factor, n_text(row), row.baseline, gain))
     table = pd.DataFrame(found, columns=["whose", "channels", "n", "wide", "narrow less wide"])
     return table.map(lambda value: value if isinstance(value, str) else f"{value:.2f}")
 
@@ -367,28 +371,28 @@ TABLES = {
         lambda page: settings_table(page.frame("settings")),
     ),
     "tricks-factors": Table(
-        "Every factor. Its difference to its baseline, paired by seed: mean, 95% interval over n "
-        "pairs, and p by Holm's method over the factors of a metric.",
+        "Every factor. Its mean less its baseline's, with Welch's 95% interval, and p by Holm's "
+        "method over the factors of a metric; n: of its supernets, and of the baseline's.",
         lambda page: factors_table(page.frame("factors")),
     ),
     "tricks-noise": Table(
         "The noise. The standard deviation between n seeds of a baseline, and the difference that "
-        "three pairs of supernets would find 4 times in 5 (paired, two-sided, 5%) if the two of a "
-        "pair had nothing in common but their setting's mean; it is smaller where runs of one "
-        "seed are alike. Smaller differences are not decidable here.",
+        "three supernets of a setting and five of the baseline find 4 times in 5 (two-sided, 5%) "
+        "if the setting scatters as the baseline does. Smaller differences are not decidable here.",
         noise,
     ),
     "tricks-published": Table(
         "Published supernets. Supernets of the whole of NAS-Bench-201 that others trained on GPUs, "
         "named channels-batch-epochs: the value from which a setting differs in one thing, and the "
-        "difference, paired by n seeds, with its 95% interval. Connected cells.",
+        "difference, with Welch's 95% interval; n: of its supernets, and of the other's. Connected "
+        "cells.",
         lambda page: published_table(page.frame("published_factors", (PUBLISHED,))),
     ),
     "tricks-narrow": Table(
         "Narrow supernets. The s-KdT of supernets and of narrower ones: as Yu prints it, of 200 "
         "cells with the proxies of three supernets averaged; in published supernets, named "
         "channels-batch-epochs, over all connected cells; in ours over 200 random ones. The last "
-        "two are paired by n seeds, with a 95% interval of the difference. The networks whose "
+        "two have Welch's 95% interval of the difference, and n of both. The networks whose "
         "truth is ranked are the benchmark's in each.",
         narrow,
     ),
@@ -397,8 +401,8 @@ TABLES = {
         "two to four times, so that paths with fewer convolutions in a row up to there, by limits "
         "after split, have another copy, beside single ones; and balanced sampling, evenly from "
         "three parts of the cells, in either. The value from which a setting differs, and the "
-        "difference, paired by n seeds, with its 95% interval. Connected cells; the final accuracy "
-        "is that of the best three of 200, expected over all draws.",
+        "difference, with Welch's 95% interval; n: of its supernets, and of the other's. Connected "
+        "cells; the final accuracy is that of the best three of 200, expected over all draws.",
         split_supernets,
     ),
     "tricks-published-judges": Table(
@@ -417,7 +421,7 @@ TABLES = {
     ),
     "tricks-equivalent": Table(
         "What makes no difference that matters. Factors whose difference to their baseline lies "
-        "within a margin that was stated before, by two one-sided paired tests (5%); p by Holm's "
+        "within a margin that was stated before, by two one-sided tests of Welch (5%); p by Holm's "
         "method over the factors of a metric. What is not here is not shown to matter.",
         equivalent,
     ),
@@ -520,8 +524,8 @@ FIGURES = {
         effects,
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
-        "Each factor against its baseline, paired by seed; right of 0, it ranks better. A bar is a "
-        "95% interval over seeds, a point without one has a single seed; an asterisk, that the "
+        "Each factor against its baseline; right of 0, it ranks better. A bar is a "
+        "Welch's 95% interval, a point without one has a single seed; an asterisk, that the "
         "effect remains by Holm's method over the factors. As printed: Yu's tables "
         "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
     ),

@@ -530,7 +530,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             the search;
         movement: the means of `at_equal_movement`, as settings;
         effects: setting, against (what it changes), metric, baseline, value, difference, ci_low,
-            ci_high, p_holm, n: paired by seed (see `measure.effects`).
+            ci_high, p_holm, n, n_baseline: see `measure.effects`.
     """
     searches = statistics["searches"]
     whole = (searches["space"] == SPACE) & (searches["status"] == "ok")

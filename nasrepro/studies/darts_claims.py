@@ -1,6 +1,6 @@
 """What study 5's claims compute, from its statistics alone.
 
-Two settings are compared over the seeds that both have, search by search.
+Two settings are compared as two independent groups of searches (see `measure.contrast`).
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ import pandas as pd
 
 from nasrepro.claims import Quantity, Smallest, judge
 from nasrepro.metrics import spearman
-from nasrepro.stats import LOGARITHM, Share, Student, level
+from nasrepro.stats import LOGARITHM, Share
 from nasrepro.studies import darts_oneshot, darts_space
 from nasrepro.studies.darts import (
     DRNAS,
@@ -31,6 +31,7 @@ from nasrepro.studies.darts import (
     SPACE,
     risen,
 )
+from nasrepro.studies.measure import contrasts, levels
 
 FILE = "sotl_darts"
 ACCURACY = "cifar10"
@@ -128,14 +129,14 @@ def of_nb201(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         for claim, (setting, name) in AGAINST_ALONE.items()
         if name in alone
     }
-    values |= {c: of(column, a) - of(column, b) for c, (column, a, b) in DIFFERENCES.items()}
     values |= by_epoch(statistics)
-    found |= {claim: level(known) for claim, each in values.items() if len(known := each.dropna())}
-    for claim, (a, b) in COSTS.items():
-        logs = np.log(of("cpu_seconds", a)) - np.log(of("cpu_seconds", b))
-        if len(known := logs.dropna()):
-            found[claim] = ratio(known)
-    return found
+    found |= levels(values)
+    found |= contrasts(
+        {c: (of(column, a), of(column, b)) for c, (column, a, b) in DIFFERENCES.items()}
+    )
+    logarithms = {c: [np.log(of("cpu_seconds", s)) for s in pair] for c, pair in COSTS.items()}
+    ratios = contrasts(logarithms)
+    return found | {claim: replace(ratio, scale=LOGARITHM) for claim, ratio in ratios.items()}
 
 
 def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
@@ -147,12 +148,12 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
         rows = whole[(whole["space"] == space) & (whole["setting"] == setting)]
         return rows.set_index("seed")[column]
 
-    values = {
-        claim: of(column, space, a) - of(column, space, b)
+    compared = {
+        claim: (of(column, space, a), of(column, space, b))
         for claim, (column, space, a, b) in IN_DARTS_SPACE.items()
         if len(whole)
     }
-    values |= {claim: of(*wanted) for claim, wanted in OF_DARTS_SPACE.items() if wanted[0] in whole}
+    values = {claim: of(*wanted) for claim, wanted in OF_DARTS_SPACE.items() if wanted[0] in whole}
     if "space_spectra" in statistics:
         spectra = statistics["space_spectra"]
         small = spectra[spectra["space"] == darts_space.S2_NAME]
@@ -161,25 +162,18 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
         alone = statistics["retrained"]
         means = alone[alone["space"] == darts_space.WHOLE].groupby(["setting", "search"])
         accuracy = means["accuracy"].mean().unstack("search")
-        values |= {
-            claim: accuracy.loc[a] - accuracy.loc[b]
+        compared |= {
+            claim: (accuracy.loc[a], accuracy.loc[b])
             for claim, (a, b) in ALONE.items()
             if {a, b} <= set(accuracy.index)
         }
-    found: dict[str, Quantity] = {
-        claim: level(known) for claim, each in values.items() if len(known := each.dropna())
-    }
+    found: dict[str, Quantity] = {**levels(values), **contrasts(compared)}
     if len(whole):
         space = darts_space.WHOLE
-        deeper = [(of(d, space, SOTL) - of(d, space, FIRST)).dropna() for d in DEPTHS]
-        if all(map(len, deeper)):
-            found["darts-space-deeper"] = Smallest(tuple(map(level, deeper)))
+        deeper = contrasts({d: (of(d, space, SOTL), of(d, space, FIRST)) for d in DEPTHS})
+        if len(deeper) == len(DEPTHS):
+            found["darts-space-deeper"] = Smallest(tuple(deeper.values()))
     return found
-
-
-def ratio(logarithms: pd.Series) -> Student:
-    """The geometric mean of ratios, of which the logarithms are given."""
-    return replace(level(logarithms), scale=LOGARITHM)
 
 
 def by_epoch(statistics: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:

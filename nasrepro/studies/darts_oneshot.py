@@ -23,6 +23,7 @@ from nasrepro.stats import level
 from nasrepro.studies import darts
 from nasrepro.studies.darts import EXACT, FIRST, SHORT, SOTL, risen
 from nasrepro.studies.design import Design, Factor, in_order, settings_of
+from nasrepro.studies.measure import contrasts, levels
 
 TABLE, COLUMN = "nb101-sample", "cifar10-test-108"
 ACCURACY = "cifar10"
@@ -218,18 +219,19 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         rows = whole[(whole["setting"] == setting) & (whole["space"] == space)]
         return rows.set_index("seed")[column]
 
-    values = {claim: of(column, a) - of(column, b) for claim, (column, a, b) in DIFFERENCES.items()}
-    values |= {
-        f"oneshot1-below-darts-{n}": of(ACCURACY, SOTL, SPACES[n]) - of(ACCURACY, FIRST, SPACES[n])
-        for n in (1, 2)
+    compared = {
+        claim: (of(column, a), of(column, b)) for claim, (column, a, b) in DIFFERENCES.items()
     }
+    for n in (1, 2):
+        both = of(ACCURACY, SOTL, SPACES[n]), of(ACCURACY, FIRST, SPACES[n])
+        compared[f"oneshot1-below-darts-{n}"] = both
     spectra = statistics[PREFIX + "spectra"]
     spectra = spectra[spectra["space"] == THIRD]
-    values["oneshot1-eigenvalue"] = risen(spectra, SOTL, "training")
-    values["oneshot1-eigenvalue-darts"] = risen(spectra, FIRST, "validation")
-    found: dict[str, Quantity] = {
-        claim: level(known) for claim, each in values.items() if len(known := each.dropna())
+    rises = {
+        "oneshot1-eigenvalue": risen(spectra, SOTL, "training"),
+        "oneshot1-eigenvalue-darts": risen(spectra, FIRST, "validation"),
     }
+    found: dict[str, Quantity] = {**levels(rises), **contrasts(compared)}
     counts = [of("convolutions3", setting) for setting in (SOTL, FIRST)]
     if all(map(len, counts)):
         found["oneshot1-operations"] = Smallest(tuple(map(level, counts)))

@@ -9,17 +9,28 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
+from scipy.stats import ttest_ind
 
 from nasrepro import metrics
 from nasrepro.benchmarks import Table
+from nasrepro.effects import welch_test
 from nasrepro.rounding import mean_of
 from nasrepro.runs.families import family_of
 from nasrepro.runs.parts import AnyCells
 from nasrepro.runs.record import Record
 from nasrepro.runs.supernet import CODES, CORRECT, LOSS, SupernetConfig
 from nasrepro.spaces import SPACES, AnySubspace, name_of
-from nasrepro.stats import Interval, fisher_correlation, holm, mean_correlation, mean_interval
+from nasrepro.stats import (
+    Interval,
+    Student,
+    difference,
+    difference_interval,
+    fisher_correlation,
+    holm,
+    level,
+    mean_correlation,
+    mean_interval,
+)
 from nasrepro.studies.design import Design, label_names
 
 TOP_NS = (10, 25, 50, 150, 250, 500)  # sizes of the true top N (Laube 3.2)
@@ -243,10 +254,36 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
 
 
+def contrast(values: pd.Series, baseline: pd.Series) -> Student | None:
+    """By how much runs of one setting lie above those of another: `stats.difference`.
+
+    Runs of two settings are independent, whether their seeds are the same or not.
+
+    Args:
+        values: of a metric, one a run; NaN where it failed.
+        baseline: of the setting that is subtracted, likewise.
+
+    Returns:
+        None if one of them has no run.
+    """
+    a, b = values.dropna(), baseline.dropna()
+    return difference(a, b) if len(a) and len(b) else None
+
+
+def contrasts(compared: Mapping[str, Sequence[pd.Series]]) -> dict[str, Student]:
+    """`contrast` of each two settings, by name, as far as there are runs of both."""
+    return {name: gain for name, both in compared.items() if (gain := contrast(*both))}
+
+
+def levels(values: Mapping[str, pd.Series]) -> dict[str, Student]:
+    """The mean over the runs of each setting, by name, as far as there are any."""
+    return {name: level(known) for name, each in values.items() if len(known := each.dropna())}
+
+
 def equivalence(
     runs: pd.DataFrame, pairs: Iterable[tuple[str, str]], margins: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Which settings differ by less than a margin, by two one-sided paired t-tests (Schuirmann).
+    """Which settings differ by less than a margin, by two one-sided tests of Welch (Schuirmann).
 
     Args:
         runs: one row a run and metric; columns setting, seed, metric, value.
@@ -255,20 +292,20 @@ def equivalence(
             looked at.
 
     Returns:
-        Columns setting, against, metric, margin, difference (mean over the shared seeds), n (pairs
-        of runs), p (the larger of the two: the difference lies within the margins), p_holm over
-        the pairs of a metric; NaN with fewer than two pairs of runs.
+        Columns setting, against, metric, margin, difference (of the means), n (runs of the
+        setting), p (the larger of the two: the difference lies within the margins), p_holm over
+        the pairs of a metric; NaN where one of them has fewer than two runs.
     """
     rows = []
     known = runs[runs["metric"].isin(margins)]
-    for metric, setting, against, both in _pairs_of_runs(known, pairs):
-        gains, margin = both[:, 1] - both[:, 0], margins[metric]
+    for metric, setting, against, values, baseline in _compared(known, pairs):
+        margin, found = margins[metric], difference(values, baseline)
         p = np.nan
-        if np.ptp(gains) > 0:
-            above = ttest_1samp(gains, -margin, alternative="greater")
-            below = ttest_1samp(gains, margin, alternative="less")
+        if found.error > 0:
+            above = ttest_ind(values + margin, baseline, equal_var=False, alternative="greater")
+            below = ttest_ind(values - margin, baseline, equal_var=False, alternative="less")
             p = float(max(above.pvalue, below.pvalue))
-        rows.append((setting, against, metric, margin, gains.mean(), len(gains), p))
+        rows.append((setting, against, metric, margin, found.mean, len(values), p))
     names = ["setting", "against", "metric", "margin", "difference", "n", "p"]
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
@@ -276,57 +313,42 @@ def equivalence(
 
 
 def effects(runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """What each setting changes, metric by metric, against another one of the same seeds.
+    """What each setting changes, metric by metric, against another one.
 
     Args:
         runs: one row a run and metric; columns setting, seed, metric, value.
         pairs: a setting, and the one that it is compared with.
 
     Returns:
-        Columns setting, against, metric, baseline and value (means over the shared seeds),
-        difference with its 95% interval over them (ci_low, ci_high), p_holm, n (pairs of runs): p
-        of the paired t-test, by Holm's method over the pairs of settings of a metric; NaN with
-        fewer than two pairs of runs.
+        Columns setting, against, metric, baseline and value (means over the runs of each),
+        difference with Welch's 95% interval (ci_low, ci_high), p_holm, n (runs of the setting) and
+        n_baseline: p of Welch's test, by Holm's method over the pairs of settings of a metric; NaN
+        where one of them has fewer than two runs.
     """
     rows = []
-    for metric, setting, against, both in _pairs_of_runs(runs, pairs):
-        gains = both[:, 1] - both[:, 0]
-        interval = mean_interval(gains)
-        p = float(ttest_1samp(gains, 0).pvalue) if interval.low < interval.high else np.nan
-        rows.append((setting, against, metric, *both.mean(axis=0), *interval, p))
-    names = [
-        "setting",
-        "against",
-        "metric",
-        "baseline",
-        "value",
-        "difference",
-        "ci_low",
-        "ci_high",
-        "n",
-        "p",
-    ]
+    for metric, setting, against, values, baseline in _compared(runs, pairs):
+        counts = len(values), len(baseline)
+        gain, low, high, _ = difference_interval(values, baseline)
+        p = welch_test(values, baseline).p if min(counts) > 1 else np.nan
+        means = baseline.mean(), values.mean()
+        rows.append((setting, against, metric, *means, gain, low, high, p, *counts))
+    names = ["setting", "against", "metric", "baseline", "value", "difference"]
+    names += ["ci_low", "ci_high", "p", "n", "n_baseline"]
     frame = pd.DataFrame(rows, columns=names)
-    frame["p_holm"] = frame.groupby("metric")["p"].transform(holm)
-    return frame[[*names[:-2], "p_holm", "n"]]
+    frame.insert(names.index("n"), "p_holm", frame.groupby("metric")["p"].transform(holm))
+    return frame.drop(columns="p")
 
 
-def _pairs_of_runs(
+def _compared(
     runs: pd.DataFrame, pairs: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str, str, np.ndarray]]:
-    """Metric, setting, against, and the values of both, [seeds, 2], of the seeds that both have.
-
-    The values of the setting come second. Pairs without a shared seed are left out.
-    """
-    table = runs.dropna().pivot(index=["metric", "seed"], columns="setting", values="value")
-    compared = [pair for pair in pairs if set(pair) <= set(table.columns)]
-    for metric, group in table.groupby(level="metric", sort=False):
-        of = dict(zip(group.columns, group.to_numpy().T, strict=True))
-        for setting, against in compared:
-            both = np.column_stack([of[against], of[setting]])
-            both = both[~np.isnan(both).any(axis=1)]
-            if len(both):
-                yield str(metric), setting, against, both
+) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
+    """Metric, setting, against, and the values of both, of the pairs of which both have runs."""
+    pairs = list(pairs)
+    for metric, group in runs.dropna().groupby("metric", sort=False):
+        of = {name: rows.to_numpy() for name, rows in group.groupby("setting")["value"]}
+        for setting, against in pairs:
+            if setting in of and against in of:
+                yield str(metric), setting, against, of[setting], of[against]
 
 
 def judges(runs: pd.DataFrame, judged: Sequence[str]) -> pd.DataFrame:

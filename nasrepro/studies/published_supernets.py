@@ -212,13 +212,13 @@ NUMBERS = re.compile(
 
 
 def compared(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Settings of the whole space, and those that differ in one thing, over the seeds of both.
+    """Settings of the whole space, and those that differ in one thing.
 
     Returns:
         published_settings: setting, cells, metric, mean, ci_low, ci_high, n, failed;
         published_factors: what (e.g. channels 5 to 16), setting, against, cells, metric, baseline,
-            value, difference, ci_low, ci_high, p_holm, n: see `measure.effects`; p_holm over the
-            pairs of a metric and group of cells.
+            value, difference, ci_low, ci_high, p_holm, n, n_baseline: see `measure.effects`; p_holm
+            over the pairs of a metric and group of cells.
         Nothing without the supernets.
     """
     if "published_runs" not in statistics:

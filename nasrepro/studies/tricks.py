@@ -601,7 +601,7 @@ def tables(statistics: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         The statistics themselves, and
         settings: setting, metric, mean, ci_low, ci_high, n, failed: the values themselves;
         factors: factor, setting, paper, space, metric, baseline, value, difference, ci_low,
-            ci_high, p_holm, n: each against the baseline of the same seeds (see `effects`);
+            ci_high, p_holm, n, n_baseline: each against its baseline (see `effects`);
         published_settings, published_factors: the same of published supernets, if they are known:
             with cells (all or connected), and `what` differs instead of factor to space;
         recipes: what `protocols.reported` gives;

@@ -1,12 +1,13 @@
 """What study 2's claims compute, from its statistics alone.
 
-A setting is compared with another over the seeds that both have, run by run. Nothing is picked by
-its own mean: a largest or smallest of several has the largest or smallest bounds.
+A setting is compared with another as two independent groups of runs (see `measure.contrast`).
+Nothing is picked by its own mean: a largest or smallest of several has the largest or smallest
+bounds.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,17 @@ from nasrepro import claims
 from nasrepro.claims import ALPHA, Best, Largest, Quantity, Smallest, count_positive, exact
 from nasrepro.metrics import spearman
 from nasrepro.resampling import jackknife
-from nasrepro.stats import Interval, Student, fisher_correlation, level, ratio_of_deviations
+from nasrepro.stats import (
+    Interval,
+    Student,
+    difference,
+    fisher_correlation,
+    level,
+    ratio_of_deviations,
+    stratified_difference,
+)
 from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
-from nasrepro.studies.measure import TOP_NS
+from nasrepro.studies.measure import TOP_NS, contrast, contrasts
 from nasrepro.studies.rankings import AT_CHANCE
 from nasrepro.studies.tricks import (
     BUDGETS,
@@ -176,7 +185,8 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
         claim: exact(float(numbers.loc[name, "value"]), int(numbers.loc[name, "n"]))
         for claim, name in COUNTED.items()
     }
-    found |= {c: q for c, of_claim in DIFFERENCES.items() if (q := difference(of, *of_claim))}
+    compared = {c: (of(metric, a), of(metric, b)) for c, (metric, a, b) in DIFFERENCES.items()}
+    found |= contrasts(compared)
     found |= {c: level(of(*wanted)) for c, wanted in LEVELS.items() if len(of(*wanted))}
     found |= {
         claim: ratio_of_deviations(of(metric, a), of(metric, b))
@@ -211,17 +221,11 @@ def values_of(runs: pd.DataFrame) -> Values:
     return of
 
 
-def difference(of: Values, metric: str, setting: str, baseline: str) -> Student | None:
-    """The mean difference of runs of one seed; None without a seed of both."""
-    gains = (of(metric, setting) - of(metric, baseline)).dropna()
-    return level(gains) if len(gains) else None
-
-
 def all_differences(
     of: Values, metric: str, pairs: Iterable[tuple[str, str]]
 ) -> list[Student] | None:
     """The difference of each pair of settings; None unless all have one."""
-    found = [difference(of, metric, *pair) for pair in pairs]
+    found = [contrast(of(metric, setting), of(metric, baseline)) for setting, baseline in pairs]
     return [each for each in found if each] if all(found) else None
 
 
@@ -230,8 +234,8 @@ def laube(of: Values) -> dict[str, Quantity]:
     found: dict[str, Quantity] = {}
     tops = [f"tau_top_{n}" for n in TOP_NS]
     means = [sum(of(top, setting) for top in tops) / len(tops) for setting in (UNIFORM, FAIR)]
-    if len(gains := (means[0] - means[1]).dropna()):
-        found["laube-fair-tau-top"] = level(gains)
+    if gain := contrast(*means):
+        found["laube-fair-tau-top"] = gain
     for claim, metric in {"accuracy": "mean_prediction", "tau": "kendall_tau_a"}.items():
         by_depth = pd.concat([of(metric, depth) for depth in depths(of, metric)], axis=1).dropna()
         if len(by_depth):
@@ -266,7 +270,7 @@ def yu(of: Values) -> dict[str, Quantity]:
     """The claims of Yu that are no plain difference."""
     found: dict[str, Quantity] = {}
     # One cell less than the baseline's five, where that is Yu's own.
-    if (fewer := difference(of, "s_kdt", FOUR_CELLS, UNIFORM)) is not None:
+    if fewer := contrast(of("s_kdt", FOUR_CELLS), of("s_kdt", UNIFORM)):
         found["yu-cells"] = fewer
     others = tuple(FOUR_CELLS if fewer and name == TWO_CELLS else name for name in OTHERS)
     rises = all_differences(of, "final_accuracy", ((other, UNIFORM) for other in others))
@@ -278,9 +282,8 @@ def yu(of: Values) -> dict[str, Quantity]:
     found |= disabled(of)
     settings = settings_of_yu(of)
     accuracies = {s: known for s in settings if len(known := of("final_accuracy", s))}
-    table = pd.concat(accuracies, axis=1).dropna() if accuracies else pd.DataFrame()
-    if len(accuracies) == len(settings) and len(table):
-        found["yu-hyper-parameters"] = best_of(table)
+    if len(accuracies) == len(settings):
+        found["yu-hyper-parameters"] = best_of(accuracies)
     names = ("mean_prediction", "s_kdt", "final_accuracy")
     means = pd.DataFrame({n: {s: of(n, s).mean() for s in settings} for n in names}).dropna()
     if len(means) == len(settings):
@@ -294,13 +297,13 @@ def yu(of: Values) -> dict[str, Quantity]:
 
 
 def disabled(of: Values) -> dict[str, Quantity]:
-    """The claims about A_1 to A_4 against random cells: means over them by seed, and each."""
+    """The claims about A_1 to A_4 against random cells: means over them, and each."""
     found: dict[str, Quantity] = {}
     pairs = [(DISABLED[k], RANDOM[k]) for k in SIZES]
     for claim, metric in {"s-kdt": "s_kdt", "final": "final_accuracy"}.items():
-        gains = pd.concat([of(metric, a) - of(metric, b) for a, b in pairs], axis=1).dropna()
-        if len(gains):
-            found[f"yu-disable-{claim}"] = level(gains.mean(axis=1))
+        sides = [[of(metric, setting) for setting in side] for side in zip(*pairs, strict=True)]
+        if all(map(len, chain(*sides))):
+            found[f"yu-disable-{claim}"] = stratified_difference(*sides)
     if each := all_differences(of, "s_kdt", pairs):
         found["yu-disable-each"] = count_positive(each)
     return found
@@ -312,18 +315,18 @@ def settings_of_yu(of: Values) -> tuple[str, ...]:
     return tuple(setting for setting in YU_SETTINGS if setting not in twice)
 
 
-def best_of(accuracy: pd.DataFrame) -> Best:
+def best_of(accuracy: Mapping[str, pd.Series]) -> Best:
     """By how much the best hyper-parameter is above the best other setting, with the baseline.
 
     Args:
-        accuracy: one row a seed, one column a setting.
+        accuracy: of the runs of each setting, at least one.
     """
-    tuned = accuracy.columns.isin(HYPER_PARAMETERS)
-    others = accuracy.columns[~tuned]
+    others = [setting for setting in accuracy if setting not in HYPER_PARAMETERS]
     return Best(
         tuple(
-            tuple(level(accuracy[one] - accuracy[other]) for other in others)
-            for one in accuracy.columns[tuned]
+            tuple(difference(accuracy[one], accuracy[other]) for other in others)
+            for one in accuracy
+            if one in HYPER_PARAMETERS
         )
     )
 
