@@ -105,7 +105,7 @@ def values(numbers: dict[tuple[str, str], list[float]]) -> tricks_claims.Values:
 
 
 def test_disabled_channels_are_averaged_over_four_subspaces_and_counted():
-    """Gains .1, .3 in A_1 to A_3 and -.2, -.2 in A_4: .2 thrice and -.2 on average, over 16 runs."""
+    """Gains .1, .3 in A_1 to A_3 and -.2, -.2 in A_4: .2 thrice and -.2 on average, of 16 runs."""
     numbers = {}
     for k in SIZES:
         numbers["s_kdt", RANDOM[k]] = [0.2, 0.3]
