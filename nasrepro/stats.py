@@ -51,6 +51,15 @@ def _artanh(value: float) -> float:
     return math.copysign(math.inf, value) if abs(value) >= 1 else math.atanh(value)
 
 
+def t_quantile(p: float, df: float) -> float:
+    """`scipy.stats.t.ppf` of one number: the same function, without what makes it take 0.2 ms.
+
+    >>> round(t_quantile(0.975, 2), 3), round(t_quantile(0.975, math.inf), 3)
+    (4.303, 1.96)
+    """
+    return float(special.stdtrit(df, p))
+
+
 PLAIN = Scale(float, float)
 LOGARITHM = Scale(_log, _exp)  # of ratios
 ARTANH = Scale(_artanh, math.tanh)  # Fisher's, of correlations
@@ -85,7 +94,7 @@ class Student:
         (4.0, 12.706)
         """
         check_confidence(confidence)
-        half = float(stats.t.ppf((1 + confidence) / 2, self.df)) * self.error if self.error else 0.0
+        half = t_quantile((1 + confidence) / 2, self.df) * self.error if self.error else 0.0
         bounds = (self.mean, self.mean - half, self.mean + half)
         mean, low, high = map(self.scale.back, bounds)
         return Interval(mean, low, high, self.n)
@@ -98,7 +107,7 @@ def student_of(interval: Interval, df: float) -> Student:
     True
     """
     half = (interval.high - interval.low) / 2
-    return Student(interval.mean, half / float(stats.t.ppf(0.975, df)), df, interval.n)
+    return Student(interval.mean, half / t_quantile(0.975, df), df, interval.n)
 
 
 def check_confidence(confidence: float) -> None:
@@ -529,7 +538,7 @@ class PairedDeviationRatio:
             return Interval(math.nan, math.nan, math.nan, self.n)
         if freedom < 1:
             return Interval(math.sqrt(a / b), math.nan, math.nan, self.n)
-        t = stats.t.ppf((1 + confidence) / 2, freedom)
+        t = t_quantile((1 + confidence) / 2, freedom)
         k = 1 + 2 * (1 - self.correlation**2) * t**2 / freedom
         half = math.sqrt(k**2 - 1)
         low, high = np.sqrt([a / b / (k + half), a / b * (k + half)])

@@ -23,6 +23,7 @@ SCHEMA = 1
 T = TypeVar("T")
 
 
+@cache  # equal configs have one key, and a page asks for each many times
 def key_of(config: Any) -> str:
     """Name of a config's record: 16 hexadecimal digits of the canonical JSON's SHA-256."""
     return digest({"schema": SCHEMA, "config": to_dict(config)})[:16]

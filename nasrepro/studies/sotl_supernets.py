@@ -134,14 +134,11 @@ def reader(runs: pd.DataFrame) -> Callable[[str, At], pd.Series]:
     """From a column and a setting to the numbers of a space's trained supernets, by seed."""
     usual = runs["batch"].mode()[0]
     mine = runs[(runs["order"] == "0") & (runs["start"] == "trained")]
-    known = {
-        At(*key): group.set_index("seed")
-        for key, group in mine.groupby(["estimator", "step", "rate", "trainer", "truth", "batch"])
-    }
+    rows = mine.groupby(["estimator", "step", "rate", "trainer", "truth", "batch"]).indices
+    by_seed = mine.set_index("seed")
 
     def of(column: str, at: At) -> pd.Series:
-        rows = known.get(at._replace(batch=at.batch or usual))
-        return pd.Series(dtype=float) if rows is None else rows[column].dropna()
+        return by_seed[column].iloc[rows.get(at._replace(batch=at.batch or usual), [])].dropna()
 
     return of
 

@@ -195,7 +195,8 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     }
     parts = laube(of), yu(of), zhang(of), consistency(statistics["agreement"], of)
     found |= {claim: quantity for part in parts for claim, quantity in part.items()}
-    return {claim: quantity for claim, quantity in found.items() if claim not in untestable(of)}
+    impossible = untestable(of)
+    return {claim: quantity for claim, quantity in found.items() if claim not in impossible}
 
 
 def untestable(of: Values) -> dict[str, str]:
@@ -211,12 +212,11 @@ def untestable(of: Values) -> dict[str, str]:
 
 def values_of(runs: pd.DataFrame) -> Values:
     """The values of a metric in the runs of a setting, by seed."""
-    table = runs.dropna().set_index(["metric", "setting"]).sort_index()
+    known = runs.dropna()
+    rows, by_seed = known.groupby(["metric", "setting"]).indices, known.set_index("seed")["value"]
 
     def of(metric: str, setting: str) -> pd.Series:
-        if (metric, setting) not in table.index:
-            return pd.Series(dtype=float)
-        return table.loc[[(metric, setting)]].set_index("seed")["value"]
+        return by_seed.iloc[rows.get((metric, setting), [])]
 
     return of
 
