@@ -275,9 +275,15 @@ def contrasts(compared: Mapping[str, Sequence[pd.Series]]) -> dict[str, Student]
     return {name: gain for name, both in compared.items() if (gain := contrast(*both))}
 
 
+def level_of(values: pd.Series) -> Student | None:
+    """The mean over runs, NaN where one failed; None without a run."""
+    known = values.dropna()
+    return level(known) if len(known) else None
+
+
 def levels(values: Mapping[str, pd.Series]) -> dict[str, Student]:
-    """The mean over the runs of each setting, by name, as far as there are any."""
-    return {name: level(known) for name, each in values.items() if len(known := each.dropna())}
+    """`level_of` the runs of each setting, by name, as far as there are any."""
+    return {name: mean for name, each in values.items() if (mean := level_of(each))}
 
 
 def equivalence(

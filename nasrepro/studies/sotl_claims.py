@@ -11,6 +11,7 @@ from nasrepro.benchmarks import official_curves
 from nasrepro.claims import Quantity, Smallest, exact
 from nasrepro.stats import Interval, Share, level
 from nasrepro.studies import sotl_supernets
+from nasrepro.studies.measure import levels
 from nasrepro.studies.sotl_curves import LAST_EPOCH
 from nasrepro.studies.sotl_scratch import PARAMETERS, at_end
 from nasrepro.studies.sotl_synthetic import DEGREES, STARTS, VALIDATION, unrolled
@@ -153,7 +154,7 @@ def tuning(rows: pd.DataFrame) -> dict[str, Quantity]:
 
     gains = {claim: gain(*wanted) for claim, wanted in TUNING.items()}
     gains["sotl-rate-halvings"] = of("late_halvings", "MLP", unrolled(10))
-    found: dict[str, Quantity] = {c: level(g) for c, g in gains.items() if len(g)}
+    found: dict[str, Quantity] = {**levels(gains)}
     steps = [gain("mean", "MLP", *pair) for pair in STEPS]
     if all(map(len, steps)):
         found["sotl-rate-scaling"] = Smallest(tuple(map(level, steps)))
@@ -215,6 +216,6 @@ def from_scratch(rows: pd.DataFrame) -> dict[str, Quantity]:
     found: dict[str, Quantity] = {}
     for claim, (column, estimator, *baseline) in GRADIENTS.items():
         of = at_end(rows, column)
-        taken = (of[estimator] - of[baseline[0]] if baseline else of[estimator]).dropna()
-        found |= {claim: level(taken)} if len(taken) else {}
+        taken = of[estimator] - of[baseline[0]] if baseline else of[estimator]
+        found |= levels({claim: taken})
     return found

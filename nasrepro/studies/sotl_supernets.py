@@ -1,23 +1,32 @@
 """What study 4's claims on supernets compute, from the frames of `estimates` alone.
 
-A setting is compared with another over the supernets that both have, seed by seed.
+Two settings of one trainer are compared supernet by supernet, two trainers as independent groups.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import starmap
 from typing import NamedTuple
 
 import pandas as pd
 
 from nasrepro.claims import Largest, Quantity, Smallest, count_positive, exact
-from nasrepro.stats import PairedDeviationRatio, Student, level, paired_ratio_of_deviations
+from nasrepro.stats import (
+    PairedDeviationRatio,
+    Student,
+    level,
+    paired_ratio_of_deviations,
+    stratified_difference,
+    stratified_mean,
+)
 from nasrepro.studies.finetuning import THESIS
+from nasrepro.studies.measure import contrast, contrasts, level_of, levels
 
 CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
 PARAMETERS = "parameters"  # as a truth: suffix -P in table 4.5
 HIGH, LOW, FROZEN = "0.01", "0.001", "0"
 SPOS = "SPOS"
-VARIANTS = ("FairNAS", "MultiPath", "Reptile", "Metaprox")
+META = ("Reptile", "Metaprox")
+VARIANTS = ("FairNAS", "MultiPath", *META)
 VALIDATION_IMAGES = 25_000  # of the thesis
 
 
@@ -143,6 +152,18 @@ def reader(runs: pd.DataFrame) -> Callable[[str, At], pd.Series]:
     return of
 
 
+def gained(of: Callable[[str, At], pd.Series], column: str, a: At, b: At) -> Student | None:
+    """One setting less another: of each supernet, or of independent ones where trainers differ.
+
+    Returns:
+        None without a supernet of both, or without one of each trainer.
+    """
+    ours, theirs = of(column, a), of(column, b)
+    if a.trainer != b.trainer:
+        return contrast(ours, theirs)
+    return level_of(ours - theirs)
+
+
 def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str, Quantity]:
     """Claims on NAS-Bench-1Shot1, of the thesis' own cells.
 
@@ -161,15 +182,14 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
         for claim, (column, space, a, b) in ONE_SHOT.items()
     }
     gains |= {claim: of(space, "spearman", at) for claim, (space, at) in LEVELS.items()}
+    found: dict[str, Quantity] = {**levels(gains)}
     if of_201 is not None and len(of_201):
-        theirs = reader(of_201)("spearman", SOTL)
-        gains["sotl-1shot1-below-201"] = theirs - of(3, "spearman", SOTL)
+        both = reader(of_201)("spearman", SOTL), of(3, "spearman", SOTL)
+        found |= contrasts({"sotl-1shot1-below-201": both})
     size = SOTL._replace(truth=PARAMETERS)
     by_size = [of(n, "spearman", size) - of(n, "spearman", SOTL) for n in (1, 2, 3)]
-    gains["sotl-sotl-parameters-1"] = pd.concat(by_size, axis=1).mean(axis=1, skipna=False)
-    found: dict[str, Quantity] = {
-        claim: level(known) for claim, each in gains.items() if len(known := each.dropna())
-    }
+    if all(map(len, by_size)):
+        found["sotl-sotl-parameters-1"] = stratified_mean(by_size)
     tops = [of(n, "top10", SOTL) for n in (1, 2, 3)]
     if all(map(len, tops)):
         found["sotl-1shot1-93"] = Smallest(tuple(map(level, tops)))
@@ -183,42 +203,37 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
     """Claims on rank correlations and on the ten cells on top."""
     of = reader(runs)
 
-    def gain(column: str, a: At, b: At) -> pd.Series:
-        return (of(column, a) - of(column, b)).dropna()
+    def gain(column: str, a: At, b: At) -> Student | None:
+        return gained(of, column, a, b)
 
-    def smallest(column: str, pairs: Iterable[tuple[At, At]]) -> dict[str, pd.Series]:
-        return {str(pair): gain(column, *pair) for pair in pairs}
-
-    gains = {claim: gain(*wanted) for claim, wanted in DIFFERENCES.items()}
-    gains["sotl-sogn-rate"] = (
-        gain("spearman", At("SoGN", rate=LOW), At("SoGN"))
-        - gain("spearman", At("SoG", rate=LOW), At("SoG"))
-    ).dropna()
-    variants = {name: of("spearman", SLOW._replace(trainer=name)) for name in VARIANTS}
-    meta = (variants["Reptile"] + variants["Metaprox"]) / 2
-    gains["sotl-meta-matches"] = (meta - (variants["FairNAS"] + variants["MultiPath"]) / 2).dropna()
-    gains["sotl-spos-level"] = of("spearman", SOTL)
-    found: dict[str, Quantity] = {claim: level(g) for claim, g in gains.items() if len(g)}
+    gains: dict[str, Student | None] = {c: gain(*wanted) for c, wanted in DIFFERENCES.items()}
+    sog, sogn = (
+        of("spearman", At(name, rate=LOW)) - of("spearman", At(name)) for name in ("SoG", "SoGN")
+    )
+    gains |= levels({"sotl-sogn-rate": sogn - sog, "sotl-spos-level": of("spearman", SOTL)})
+    of_variant = {name: of("spearman", SLOW._replace(trainer=name)) for name in VARIANTS}
+    if all(map(len, of_variant.values())):
+        sides = [[of_variant[n] for n in META], [of_variant[n] for n in VARIANTS if n not in META]]
+        gains["sotl-meta-matches"] = stratified_difference(*sides)
+    found: dict[str, Quantity] = {claim: each for claim, each in gains.items() if each}
 
     best = SLOW._replace(trainer="MultiPath")
     parts = {
-        "sotl-multipath-best": smallest(
-            "spearman", ((best, SLOW._replace(trainer=n)) for n in VARIANTS if n != "MultiPath")
-        ),
+        "sotl-multipath-best": [
+            gain("spearman", best, SLOW._replace(trainer=n)) for n in VARIANTS if n != "MultiPath"
+        ],
         **{
-            f"sotl-spos-best-top10-{name}": smallest(
-                "top10",
-                (
-                    (SOTL._replace(truth=truth), SLOW._replace(trainer=n, truth=truth))
-                    for n in VARIANTS
-                ),
-            )
+            f"sotl-spos-best-top10-{name}": [
+                gain("top10", SOTL._replace(truth=truth), SLOW._replace(trainer=n, truth=truth))
+                for n in VARIANTS
+            ]
             for name, truth in BEST_TOP10.items()
         },
     }
-    for claim, each in parts.items():
-        if all(map(len, each.values())):
-            found[claim] = Smallest(tuple(map(level, each.values())))
+    for claim, parts_of in parts.items():
+        known = [each for each in parts_of if each]
+        if len(known) == len(parts_of):
+            found[claim] = Smallest(tuple(known))
     ours, theirs = of("spearman", SOTL), of("spearman", VALACC)
     if min(len(ours), len(theirs)) > 1:
         found["sotl-spos-steady"] = scatter(ours, theirs)
@@ -232,8 +247,8 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
             for trainer in (SPOS, *VARIANTS)
             for truth in TRUTHS
         ]
-        if all(map(len, better)):
-            found[f"sotl-{claim}"] = count_positive(map(level, better))
+        if all(better):
+            found[f"sotl-{claim}"] = count_positive(each for each in better if each)
     return found
 
 
@@ -255,8 +270,8 @@ def losses(rows: pd.DataFrame) -> dict[str, Student]:
     rise = late - first.reindex(late.index)
 
     def of(values: pd.Series, rate: str, group: str) -> pd.Series:
-        level = values.index.droplevel("seed")
-        return values.loc[rate, group] if (rate, group) in level else pd.Series(dtype=float)
+        there = (rate, group) in values.index.droplevel("seed")
+        return values.loc[rate, group] if there else pd.Series(dtype=float)
 
     def apart(values: pd.Series, rate: str) -> pd.Series:
         return of(values, rate, "median tenth") - of(values, rate, "best tenth")
@@ -269,7 +284,7 @@ def losses(rows: pd.DataFrame) -> dict[str, Student]:
         "sotl-groups-close": apart(late, LOW) / apart(late, HIGH),
         "sotl-best-rises-least": of(rise, HIGH, "best tenth") - of(rise, HIGH, "all"),
     }
-    return {claim: level(g.dropna()) for claim, g in gains.items() if len(g.dropna())}
+    return levels(gains)
 
 
 def usage(rows: pd.DataFrame) -> dict[str, Quantity]:

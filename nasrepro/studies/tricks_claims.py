@@ -27,7 +27,7 @@ from nasrepro.stats import (
     stratified_difference,
 )
 from nasrepro.studies.channels import DISABLED, FIXED, INTERPOLATED, RANDOM, SHUFFLED, SIZES
-from nasrepro.studies.measure import TOP_NS, contrast, contrasts
+from nasrepro.studies.measure import TOP_NS, contrast, contrasts, levels
 from nasrepro.studies.rankings import AT_CHANCE
 from nasrepro.studies.tricks import (
     BUDGETS,
@@ -187,7 +187,7 @@ def quantities(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     }
     compared = {c: (of(metric, a), of(metric, b)) for c, (metric, a, b) in DIFFERENCES.items()}
     found |= contrasts(compared)
-    found |= {c: level(of(*wanted)) for c, wanted in LEVELS.items() if len(of(*wanted))}
+    found |= levels({claim: of(*wanted) for claim, wanted in LEVELS.items()})
     found |= {
         claim: ratio_of_deviations(of(metric, a), of(metric, b))
         for claim, (metric, a, b) in RATIOS.items()
@@ -389,7 +389,7 @@ def consistency(agreement: pd.DataFrame, of: Values) -> dict[str, Quantity]:
         "zhang-consistent-budgets": (list(combinations(BUDGETS, 2)), BUDGETS),
         "zhang-consistent-tricks": (tricks, VARIANTS),
     }
-    found |= {c: level(values) for c, g in groups.items() if len(values := mutual(*g))}
+    found |= levels({claim: mutual(*group) for claim, group in groups.items()})
     for pair, name in zip(tricks, ("fairnas", "multi-path", "hyper-parameters"), strict=True):
         if pair in between.columns:
             found[f"zhang-consistent-{name}"] = level(between[pair].dropna())
