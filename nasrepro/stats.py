@@ -233,6 +233,9 @@ def mean_rank_gain(columns: ArrayLike) -> float:
 def difference(a: ArrayLike, b: ArrayLike) -> Student:
     """mean(a) - mean(b) of two independent groups of runs, by Welch's method.
 
+    With two runs against five, intervals are somewhat too narrow, the more so if the two scatter
+    more; from three on they are as wide as they should be.
+
     Args:
         a: one number per run, shape (na,), at least one.
         b: one number per run, shape (nb,), at least one.

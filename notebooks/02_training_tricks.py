@@ -76,7 +76,9 @@ page.claims()
 # NAS-Bench-201 rank the same random connected cells, and Laube's true top N; those of a pruned space
 # random ones of its cells. A supernet of a random part of the space, another part for each seed, is
 # compared with the baseline's ranking of the same cells, all of the part that both evaluate. Channels
-# are dynamic on NAS-Bench-101 alone. What the papers rank by, the accuracy on held-out images, is what
+# are dynamic on NAS-Bench-101 alone. Intervals of a difference are Welch's, in which each setting has
+# its own variance; of two supernets of a setting, before its third, they are somewhat too narrow where
+# it scatters more than its baseline does. What the papers rank by, the accuracy on held-out images, is what
 # claims are judged by; the mean cross-entropy on the same images stands beside it.
 
 # %%

@@ -50,6 +50,20 @@ def test_t_interval_covers_the_mean_as_often_as_it_says():
     assert covered == pytest.approx(0.8, abs=0.036)
 
 
+@pytest.mark.parametrize(
+    ("runs", "spread", "covered"), [(3, 1, 0.955), (3, 3, 0.934), (2, 1, 0.936), (2, 3, 0.895)]
+)
+def test_how_often_an_interval_against_five_runs_has_the_truth(runs, spread, covered):
+    """Shares of 200,000 draws, here of 2,000: their standard error is at most .0069."""
+    generator = np.random.default_rng(0)
+    draws = zip(
+        generator.normal(0, spread, (2_000, runs)), generator.normal(0, 1, (2_000, 5)), strict=True
+    )
+    intervals = [stats.difference(a, b).interval() for a, b in draws]
+    hits = sum(interval.low <= 0 <= interval.high for interval in intervals)
+    assert hits / 2_000 == pytest.approx(covered, abs=0.02)
+
+
 @quick
 @given(groups, groups)
 def test_difference_changes_sign_with_the_order_of_groups(a, b):
