@@ -82,8 +82,8 @@ PROFILES = {
         },
         trainers={COMBINED: (1,)},
     ),
-    # As many of the epochs of table B.1 as on NAS-Bench-201: three of five. Other trainers take 4 to
-    # 16 times the paths of SPOS, and one supernet of each would decide no claim.
+    # As many of the epochs of table B.1 as on NAS-Bench-201: three of five. Other trainers take 4
+    # to 16 times the paths of SPOS, and one supernet of each would decide no claim.
     "cpu": Profile(
         net=CellNetConfig(channels=8, cells_per_stage=1, tracked_statistics=False),
         epochs=30,
