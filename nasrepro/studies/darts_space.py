@@ -189,19 +189,18 @@ PROFILES = {
 def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
     """The settings of study 5 that are searched here, each after the one that it changes.
 
-    PDARTS leaves 5 and 3 operations, of which S2 has no choice.
+    S2 shows what DARTS and SoTL-DARTS do with skips, as in the thesis.
     """
     period = profile.periods[space]
     controls = darts.controls(period).values()
     known = darts.known_factors(period, profile.warmup_epochs)
-    others = (known[DRNAS], known[SOTL_DRNAS], known[SECOND])
     if space == S2_NAME:
         deep = {"net.cells": profile.deep}
         both = (
             Factor(DEEP, SOTL, "SoTL 4.3.2", deep),
             Factor(DEEP_FIRST, FIRST, "SoTL 4.3.2", deep),
         )
-        return (*controls, *both, *others)
+        return (*controls, *both)
     epochs = sum(phase.epochs for phase in profile.phases)
     longer = epochs / profile.searches[space].train.epochs
     phases = {
@@ -216,7 +215,7 @@ def factors(profile: Profile, space: str) -> tuple[Factor, ...]:
         replace(known[SOTL], name=SOTL_PDARTS, baseline=PDARTS, where="SoTL 3.3.4, 4.3.3"),
         replace(known[FROZEN_TRAINING], name=FROZEN_PDARTS, baseline=SOTL_PDARTS),
     )
-    return (*controls, *progressive, *others)
+    return (*controls, *progressive, known[DRNAS], known[SOTL_DRNAS], known[SECOND])
 
 
 def searches(profile: str, seeds: int | None = None) -> Design:
