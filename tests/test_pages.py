@@ -31,7 +31,6 @@ from nasrepro.pages import (
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, read_inputs
 from nasrepro.pages.page import MISSING, NOTHING, Page, Table, compose, rows_of
-from nasrepro.pages.sotl import supernets
 from nasrepro.runs.kinds import kind_of, store_of
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.studies import of_notebook, results, sotl_claims, study
@@ -249,15 +248,11 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
         assert "`nasrepro data fetch nb201-200epochs`" in missing["scatter"]
         assert "nb101-sample nb101-supernets` gets them" in missing["bias"]
     else:
-        unfinished = {
+        unfinished = {  # tables of which no run is stored, or whose file nobody can fetch
             "regret": {"greedy-nb101-official"},
-            "training-tricks": {
-                *("tricks-noise", "tricks-decides", "tricks-equivalent"),  # of single seeds
-                *("tricks-recipes", "tricks-protocols"),
-            },
-            "sotl": {*supernets.TABLES, "sotl-gradients", "sotl-official"},
-            # Decisions need more than single seeds.
-            "sotl-darts": {"darts-decides", *darts_space.TABLES, *darts_oneshot.TABLES},
+            "training-tricks": set(),
+            "sotl": {"sotl-gradients", "sotl-official"},
+            "sotl-darts": {"darts-retrained"},
         }
         begun: set[str] = set()  # figures of parts of which some runs are stored
         made_from = {"runs": "sotl-supernets", "gradients": "sotl-gradients"}
@@ -270,9 +265,7 @@ def test_without_files_a_page_shows_what_is_stored(no_data, name):
             begun = {figure for figures in parts.values() for figure in figures} - not_run
         assert not_run <= missing.keys()
         assert missing.keys() - not_run <= (begun if page.inputs.plan.missing else set())
-        assert empty <= (
-            unfinished[name] if page.inputs.plan.missing or name == "regret" else set()
-        )
+        assert empty <= unfinished[name]
 
 
 def test_without_records_and_statistics_everything_says_how_to_get_it(no_data, results, name):
