@@ -524,7 +524,7 @@ FIGURES = {
         effects,
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
-        "Each factor against its baseline; right of 0, it ranks better. A bar is a "
+        "Each factor against its baseline; right of 0, it ranks better. A bar is "
         "Welch's 95% interval, a point without one has a single seed; an asterisk, that the "
         "effect remains by Holm's method over the factors. As printed: Yu's tables "
         "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
