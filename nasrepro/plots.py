@@ -406,8 +406,13 @@ def regret_curves(curves: pd.DataFrame, unit: str) -> Figure:
     return figure
 
 
+WIDEST = 3  # times the largest effect
+
+
 def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
     """Effects with their intervals, as printed and from supernets, a row each.
+
+    The axis ends at `WIDEST` times the largest effect, even where an interval goes on.
 
     Args:
         effects: a column of names, source (a key of `SOURCES`), mean, ci_low, ci_high.
@@ -424,6 +429,11 @@ def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
     _name_rows(axis, rows)
     axis.axvline(0, color=INK, linewidth=0.6)
     axis.set_xlabel(what)
+    # An interval of two runs may be so wide that nothing else would be seen: it leaves the figure.
+    most = WIDEST * effects["mean"].abs().max()
+    low, high = axis.get_xlim()
+    if most > 0:
+        axis.set_xlim(max(low, -most), min(high, most))
     _key(figure, map(SOURCES.__getitem__, sources), 2)
     return figure
 

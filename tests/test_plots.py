@@ -218,3 +218,20 @@ def test_levels_stand_upright_behind_points_within_percent():
     assert ours == [90.0, 60.0] and printed[0] == 80.0
     assert 54.3 in [line.get_xdata()[0] for line in axis.lines]
     assert axis.get_xlim()[0] >= 0 and axis.get_xlim()[1] <= 100
+
+
+def test_an_interval_far_wider_than_all_effects_leaves_the_figure():
+    rows = pd.DataFrame(
+        {
+            "factor": ["a", "b"],
+            "source": "ours",
+            "mean": [0.1, -0.2],
+            "ci_low": [-9.0, -0.3],
+            "ci_high": [9.2, -0.1],
+        }
+    )
+    with_wide, without = (
+        plots.effect_sizes(known, "factor", "").axes[0].get_xlim() for known in (rows, rows[1:])
+    )
+    assert with_wide == pytest.approx((-0.6, 0.6))
+    assert -0.6 < without[0] < -0.3 and 0 < without[1] < 0.6

@@ -12,7 +12,7 @@ from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, added, corrected, decided, verdict_numbers
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
-from nasrepro.pages.text import DECIDES, decides_table, over_seeds, p_text, with_interval
+from nasrepro.pages.text import DECIDES, counts, decides_table, over_seeds, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb201 import EDGES, LABELS, Cell
@@ -167,9 +167,8 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
         head, digits = SHOWN[row["metric"]]
         text = with_interval(row["difference"], row["ci_low"], row["ci_high"], digits)
         holm = f", p {p_text(row['p_holm'])}" if row["p_holm"] == row["p_holm"] else ""
-        entry = found.setdefault(
-            (row["setting"], row["against"]), {"n": f"{row['n']} and {row['n_baseline']}"}
-        )
+        both = counts(row["n"], row["n_baseline"])
+        entry = found.setdefault((row["setting"], row["against"]), {"n": both})
         entry[head] = text + holm
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["setting", "changes"])
     heads = [SHOWN[name][0] for name in chosen if SHOWN[name][0] in table]

@@ -1,7 +1,6 @@
 """Study 2 as a page: training tricks and factors, one at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, corrected, decided, verdict_numbers
 from nasrepro.pages.settings import describe_runs
-from nasrepro.pages.text import DECIDES, decides_table, p_text, with_interval
+from nasrepro.pages.text import DECIDES, counts, decides_table, p_text, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.studies import (
@@ -173,11 +172,6 @@ def settings_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(cells, "index").fillna("–").rename_axis("setting").reset_index()
 
 
-def n_text(row: Any) -> str:
-    """The numbers of runs behind a row of `measure.effects`: of the setting and of its baseline."""
-    return f"{row.n} and {row.n_baseline}"
-
-
 def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a factor: what it changes, n, and the differences of some metrics."""
     found: dict[str, dict[str, str]] = {}
@@ -185,7 +179,9 @@ def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
         digits = 1 if row.metric in PERCENT else 2
         text = with_interval(row.difference, row.ci_low, row.ci_high, digits)
         holm = f", p {p_text(row.p_holm)}" if row.p_holm == row.p_holm else ""
-        entry = found.setdefault(row.factor, {"paper": row.paper, "n": n_text(row)})
+        entry = found.setdefault(
+            row.factor, {"paper": row.paper, "n": counts(row.n, row.n_baseline)}
+        )
         entry[SHOWN[row.metric]] = text + holm
     heads = ["paper", "n", *(head for head in SHOWN.values())]
     table = pd.DataFrame.from_dict(found, "index")
@@ -309,7 +305,9 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
     for row in chosen.itertuples():
         digits = 1 if row.metric in PERCENT else 2
         effect = with_interval(row.difference, row.ci_low, row.ci_high, digits)
-        entry = found.setdefault((row.what, row.against, row.setting), {"n": n_text(row)})
+        entry = found.setdefault(
+            (row.what, row.against, row.setting), {"n": counts(row.n, row.n_baseline)}
+        )
         entry[SHOWN_OF_OTHERS[row.metric]] = f"{row.baseline:.{digits}f}, {effect}"
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["what", "from", "to"])
     shown = [head for head in ("n", *SHOWN_OF_OTHERS.values()) if head in table]
@@ -330,10 +328,10 @@ def narrow(page: Inputs) -> pd.DataFrame:
     for row in wider[wider["metric"] == "sparse_kendall_tau"].itertuples():
         gain = with_interval(-row.difference, -row.ci_high, -row.ci_low)
         name = f"{row.setting} to {row.against}"
-        found.append(("published supernets", name, n_text(row), row.value, gain))
+        found.append(("published supernets", name, counts(row.n, row.n_baseline), row.value, gain))
     for row in ours.itertuples():
         gain = with_interval(row.difference, row.ci_low, row.ci_high)
-        found.append(("ours", row.factor, n_text(row), row.baseline, gain))
+        found.append(("ours", row.factor, counts(row.n, row.n_baseline), row.baseline, gain))
     table = pd.DataFrame(found, columns=["whose", "channels", "n", "wide", "narrow less wide"])
     return table.map(lambda value: value if isinstance(value, str) else f"{value:.2f}")
 
@@ -525,7 +523,8 @@ FIGURES = {
         lambda rows: plots.effect_sizes(rows, "factor", "s-KdT less the baseline's"),
         beyond_noise,
         "Each factor against its baseline; right of 0, it ranks better. A bar is "
-        "Welch's 95% interval, a point without one has a single seed; an asterisk, that the "
+        "Welch's 95% interval, a point without one has a single seed, and "
+        "one that reaches the edge goes on; an asterisk, that the "
         "effect remains by Holm's method over the factors. As printed: Yu's tables "
         "10 to 12, NAS-Bench-201, and of dynamic channels tables 3 and 7, NAS-Bench-101.",
     ),
