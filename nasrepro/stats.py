@@ -234,7 +234,7 @@ def difference(a: ArrayLike, b: ArrayLike) -> Student:
     """mean(a) - mean(b) of two independent groups of runs, by Welch's method.
 
     With two runs against five, intervals are somewhat too narrow, the more so if the two scatter
-    more; from three on they are as wide as they should be.
+    more; from three on they are nearly as wide as they should be.
 
     Args:
         a: one number per run, shape (na,), at least one.

@@ -7,7 +7,7 @@ import pandas as pd
 from nasrepro import plots
 from nasrepro.pages import darts as page
 from nasrepro.pages.inputs import Inputs
-from nasrepro.pages.text import counts
+from nasrepro.pages.text import runs_of_both
 from nasrepro.spaces.nb201 import Cell
 from nasrepro.studies import darts, results
 from nasrepro.studies.darts import FIRST, FROZEN_TRAINING, SIX_CONVOLUTIONS, SOTL
@@ -59,7 +59,7 @@ def test_an_effect_names_what_it_changes():
     assert row == {
         "setting": SOTL,
         "changes": FIRST,
-        "n": counts(5, 3),
+        "n": runs_of_both(5, 3),
         "skips": "-5.0 [-6.0, -4.0], p 0.010",
     }
 

@@ -7,7 +7,7 @@ import pytest
 
 from nasrepro.pages import tricks as page
 from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.text import counts
+from nasrepro.pages.text import runs_of_both
 from nasrepro.published import read
 from nasrepro.studies import channels, results
 from nasrepro.studies.protocols import PARAMETERS
@@ -49,9 +49,9 @@ def test_narrow_supernets_stand_side_by_side_as_narrow_less_wide():
     found = page.narrow(inputs(**frames)).set_index(["whose", "channels"])
     assert found.loc[("Yu, table 11", "channels /2")].tolist() == ["3, averaged", "0.74", "-0.07"]
     others = found.loc[("published supernets", "16-64-250 to 5-64-250")]
-    assert others.tolist() == [counts(3, 5), "0.60", "0.02 [-0.05, 0.10]"]
+    assert others.tolist() == [runs_of_both(3, 5), "0.60", "0.02 [-0.05, 0.10]"]
     assert found.loc[("ours", "channels /4")].tolist() == [
-        counts(1, 5),
+        runs_of_both(1, 5),
         "0.25",
         "-0.30 [no interval]",
     ]
@@ -78,7 +78,7 @@ def test_a_factor_is_a_row_with_its_differences():
     assert first == {
         "factor": "WSBN",
         "paper": "Yu C.3",
-        "n": counts(3, 5),
+        "n": runs_of_both(3, 5),
         "proxy accuracy, %": "-2.0 [-3.0, -1.0], p < 0.001",
         "s-KdT": "-0.10 [-0.20, 0.00], p 0.030",
     }
@@ -157,6 +157,10 @@ def test_a_figure_of_single_seeds_says_that_noise_is_not_known():
     )
     rows = page.effects(inputs(factors=several))
     assert page.beyond_noise(rows) == "Of 2 factors, 1 change s-KdT by their whole interval."
+    both = pd.concat([rows, page.effects(inputs(factors=single.assign(factor="no Zero")))])
+    assert page.beyond_noise(both) == (
+        "Of 2 factors, 1 change s-KdT by their whole interval. 1 more have no interval yet."
+    )
 
 
 def test_an_asterisk_marks_what_remains_by_holms_method():
@@ -190,7 +194,7 @@ def test_published_supernets_are_compared_over_connected_cells():
         [rows, rows.assign(metric="sparse_kendall_tau"), rows.assign(metric="tau_top_tenth")]
     )
     (row,) = page.published_table(found).to_dict("records")
-    assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", counts(3, 2))
+    assert (row["from"], row["to"], row["n"]) == ("16-64-250", "16-64-500", runs_of_both(3, 2))
     assert row["Spearman"] == "0.77, 0.07 [0.04, 0.10]"
 
 

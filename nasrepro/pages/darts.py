@@ -12,7 +12,14 @@ from nasrepro.pages.inputs import Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, added, corrected, decided, verdict_numbers
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
-from nasrepro.pages.text import DECIDES, counts, decides_table, over_seeds, p_text, with_interval
+from nasrepro.pages.text import (
+    DECIDES,
+    decides_table,
+    over_seeds,
+    p_text,
+    runs_of_both,
+    with_interval,
+)
 from nasrepro.published import read
 from nasrepro.runs.search import SearchConfig
 from nasrepro.spaces.nb201 import EDGES, LABELS, Cell
@@ -167,7 +174,7 @@ def effects_table(rows: pd.DataFrame) -> pd.DataFrame:
         head, digits = SHOWN[row["metric"]]
         text = with_interval(row["difference"], row["ci_low"], row["ci_high"], digits)
         holm = f", p {p_text(row['p_holm'])}" if row["p_holm"] == row["p_holm"] else ""
-        both = counts(row["n"], row["n_baseline"])
+        both = runs_of_both(row["n"], row["n_baseline"])
         entry = found.setdefault((row["setting"], row["against"]), {"n": both})
         entry[head] = text + holm
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["setting", "changes"])

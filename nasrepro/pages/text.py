@@ -48,10 +48,10 @@ def over_seeds(mean: float, low: float, high: float, n: int, digits: int = 2) ->
     return f"{with_interval(mean, low, high, digits)} (n = {n})"
 
 
-def counts(setting: int, baseline: int) -> str:
+def runs_of_both(setting: int, baseline: int) -> str:
     """The numbers of runs of a setting and of its baseline, in one line.
 
-    >>> counts(2, 5).split()
+    >>> runs_of_both(2, 5).split()
     ['2', 'and', '5']
     """
     return f"{setting}\N{NO-BREAK SPACE}and\N{NO-BREAK SPACE}{baseline}"

@@ -13,7 +13,7 @@ from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import RUN_NUMBERS, Table, corrected, decided, verdict_numbers
 from nasrepro.pages.settings import describe_runs
-from nasrepro.pages.text import DECIDES, counts, decides_table, p_text, with_interval
+from nasrepro.pages.text import DECIDES, decides_table, p_text, runs_of_both, with_interval
 from nasrepro.published import read
 from nasrepro.spaces.nb101 import SUBSPACES
 from nasrepro.studies import (
@@ -180,7 +180,7 @@ def factors_table(rows: pd.DataFrame) -> pd.DataFrame:
         text = with_interval(row.difference, row.ci_low, row.ci_high, digits)
         holm = f", p {p_text(row.p_holm)}" if row.p_holm == row.p_holm else ""
         entry = found.setdefault(
-            row.factor, {"paper": row.paper, "n": counts(row.n, row.n_baseline)}
+            row.factor, {"paper": row.paper, "n": runs_of_both(row.n, row.n_baseline)}
         )
         entry[SHOWN[row.metric]] = text + holm
     heads = ["paper", "n", *(head for head in SHOWN.values())]
@@ -306,7 +306,7 @@ def published_table(rows: pd.DataFrame) -> pd.DataFrame:
         digits = 1 if row.metric in PERCENT else 2
         effect = with_interval(row.difference, row.ci_low, row.ci_high, digits)
         entry = found.setdefault(
-            (row.what, row.against, row.setting), {"n": counts(row.n, row.n_baseline)}
+            (row.what, row.against, row.setting), {"n": runs_of_both(row.n, row.n_baseline)}
         )
         entry[SHOWN_OF_OTHERS[row.metric]] = f"{row.baseline:.{digits}f}, {effect}"
     table = pd.DataFrame.from_dict(found, "index").rename_axis(["what", "from", "to"])
@@ -328,10 +328,12 @@ def narrow(page: Inputs) -> pd.DataFrame:
     for row in wider[wider["metric"] == "sparse_kendall_tau"].itertuples():
         gain = with_interval(-row.difference, -row.ci_high, -row.ci_low)
         name = f"{row.setting} to {row.against}"
-        found.append(("published supernets", name, counts(row.n, row.n_baseline), row.value, gain))
+        found.append(
+            ("published supernets", name, runs_of_both(row.n, row.n_baseline), row.value, gain)
+        )
     for row in ours.itertuples():
         gain = with_interval(row.difference, row.ci_low, row.ci_high)
-        found.append(("ours", row.factor, counts(row.n, row.n_baseline), row.baseline, gain))
+        found.append(("ours", row.factor, runs_of_both(row.n, row.n_baseline), row.baseline, gain))
     table = pd.DataFrame(found, columns=["whose", "channels", "n", "wide", "narrow less wide"])
     return table.map(lambda value: value if isinstance(value, str) else f"{value:.2f}")
 
@@ -506,15 +508,17 @@ NAMES_OF_YU = {
 
 
 def beyond_noise(rows: pd.DataFrame) -> str:
-    """How many factors differ from their baseline by the whole interval."""
+    """How many factors differ from their baseline by the whole interval, of those that have one."""
     ours = rows[rows["source"] == "ours"]
+    single = ours["ci_low"].isna()
     clear = ours[(ours["ci_low"] > 0) | (ours["ci_high"] < 0)]
-    if ours["ci_low"].isna().all():
+    if single.all():
         return (
             f"One seed of {len(ours)} factors: s-KdT changes by {ours['mean'].min():.2f} to "
             f"{ours['mean'].max():.2f}, and what of that is noise is not known yet."
         )
-    return f"Of {len(ours)} factors, {len(clear)} change s-KdT by their whole interval."
+    rest = f" {single.sum()} more have no interval yet." if single.any() else ""
+    return f"Of {(~single).sum()} factors, {len(clear)} change s-KdT by their whole interval.{rest}"
 
 
 FIGURES = {

@@ -30,6 +30,7 @@ from nasrepro.stats import (
     Share,
     Student,
     deviation_ratio,
+    difference,
     fisher_correlation,
     level,
     mean_interval,
@@ -334,12 +335,12 @@ def patterns(evaluations: pd.DataFrame) -> pd.DataFrame:
         residual, accuracy = has_residual(ones["code"].to_numpy(np.int64)), ones["validation"]
         with_it, without = accuracy[residual], accuracy[~residual]
         best = np.argsort(-accuracy.to_numpy(), kind="stable")[: max(len(accuracy) // 100, 1)]
-        found["residual-better"] = stratified_difference([with_it], [without])
+        found["residual-better"] = difference(with_it, without)
         found[BEST] = Share(int(residual[best].sum()), len(best))
     fours = evaluations[evaluations["space"] == "A_4"].drop_duplicates("code")
     if len(fours):
         rated, accuracy = begins_with_conv3(fours["code"].to_numpy(np.int64)), fours["validation"]
-        found["cluster-poor"] = stratified_difference([accuracy[rated]], [accuracy[~rated]])
+        found["cluster-poor"] = difference(accuracy[rated], accuracy[~rated])
     rows = [(claim, *of.interval(), getattr(of, "df", np.nan)) for claim, of in found.items()]
     return pd.DataFrame(rows, columns=["claim", "mean", "ci_low", "ci_high", "n", "df"])
 

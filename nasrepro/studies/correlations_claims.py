@@ -14,13 +14,11 @@ from nasrepro.spaces.nb201 import EDGES, Subspace
 from nasrepro.stats import (
     Interval,
     Share,
-    Student,
     deviation_ratio,
     fisher_correlation,
     level,
-    stratified_difference,
 )
-from nasrepro.studies.measure import CHANCE, TOP_NS
+from nasrepro.studies.measure import CHANCE, TOP_NS, contrasts
 from nasrepro.studies.subspaces import DOUBLES, FULL, NEITHER, NO_POOL, NO_SKIP, NO_ZERO, SINGLES
 
 FIGURE2 = ("tau_top_50", "tau_top_250", "kendall_tau_a")  # the columns of Laube's figure 2
@@ -121,7 +119,7 @@ def run_quantities(runs: pd.DataFrame) -> dict[str, Quantity]:
             for means in all_tops
         )
     pairs = zip(curves[SINGLES.index(NO_SKIP)], curves[SINGLES.index(FULL)], strict=True)
-    gains = differences(dict(enumerate(pairs)))
+    gains = contrasts(dict(enumerate(pairs)))
     if len(gains) == len(TOP_NS):
         found["mask-skip-tau"] = count_positive(gains.values())
     by_space = {s: of("kendall_tau_a", s) for s in SINGLES + DOUBLES}
@@ -152,11 +150,11 @@ def mask_quantities(of: Values) -> dict[str, Quantity]:
         "mask-conv3-tau_a": Subspace.without("nor_conv_3x3"),
     }
     found: dict[str, Quantity] = {}
-    found |= differences({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
+    found |= contrasts({claim: (of(m, a), of(m, b)) for claim, (m, a, b) in pairs.items()})
     full, pool = means_of_tops(of, FULL), means_of_tops(of, NO_POOL)
     found |= tau_a_differences({c: (means_of_tops(of, s), full) for c, s in masked.items()})
     both = of(tau, NEITHER)
-    gains = differences({alone: (both, of(tau, alone)) for alone in (NO_ZERO, NO_POOL)})
+    gains = contrasts({alone: (both, of(tau, alone)) for alone in (NO_ZERO, NO_POOL)})
     if len(gains) == 2:
         found["mask-both"] = Smallest(tuple(gains.values()))
     others = {
@@ -188,7 +186,7 @@ def medium_quantities(of: Values) -> dict[str, Quantity]:
     above = [above_sample(of, subspace, "M") for subspace in SINGLES]
     if all(len(group) for group in above):
         found["medium-below-random"] = count_positive(level(-group) for group in above)
-    taus = differences({s: (of("kendall_tau_a", s, "M"), of("kendall_tau_a", s)) for s in SINGLES})
+    taus = contrasts({s: (of("kendall_tau_a", s, "M"), of("kendall_tau_a", s)) for s in SINGLES})
     if len(taus) == len(SINGLES):
         found["medium-tau"] = count_positive(taus.values())
     of_small = [of("mean_prediction", subspace) for subspace in SINGLES]
@@ -202,11 +200,6 @@ def medium_quantities(of: Values) -> dict[str, Quantity]:
             number, surely, possibly, n = count_positive(masks)
             found["medium-harmful"] = Interval(number / n, surely / n, possibly / n, n)
     return found
-
-
-def differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Student]:
-    """Welch's difference of each pair of groups of runs, of which both have one."""
-    return {n: stratified_difference([a], [b]) for n, (a, b) in pairs.items() if len(a) * len(b)}
 
 
 def tau_a_differences(pairs: dict[Any, tuple[np.ndarray, np.ndarray]]) -> dict[Any, Resampled]:

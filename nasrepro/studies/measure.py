@@ -6,9 +6,11 @@ The same for every study: which runs they are, and what they are called, is in a
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import ttest_ind
 
 from nasrepro import metrics
@@ -32,6 +34,8 @@ from nasrepro.stats import (
     mean_interval,
 )
 from nasrepro.studies.design import Design, label_names
+
+K = TypeVar("K")  # what names a comparison
 
 TOP_NS = (10, 25, 50, 150, 250, 500)  # sizes of the true top N (Laube 3.2)
 SHARE = 0.1  # of the truly best cells, within which tau is taken
@@ -254,7 +258,7 @@ def agreement_of_seeds(observations: pd.DataFrame, labels: Sequence[str]) -> pd.
     return pd.DataFrame(rows, columns=[*labels, "seed_a", "seed_b", "spearman"])
 
 
-def contrast(values: pd.Series, baseline: pd.Series) -> Student | None:
+def contrast(values: ArrayLike, baseline: ArrayLike) -> Student | None:
     """By how much runs of one setting lie above those of another: `stats.difference`.
 
     Runs of two settings are independent, whether their seeds are the same or not.
@@ -266,11 +270,11 @@ def contrast(values: pd.Series, baseline: pd.Series) -> Student | None:
     Returns:
         None if one of them has no run.
     """
-    a, b = values.dropna(), baseline.dropna()
+    a, b = (pd.Series(side, dtype=float).dropna() for side in (values, baseline))
     return difference(a, b) if len(a) and len(b) else None
 
 
-def contrasts(compared: Mapping[str, Sequence[pd.Series]]) -> dict[str, Student]:
+def contrasts(compared: Mapping[K, Sequence[ArrayLike]]) -> dict[K, Student]:
     """`contrast` of each two settings, by name, as far as there are runs of both."""
     return {name: gain for name, both in compared.items() if (gain := contrast(*both))}
 

@@ -213,9 +213,8 @@ def counted(rows: pd.DataFrame) -> dict[str, Quantity]:
 
 def from_scratch(rows: pd.DataFrame) -> dict[str, Quantity]:
     """Figure 4.9b: after the last epoch, paired by seed."""
-    found: dict[str, Quantity] = {}
+    values = {}
     for claim, (column, estimator, *baseline) in GRADIENTS.items():
         of = at_end(rows, column)
-        taken = of[estimator] - of[baseline[0]] if baseline else of[estimator]
-        found |= levels({claim: taken})
-    return found
+        values[claim] = of[estimator] - of[baseline[0]] if baseline else of[estimator]
+    return {**levels(values)}
