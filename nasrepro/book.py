@@ -10,6 +10,7 @@ Any number of notebooks can run at once; builds of the book take turns.
 Papermill, jupytext and Jupyter Book are needed only here and imported only where they are used.
 """
 
+import asyncio
 import hashlib
 import json
 import os
@@ -21,7 +22,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ NOTEBOOKS = paths.REPOSITORY / "notebooks"
 EXECUTED = paths.REPOSITORY / "book" / "_executed"
 BUILD = paths.REPOSITORY / "_build"
 LOCK_FILE = paths.REPOSITORY / "requirements.lock"
+AT_ONCE = 3  # notebooks that are executed; each takes about 1 GB
 
 
 def build(report: Callable[[str], None] = print) -> Path:
@@ -95,19 +98,49 @@ def _build(report: Callable[[str], None]) -> Path:
     """Build the book, while nobody else does."""
     fetch_tables(report)
     outputs = {path: EXECUTED / f"{path.stem}.ipynb" for path in sorted(NOTEBOOKS.glob("*.py"))}
-    for notebook, output in outputs.items():
-        key = cache_key(notebook)
-        if stored_key(output) == key:
-            report(f"{notebook.stem}: nothing changed since it was executed")
-            continue
-        report(f"{notebook.stem}: being executed, which takes a minute or more")
-        start = time.perf_counter()
-        execute_notebook(notebook, {}, output, key)
-        report(f"{notebook.stem}: executed in {time.perf_counter() - start:.0f} s")
+    _execute_changed(outputs, report)
     for stale in set(EXECUTED.glob("*.ipynb")) - set(outputs.values()):
         stale.unlink()
     generated.write_all(EXECUTED, {path.stem: execution(path) for path in outputs.values()})
     return lay_out(report)
+
+
+def _execute_changed(outputs: Mapping[Path, Path], report: Callable[[str], None]) -> None:
+    """Execute the notebooks for which something changed, several at once.
+
+    Each kernel is a process, and a thread waits for it. If a notebook fails, the others are
+    executed and kept; if this process is interrupted, the kernels end with it.
+    """
+    import psutil
+
+    changed = []
+    for notebook, output in outputs.items():
+        key = cache_key(notebook)
+        if stored_key(output) == key:
+            report(f"{notebook.stem}: nothing changed since it was executed")
+        else:
+            report(f"{notebook.stem}: to be executed, which takes a minute or more")
+            changed.append((notebook, {}, output, key))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = [pool.submit(_execute_in_thread, *words) for words in changed]
+        try:
+            for future in as_completed(begun):
+                executed = future.result()
+                report(f"{executed.stem}: executed in {execution(executed)['seconds']:.0f} s")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for kernel in psutil.Process().children():
+                kernel.kill()
+            raise
+
+
+def _execute_in_thread(*words: Any) -> Path:
+    """`execute_notebook`, and close the event loop that Jupyter leaves in each thread."""
+    try:
+        return execute_notebook(*words)
+    finally:
+        with suppress(RuntimeError):  # it failed before there was a loop
+            asyncio.get_event_loop().close()
 
 
 def notebooks() -> dict[str, tuple[str, dict[str, Any]]]:

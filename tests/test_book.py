@@ -6,11 +6,13 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 import yaml
@@ -185,8 +187,9 @@ def start(workspace) -> Iterator[Callable[[str], subprocess.Popen]]:
         process.kill()
 
 
-def test_notebooks_run_at_once(workspace, start):
-    """Each waits in its cell for the other."""
+@pytest.fixture
+def meeting(workspace) -> list[str]:
+    """Names of two notebooks, each of which waits in its cell for the other."""
     codes = {
         "01_tiny": "open('a', 'w').close(); open('b').read(); print('met')\n",
         "02_tiny": "open('a').read(); open('b', 'w').close(); print('met')\n",
@@ -195,11 +198,38 @@ def test_notebooks_run_at_once(workspace, start):
     os.mkfifo(workspace / "b")
     for name, code in codes.items():
         write_notebook(name, code)
-    processes = [start(f"book.run({name!r}, {{}})") for name in codes]
-    for name, process in zip(codes, processes, strict=True):
+    return list(codes)
+
+
+def test_a_build_executes_notebooks_at_once(meeting, monkeypatch):
+    monkeypatch.setattr(book, "lay_out", lambda report: None)
+    book.build()
+    for name in meeting:
+        assert outputs(book.EXECUTED / f"{name}.ipynb") == ["met\n"]
+
+
+@pytest.mark.slow
+def test_notebooks_are_run_by_several_people_at_once(meeting, start):
+    processes = [start(f"book.run({name!r}, {{}})") for name in meeting]
+    for name, process in zip(meeting, processes, strict=True):
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors
         assert outputs(book.BUILD / "runs" / f"{name}.ipynb") == ["met\n"]
+
+
+def test_an_interrupted_build_ends_with_its_kernels(workspace, start):
+    """They are in sessions of their own, so that the terminal does not interrupt them."""
+    os.mkfifo(workspace / "a")
+    write_notebook(
+        "01_tiny", "import os; open('a', 'w').write(str(os.getpid())); open('a').read()\n"
+    )
+    process = start("book.EXECUTED = workspace / '_executed'\nbook.build()")
+    kernel_process = psutil.Process(int((workspace / "a").read_text()))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert errors.endswith("KeyboardInterrupt\n")
+    kernel_process.wait(PATIENCE)
+    assert not list((workspace / "_executed").glob("*"))
 
 
 def test_a_running_notebook_leaves_nothing_in_the_repository(workspace):
@@ -354,7 +384,7 @@ def test_build_executes_only_what_changed(workspace, monkeypatch):
     notebook.write_text(notebook.read_text().replace("first", "second"))
     book.build(said.append)
     words = [line.split(": ")[1].split(" ")[0] for line in said]
-    assert words == ["being", "executed", "nothing", "being", "executed"]
+    assert words == ["to", "executed", "nothing", "to", "executed"]
     assert outputs(book.EXECUTED / "01_tiny.ipynb") == ["second\n"]
     assert not (book.EXECUTED / "00_gone.ipynb").exists(), "its notebook is gone"
 
