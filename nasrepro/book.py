@@ -113,7 +113,7 @@ def _execute_changed(outputs: Mapping[Path, Path], report: Callable[[str], None]
     """
     import psutil
 
-    changed = []
+    changed: list[tuple] = []
     for notebook, output in outputs.items():
         key = cache_key(notebook)
         if stored_key(output) == key:

@@ -7,6 +7,7 @@ the page that it stands in: light, dark or print.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
+from textwrap import fill
 from typing import Any
 from xml.etree import ElementTree
 
@@ -177,7 +178,7 @@ def _points(axis: Axes, rows: pd.DataFrame, at: ArrayLike, **mark: Any) -> None:
 def _name_rows(axis: Axes, names: Iterable[str]) -> None:
     """Names of rows on the upright axis, the first one on top."""
     names = list(names)
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), names, linespacing=1)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
@@ -406,7 +407,8 @@ def regret_curves(curves: pd.DataFrame, unit: str) -> Figure:
     return figure
 
 
-WIDEST = 3  # times the largest effect
+WIDEST = 1.5  # times the largest effect
+NAME = 29  # letters in a line of a row's name
 
 
 def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
@@ -426,7 +428,7 @@ def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
     for i, source in enumerate(sources):
         points = effects[effects["source"] == source].set_index(name).reindex(rows)
         _points(axis, points, np.arange(len(rows)) + 0.3 * (i - 0.5), **SOURCES[source][1])
-    _name_rows(axis, rows)
+    _name_rows(axis, (fill(row, NAME) for row in rows))
     axis.axvline(0, color=INK, linewidth=0.6)
     axis.set_xlabel(what)
     # An interval of two runs may be so wide that nothing else would be seen: it leaves the figure.

@@ -226,12 +226,12 @@ def test_an_interval_far_wider_than_all_effects_leaves_the_figure():
             "factor": ["a", "b"],
             "source": "ours",
             "mean": [0.1, -0.2],
-            "ci_low": [-9.0, -0.3],
+            "ci_low": [-9.0, -0.25],
             "ci_high": [9.2, -0.1],
         }
     )
     with_wide, without = (
         plots.effect_sizes(known, "factor", "").axes[0].get_xlim() for known in (rows, rows[1:])
     )
-    assert with_wide == pytest.approx((-0.6, 0.6))
-    assert -0.6 < without[0] < -0.3 and 0 < without[1] < 0.6
+    assert with_wide == pytest.approx((-0.3, 0.3))
+    assert -0.3 < without[0] < -0.25 and 0 < without[1] < 0.3
