@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from nasrepro.claims import interval_of, judge, read_claims
+from nasrepro.runs.config import changed
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.tuning import TuningEpoch
 from nasrepro.stats import Share
@@ -80,6 +81,22 @@ def test_a_training_is_summed_up_by_hand():
     lost = record(config, [], [], [], status="diverged")
     assert sotl_synthetic.tuning([lost], design)["metric"].tolist() == ["diverged"]
     assert sotl_synthetic.rates([lost], design).empty
+
+
+def test_printed_levels_are_compared_with_trainings_as_long_and_on_as_many_images():
+    design = sotl_synthetic.design("paper")
+    config = next(config for config, labels in design.items() if labels["setting"] == unrolled(2))
+    correct = [*range(100, 130), *range(90, 110)]
+    one = record(config, correct, [0.01] * 50, [False] * 4)
+    found = sotl_synthetic.tuning([one], design).set_index("metric")["value"]
+    assert found[["best_20", "at_50"]].tolist() == pytest.approx([59.5, 54.5])
+    short = record(config, correct[:49], [0.01] * 49, [False] * 4)
+    small = changed(config, {"data.train_images": 10_000})
+    rows = [
+        sotl_synthetic.tuning([short], design),
+        sotl_synthetic.tuning([replace(one, config=small)], {small: design[config]}),
+    ]
+    assert not pd.concat(rows)["metric"].isin(["best_20", "at_50"]).any()
 
 
 def test_accuracies_are_averaged_epoch_by_epoch():
@@ -162,6 +179,15 @@ def test_maxdeg_and_rates_are_paired_by_seed():
     )
     assert interval_of(sotl_claims.tuning(runs)["sotl-rate-final"]) == (2, 2, 2, 3)
     assert "sotl-rate-vgg" not in sotl_claims.tuning(runs)
+    assert "sotl-rate-level-short" in sotl_claims.untestable(sotl_claims.tuning(runs))
+    levels = pd.DataFrame(
+        [("MLP", unrolled(2), 0, "at_50", 96.4), ("MLP", unrolled(250), 0, "best_20", 98.3)],
+        columns=runs.columns,
+    )
+    found = sotl_claims.tuning(levels)
+    assert interval_of(found["sotl-rate-level-short"]).mean == 96.4
+    assert interval_of(found["sotl-rate-level-long"]).mean == 98.3
+    assert "sotl-rate-level-short" not in sotl_claims.untestable(found)
 
 
 def test_every_quantity_is_of_a_claim_and_what_is_missing_is_not_run(toys):

@@ -60,6 +60,17 @@ WITHOUT_FILE = (
     f"{' or '.join(official_curves.FILES)}, which only a user can get; nasrepro data fetch "
     f"{official_curves.NAME} reads it"
 )
+# Claims that only runs of the profile paper are long, or many, enough for.
+_LEVEL = "the level needs up to 50 epochs of nearly all training images: profile paper"
+_TRAINERS = (
+    "the variants take 4 to 16 times the paths of SPOS: in these spaces the profile cpu trains by "
+    "SPOS alone"
+)
+BEYOND_CPU = {
+    "sotl-rate-level-long": _LEVEL,
+    "sotl-rate-level-short": _LEVEL,
+    **dict.fromkeys(sotl_supernets.TRAINERS, _TRAINERS),
+}
 # Claim: name in `exact`.
 EXACT = {
     "sotl-scratch-12-level": "12 epochs validation spearman",
@@ -153,6 +164,8 @@ def tuning(rows: pd.DataFrame) -> dict[str, Quantity]:
         return (of(metric, network, setting) - of(metric, network, baseline)).dropna()
 
     gains = {claim: gain(*wanted) for claim, wanted in TUNING.items()}
+    gains["sotl-rate-level-long"] = of("best_20", "MLP", unrolled(250))
+    gains["sotl-rate-level-short"] = of("at_50", "MLP", unrolled(2))
     gains["sotl-rate-halvings"] = of("late_halvings", "MLP", unrolled(10))
     found: dict[str, Quantity] = {**levels(gains)}
     steps = [gain("mean", "MLP", *pair) for pair in STEPS]
@@ -197,8 +210,9 @@ def facts(rows: pd.DataFrame) -> dict[str, Quantity]:
 
 
 def untestable(quantities: Mapping[str, Quantity]) -> dict[str, str]:
-    """Why claims on all official cells cannot be tested, where no quantity of theirs is known."""
-    return {claim: WITHOUT_FILE for claim in OFFICIAL if claim not in quantities}
+    """Why some claims cannot be tested without a file or larger runs, where there are none."""
+    reasons = BEYOND_CPU | dict.fromkeys(OFFICIAL, WITHOUT_FILE)
+    return {claim: reason for claim, reason in reasons.items() if claim not in quantities}
 
 
 def counted(rows: pd.DataFrame) -> dict[str, Quantity]:

@@ -20,6 +20,7 @@ from nasrepro.stats import (
 )
 from nasrepro.studies.finetuning import THESIS
 from nasrepro.studies.measure import contrast, contrasts, level_of, levels
+from nasrepro.studies.oneshot import COMBINED
 
 CIFAR10, CIFAR100, IMAGENET = TRUTHS = "cifar10", "cifar100", "imagenet16"
 PARAMETERS = "parameters"  # as a truth: suffix -P in table 4.5
@@ -106,6 +107,11 @@ ONE_SHOT: dict[str, tuple[str, int, At, At]] = {
     **{f"sotl-rate-1shot1-{n}": ("spearman", n, SOTL, SLOW) for n in (1, 2)},
     "sotl-rate-top10-1shot1-3": ("top10", 3, SOTL, SLOW),
     **{f"sotl-sog-sotl-1shot1-{n}": ("spearman", n, At("SoG"), SOTL) for n in (1, 2, 3)},
+}
+SPOS_AND_VARIANTS = (SOTL, *(SLOW._replace(trainer=name) for name in ("MultiPath", *META)))
+TRAINERS = {  # claim: settings of all three spaces, of which the second is subtracted
+    "sotl-1shot1-variants": [(at, SOTL) for at in SPOS_AND_VARIANTS[1:]],
+    "sotl-1shot1-combined": [(SLOW._replace(trainer=COMBINED), at) for at in SPOS_AND_VARIANTS],
 }
 LEVELS = {  # claim: space, and the setting whose Spearman it is about
     "sotl-1shot1-low-3": (3, VALACC),
@@ -196,6 +202,15 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
     pairs = [(tops[n - 1], of(n, "top10", VALACC)) for n in (1, 2, 3)]
     if min(len(side) for pair in pairs for side in pair) > 1:
         found["sotl-1shot1-steady"] = Largest(tuple(starmap(scatter, pairs)))
+    for claim, compared in TRAINERS.items():
+        gains_of = [
+            contrast(of(n, "spearman", ours), of(n, "spearman", theirs))
+            for ours, theirs in compared
+            for n in (1, 2, 3)
+        ]
+        known = tuple(gain for gain in gains_of if gain)
+        if len(known) == len(gains_of):
+            found[claim] = Smallest(known)
     return found
 
 
