@@ -104,8 +104,8 @@ page.table("sotl-audit")
 # SoG adds up a network's gradients over its training, SoGN their norms; that SoG ranks better is the
 # thesis' sign that good cells have smooth losses. In each run the same 200 cells are trained alone over
 # 20 epochs, with the benchmark's own optimiser, on fewer and smaller images
-# ({glue:md}`sotl-scratch-stored` such runs are stored; the cells come to {glue:md}`sotl-learnt` percent of
-# the validation images). {numref}`fig-sotl-gradients` has both by the text's definitions and by the
+# ({glue:md}`sotl-scratch-stored` such runs are stored; {glue:md}`sotl-learnt`).
+# {numref}`fig-sotl-gradients` has both by the text's definitions and by the
 # code's, beside SoTL and the parameter count; {numref}`tab-sotl-gradients` what is left given that count.
 
 # %%

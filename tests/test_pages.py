@@ -300,7 +300,9 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
     module = SimpleNamespace(
         NUMBERS={"n": lambda page: 3, "unknown": absent},
         TABLES={
-            "whole": Table("Over {n} runs.", lambda page: pd.DataFrame({"a": ["1"]})),
+            "whole": Table(
+                "Over {n} runs.", lambda page: pd.DataFrame({"a": ["1", "nan", "-0.00"]})
+            ),
             "missing": Table("Of {unknown} cells.", absent),
         },
         FIGURES={
@@ -318,7 +320,8 @@ def test_a_caption_names_numbers_and_a_missing_part_spoils_no_other():
     assert page.numbers == {"n": "3", "unknown": "–"}
     captions = [page.caption(table) for table in module.TABLES.values()]
     assert captions == ["Over 3 runs.", "Of – cells."]
-    assert rows_by_table(page)["missing"].to_dict("list") == {MISSING: ["Fetch it."]}
+    tables = {name: rows.to_dict("list") for name, rows in rows_by_table(page).items()}
+    assert tables == {"whole": {"a": ["1", "–", "0.00"]}, "missing": {MISSING: ["Fetch it."]}}
     whole, missing = (page.figure(name).text for name in module.FIGURES)
     assert '<p class="absent">Fetch it.</p>' in missing and "Of – cells." in missing
     assert "\n+++\nThere are 2.\n\nOver 3 runs.\n" in whole

@@ -129,9 +129,12 @@ def _number(make: Callable[[Inputs], object], inputs: Inputs) -> str:
 
 
 def rows_of(table: Table, inputs: Inputs) -> pd.DataFrame:
-    """The rows of a table; where its data are missing, one that says which and how to get them."""
+    """The rows of a table; where its data are missing, one that says which and how to get them.
+
+    A number that is not known, e.g. the deviation of one seed, is `NOTHING`, and 0 has no minus.
+    """
     try:
-        return table.rows(inputs)
+        return table.rows(inputs).replace({r"^nan$": NOTHING, r"^-(0\.0*)$": r"\1"}, regex=True)
     except Absent as error:
         return pd.DataFrame({MISSING: [str(error)]})
 

@@ -6,7 +6,6 @@ import pandas as pd
 
 from nasrepro import plots
 from nasrepro.benchmarks import official_curves, selfmade
-from nasrepro.claims import NOT_RUN
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
 from nasrepro.pages.page import Table
@@ -21,8 +20,8 @@ SOURCES = {  # collections of curves: what a reader is told
     selfmade.NAME: "our benchmark",
     "naap-440": "NAAP-440",
     "nb201-curves": "official cells",
-    "nlp-ptb": "language, PTB",
-    "nlp-wikitext": "language, WikiText-2",
+    "nlp-ptb": "language (PTB)",
+    "nlp-wikitext": "language (WikiText-2)",
     **{official(dataset): f"all official cells, {dataset}" for dataset in TRUTHS},
 }
 PRINTED_CURVES = ("SoTL", LAST_EPOCH, "ValAcc")
@@ -154,13 +153,16 @@ def scratch_finding(rows: pd.DataFrame) -> str:
 
 
 def learnt(page: Inputs) -> str:
-    """What the trained cells come to: percent of the validation images."""
+    """What the trained cells come to: percent of the validation images, as part of a sentence."""
     try:
         rows = page.frame("gradients_usage")
     except Absent:
-        return NOT_RUN
+        return "what the cells come to is not known before one is"
     mean, low, high = rows[["accuracy", "lowest", "highest"]].mean()
-    return f"{mean:.0f} (a tenth of the cells below {low:.0f}, a tenth above {high:.0f})"
+    return (
+        f"the cells come to {mean:.0f} percent of the validation images, a tenth of them below "
+        f"{low:.0f}, a tenth above {high:.0f}"
+    )
 
 
 def gradient_table(rows: pd.DataFrame) -> pd.DataFrame:
