@@ -292,7 +292,7 @@ page.figure("spaces")
 # {numref}`tab-metrics` the same mask can look different. Each claim is judged at 95% on its own, so of
 # so many verdicts one or the other may be chance ({doc}`what the rule errs <../definitions>`). Of
 # {glue:md}`correlations-decided-with-p` that are supported or contradicted by an interval,
-# {glue:md}`correlations-decided-by-holm` remain by Holm's method over the claims of the same file. For
+# Holm's method over the claims of the same file leaves {glue:md}`correlations-decided-by-holm`. For
 # Laube's tau_a the error is not known so well: it counts pairs, and a bootstrap over so few seeds is
 # rough for what jumps. {numref}`tab-decides` and {numref}`tab-decides-101` say which claims this design
 # could decide at all. After results had been seen,

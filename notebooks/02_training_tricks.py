@@ -168,7 +168,7 @@ page.table("tricks-zero-cost")
 # ## What this design can decide
 #
 # Of {glue:md}`training-tricks-decided-with-p` claims with a p-value that are supported or contradicted,
-# {glue:md}`training-tricks-decided-by-holm` remain by Holm's method over the claims of the same file.
+# Holm's method over the claims of the same file leaves {glue:md}`training-tricks-decided-by-holm`.
 
 # %%
 page.table("tricks-decides")

@@ -298,8 +298,8 @@ page.table("text")
 # {glue:md}`regret-small-d`.
 #
 # Each verdict is at 95% on its own ({doc}`what the rule errs <../definitions>`). Of
-# {glue:md}`regret-decided-with-p` that are supported or contradicted, {glue:md}`regret-decided-by-holm`
-# remain by Holm's method over all claims of this page. {numref}`tab-regret-decides` says which claims
+# {glue:md}`regret-decided-with-p` that are supported or contradicted, Holm's method over all
+# claims of this page leaves {glue:md}`regret-decided-by-holm`. {numref}`tab-regret-decides` says which claims
 # these supernets could decide.
 
 # %%

@@ -273,7 +273,7 @@ page.table("sotl-usage")
 # ## What this design can decide
 #
 # Of {glue:md}`sotl-decided-with-p` claims with a p-value that are supported or contradicted,
-# {glue:md}`sotl-decided-by-holm` remain by Holm's method over all claims of the thesis.
+# Holm's method over all claims of the thesis leaves {glue:md}`sotl-decided-by-holm`.
 
 # %%
 page.table("sotl-decides")

@@ -218,7 +218,7 @@ page.table("darts-surrogate")
 # ## What this design can decide
 #
 # Of {glue:md}`sotl-darts-decided-with-p` claims with a p-value that are supported or contradicted,
-# {glue:md}`sotl-darts-decided-by-holm` remain by Holm's method.
+# Holm's method leaves {glue:md}`sotl-darts-decided-by-holm`.
 
 # %%
 page.table("darts-decides")
