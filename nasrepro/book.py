@@ -33,7 +33,6 @@ from nasrepro import benchmarks, paths
 from nasrepro.data.sources import SOURCES, locate
 from nasrepro.errors import ConfigError, DataError, NasreproError, meant
 from nasrepro.files import whole_file
-from nasrepro.pages import generated
 from nasrepro.parameters import check_parameters, default_parameters
 from nasrepro.plain import caption_numbers, plain
 from nasrepro.studies import of_notebook
@@ -101,6 +100,8 @@ def _build(report: Callable[[str], None]) -> Path:
     _execute_changed(outputs, report)
     for stale in set(EXECUTED.glob("*.ipynb")) - set(outputs.values()):
         stale.unlink()
+    from nasrepro.pages import generated  # imports torch: slow
+
     generated.write_all(EXECUTED, {path.stem: execution(path) for path in outputs.values()})
     return lay_out(report)
 

@@ -164,6 +164,7 @@ def test_studies_are_executed_with_the_smallest_profile(tmp_path, monkeypatch):
 def start(workspace) -> Iterator[Callable[[str], subprocess.Popen]]:
     """Starts other processes that work on the same book, and can be talked to."""
     places = (
+        "from pathlib import Path\nfrom nasrepro import book, paths\n"
         f"workspace = paths.REPOSITORY = Path({str(workspace)!r})\n"
         "book.NOTEBOOKS, book.BUILD = workspace / 'notebooks', workspace / '_build'\n"
         "book.fetch_tables = lambda report: None\n"
@@ -172,12 +173,11 @@ def start(workspace) -> Iterator[Callable[[str], subprocess.Popen]]:
 
     def begin(script: str) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from test_book import *\n{places}{script}"],
+            [sys.executable, "-c", f"{places}{script}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
         )
         running.append(process)
         return process
@@ -208,7 +208,6 @@ def test_a_build_executes_notebooks_at_once(meeting, monkeypatch):
         assert outputs(book.EXECUTED / f"{name}.ipynb") == ["met\n"]
 
 
-@pytest.mark.slow
 def test_notebooks_are_run_by_several_people_at_once(meeting, start):
     processes = [start(f"book.run({name!r}, {{}})") for name in meeting]
     for name, process in zip(meeting, processes, strict=True):
