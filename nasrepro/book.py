@@ -114,7 +114,8 @@ def _execute_changed(outputs: Mapping[Path, Path], report: Callable[[str], None]
     """
     import psutil
 
-    changed: list[tuple] = []
+    ours = psutil.Process()
+    others, changed = set(ours.children()), list[tuple]()
     for notebook, output in outputs.items():
         key = cache_key(notebook)
         if stored_key(output) == key:
@@ -130,7 +131,7 @@ def _execute_changed(outputs: Mapping[Path, Path], report: Callable[[str], None]
                 report(f"{executed.stem}: executed in {execution(executed)['seconds']:.0f} s")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            for kernel in psutil.Process().children():
+            for kernel in set(ours.children()) - others:
                 kernel.kill()
             raise
 

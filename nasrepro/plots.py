@@ -408,7 +408,7 @@ def regret_curves(curves: pd.DataFrame, unit: str) -> Figure:
 
 
 WIDEST = 1.5  # times the largest effect
-NAME = 29  # letters in a line of a row's name
+LETTERS = 29  # in a line of a row's name
 
 
 def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
@@ -428,7 +428,7 @@ def effect_sizes(effects: pd.DataFrame, name: str, what: str) -> Figure:
     for i, source in enumerate(sources):
         points = effects[effects["source"] == source].set_index(name).reindex(rows)
         _points(axis, points, np.arange(len(rows)) + 0.3 * (i - 0.5), **SOURCES[source][1])
-    _name_rows(axis, (fill(row, NAME) for row in rows))
+    _name_rows(axis, (fill(row, LETTERS) for row in rows))
     axis.axvline(0, color=INK, linewidth=0.6)
     axis.set_xlabel(what)
     # An interval of two runs may be so wide that nothing else would be seen: it leaves the figure.

@@ -298,9 +298,9 @@ page.table("text")
 # {glue:md}`regret-small-d`.
 #
 # Each verdict is at 95% on its own ({doc}`what the rule errs <../definitions>`). Of
-# {glue:md}`regret-decided-with-p` that are supported or contradicted, Holm's method over all
-# claims of this page leaves {glue:md}`regret-decided-by-holm`. {numref}`tab-regret-decides` says which claims
-# these supernets could decide.
+# {glue:md}`regret-decided-with-p` that are supported or contradicted, Holm's method over all claims of
+# this page leaves {glue:md}`regret-decided-by-holm`. {numref}`tab-regret-decides` says which claims these
+# supernets could decide.
 
 # %%
 page.table("regret-decides")

@@ -208,6 +208,14 @@ def test_a_build_executes_notebooks_at_once(meeting, monkeypatch):
         assert outputs(book.EXECUTED / f"{name}.ipynb") == ["met\n"]
 
 
+def test_a_notebook_that_fails_spoils_no_other(workspace):
+    write_notebook("01_tiny", "raise ValueError('too few cells')\n")
+    write_notebook("02_tiny", "print(number)\n")
+    with pytest.raises(NasreproError, match="01_tiny, cell"):
+        book.build()
+    assert [path.name for path in book.EXECUTED.glob("*")] == ["02_tiny.ipynb"]
+
+
 def test_notebooks_are_run_by_several_people_at_once(meeting, start):
     processes = [start(f"book.run({name!r}, {{}})") for name in meeting]
     for name, process in zip(meeting, processes, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from docutils.nodes import Element
 from sphinx.application import Sphinx
+from sphinx.builders import Builder
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 
@@ -29,16 +30,18 @@ class Reader:
 
 
 class Domain(StandardDomain):
-    """Sphinx's own references."""
+    """Sphinx's own references, which look up numbers on pages that are loaded once."""
 
     def __init__(self, env: BuildEnvironment) -> None:
         super().__init__(env)
         self._reader = Reader(env)
 
-    def resolve_xref(self, env: BuildEnvironment, *words: Any) -> Element | None:
+    def resolve_xref(
+        self, env: BuildEnvironment, page: str, builder: Builder, kind: str, *target: Any
+    ) -> Element | None:
         """The link in a reference's place; None if it leads nowhere."""
-        kind = words[2]
-        return super().resolve_xref(self._reader if kind == "numref" else env, *words)
+        known = self._reader if kind == "numref" else env
+        return super().resolve_xref(known, page, builder, kind, *target)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -69,7 +69,7 @@ _TRAINERS = (
 BEYOND_CPU = {
     "sotl-rate-level-long": _LEVEL,
     "sotl-rate-level-short": _LEVEL,
-    **dict.fromkeys(sotl_supernets.TRAINERS, _TRAINERS),
+    **dict.fromkeys(sotl_supernets.ONE_SHOT_TRAINERS, _TRAINERS),
 }
 # Claim: name in `exact`.
 EXACT = {

@@ -3,7 +3,8 @@
 Two settings of one trainer are compared supernet by supernet, two trainers as independent groups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import starmap
 from typing import NamedTuple
 
@@ -109,7 +110,7 @@ ONE_SHOT: dict[str, tuple[str, int, At, At]] = {
     **{f"sotl-sog-sotl-1shot1-{n}": ("spearman", n, At("SoG"), SOTL) for n in (1, 2, 3)},
 }
 SPOS_AND_VARIANTS = (SOTL, *(SLOW._replace(trainer=name) for name in ("MultiPath", *META)))
-TRAINERS = {  # claim: settings of all three spaces, of which the second is subtracted
+ONE_SHOT_TRAINERS = {  # claim: settings of all three spaces, of which the second is subtracted
     "sotl-1shot1-variants": [(at, SOTL) for at in SPOS_AND_VARIANTS[1:]],
     "sotl-1shot1-combined": [(SLOW._replace(trainer=COMBINED), at) for at in SPOS_AND_VARIANTS],
 }
@@ -170,6 +171,13 @@ def gained(of: Callable[[str, At], pd.Series], column: str, a: At, b: At) -> Stu
     return level_of(ours - theirs)
 
 
+def all_of(gains: Iterable[Student | None]) -> tuple[Student, ...]:
+    """The gains, or none of them where one is missing."""
+    each = tuple(gains)
+    known = tuple(gain for gain in each if gain)
+    return known if len(known) == len(each) else ()
+
+
 def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str, Quantity]:
     """Claims on NAS-Bench-1Shot1, of the thesis' own cells.
 
@@ -202,14 +210,10 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
     pairs = [(tops[n - 1], of(n, "top10", VALACC)) for n in (1, 2, 3)]
     if min(len(side) for pair in pairs for side in pair) > 1:
         found["sotl-1shot1-steady"] = Largest(tuple(starmap(scatter, pairs)))
-    for claim, compared in TRAINERS.items():
-        gains_of = [
-            contrast(of(n, "spearman", ours), of(n, "spearman", theirs))
-            for ours, theirs in compared
-            for n in (1, 2, 3)
-        ]
-        known = tuple(gain for gain in gains_of if gain)
-        if len(known) == len(gains_of):
+    for claim, compared in ONE_SHOT_TRAINERS.items():
+        if known := all_of(
+            gained(partial(of, n), "spearman", *at) for at in compared for n in (1, 2, 3)
+        ):
             found[claim] = Smallest(known)
     return found
 
@@ -246,14 +250,13 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
         },
     }
     for claim, parts_of in parts.items():
-        known = [each for each in parts_of if each]
-        if len(known) == len(parts_of):
-            found[claim] = Smallest(tuple(known))
+        if known := all_of(parts_of):
+            found[claim] = Smallest(known)
     ours, theirs = of("spearman", SOTL), of("spearman", VALACC)
     if min(len(ours), len(theirs)) > 1:
         found["sotl-spos-steady"] = scatter(ours, theirs)
     for claim, column in (("usually-best", "spearman"), ("often-best-top10", "top10")):
-        better = [
+        better = all_of(
             gain(
                 column,
                 At(rate=HIGH if trainer == SPOS else LOW, trainer=trainer, truth=truth),
@@ -261,9 +264,9 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
             )
             for trainer in (SPOS, *VARIANTS)
             for truth in TRUTHS
-        ]
-        if all(better):
-            found[f"sotl-{claim}"] = count_positive(each for each in better if each)
+        )
+        if better:
+            found[f"sotl-{claim}"] = count_positive(better)
     return found
 
 
