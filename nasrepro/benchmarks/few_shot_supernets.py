@@ -58,7 +58,8 @@ def distinct(runs: "pd.DataFrame") -> "pd.DataFrame":
     >>> list(distinct(pd.DataFrame({"a": [1, 2], "b": [1, 3], "c": [1, 2]})))
     ['a', 'b']
     """
-    return runs.loc[:, ~runs.T.duplicated().to_numpy()]
+    _, first = np.unique(runs.to_numpy().T, axis=0, return_index=True)
+    return runs.iloc[:, np.sort(first)]
 
 
 def is_single(name: str) -> bool:
