@@ -19,7 +19,7 @@
 #
 # **What the papers did.** Laube {cite:p}`laube2020`, Yu {cite:p}`yu2020` and Zhang
 # {cite:p}`zhang2020` changed one thing at a time in the training of supernets of NAS-Bench-201
-# {cite:p}`dong2020` and other spaces, three seeds each or one, and compared how they rank. They do not
+# {cite:p}`dong2020` and other spaces, five seeds each, three or one, and compared how they rank. They do not
 # agree: FairNAS is Yu's advice, a strictly fair sampler is at least as good for Laube, and Zhang
 # finds no evidence that any trick helps.
 
@@ -59,8 +59,9 @@ page.primer()
 # {glue:md}`training-tricks-contradicted` contradicted, {glue:md}`training-tricks-undecided`
 # undecided, {glue:md}`training-tricks-not-testable-here` not testable here and
 # {glue:md}`training-tricks-not-run` not run. Quantity and region of each were written down before
-# any run of this study; {glue:md}`training-tricks-claims-corrected` were corrected when one seed of most
-# settings had been seen, because they were not what the paper claims, and say so where they are unfolded.
+# any run of this study, but for {glue:md}`training-tricks-claims-corrected` that were corrected when one
+# seed of most settings had been seen, because they were not what the paper claims, and
+# {glue:md}`training-tricks-claims-added` that were missing and added later; each says so where it is unfolded.
 
 # %%
 page.claims()

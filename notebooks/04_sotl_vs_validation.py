@@ -60,7 +60,8 @@ page.primer()
 # {glue:md}`sotl-undecided` undecided, {glue:md}`sotl-not-testable-here` not testable here and
 # {glue:md}`sotl-not-run` not run. Quantity and region of each were written down before any run that judges
 # it, but for {glue:md}`sotl-claims-corrected` that were corrected later, because they were not what the
-# thesis claims or the data could not show it; each says so where it is unfolded. What was known before, and
+# thesis claims or the data could not show it, and {glue:md}`sotl-claims-added` that were missing and added
+# when one or two supernets of most settings were stored; each says so where it is unfolded. What was known before, and
 # what in the text is wrong or differs from the authors' code, is written above them in
 # `nasrepro/published/sotl.toml`.
 

@@ -420,7 +420,8 @@ def test_every_field_is_part_of_the_key():
 
 def test_work_is_counted():
     assert CONFIG.trained_images == 8 * 20 * 5
-    assert CONFIG.evaluated_images == 2 * 50 * 5
+    # Twice all, and a batch at each of the steps 0, 1, 2, 3, 5, 7 and 8: of 20, 20 and 10, in turn.
+    assert CONFIG.evaluated_images == (2 * 50 + 5 * 20 + 2 * 10) * 5
     assert FROZEN.evaluated_images == 3 * 50 * 5  # once, once in batches, and of training
     assert replace(FROZEN, validated=()).evaluated_images == 0
 

@@ -49,7 +49,8 @@ def test_sotl_darts_updates_its_alphas_four_times_an_epoch(profile):
     steps = config.data.train_images // config.train.batch_size
     assert -(-steps // config.algorithm.steps) == 4
     other = configs(profile)[OTHER]
-    assert (other.algorithm.steps, other.train.batch_size) == (10, 32)
+    assert other.algorithm.steps == max(2, config.algorithm.steps // 10)
+    assert other.train.batch_size == 32
 
 
 def test_first_order_darts_can_move_alphas_as_far_as_on_nas_bench_201():
@@ -218,6 +219,7 @@ def test_most_claims_are_of_the_third_space():
         "oneshot1-eigenvalue": (-10.0, 3),
         "oneshot1-eigenvalue-darts": (20.0, 3),
         "oneshot1-below-darts-1": (88.8 - 93.1, 5),
+        "oneshot1-shorter-sums-1": (92 - 88.8, 5),
     }
     got = {c: (interval_of(q).mean, interval_of(q).n) for c, q in found.items()}
     assert {c: (pytest.approx(mean), n) for c, (mean, n) in expected.items()} == got

@@ -301,10 +301,13 @@ def test_claims_compare_two_settings_over_their_searches():
         "s2-deep-skips": 3,
         "s2-eigenvalue": pytest.approx(0.4),
         "s2-eigenvalue-darts": pytest.approx(4),
+        "darts-space-eigenvalue": pytest.approx(0.4),
+        "darts-space-eigenvalue-darts": pytest.approx(4),
+        "darts-space-eigenvalue-more": pytest.approx(-3.6),
         "darts-eight-layers": 2,
     }
     assert set(values) <= set(read_claims(darts_claims.FILE))
-    of_one = {"s2-no-skips", "s2-eigenvalue", "s2-eigenvalue-darts"}
+    of_one = {"s2-no-skips", *darts_claims.RISES_THERE}
     counts = {claim: quantity.interval().n for claim, quantity in found.items()}
     assert counts == {claim: 2 if claim in of_one else 4 for claim in found}
 

@@ -11,6 +11,7 @@ import torch
 from nasrepro.nets.nb201 import supernet
 from nasrepro.runs.families import make_sampler
 from nasrepro.studies.finetuning import OWN_RATE, PROFILES, TRAINERS, design
+from nasrepro.studies.sotl_supernets import TUNED
 from nasrepro.train import TrainConfig, initialise, updates
 
 
@@ -90,3 +91,10 @@ def test_every_trainer_of_the_paper_takes_a_step(trainer):
     assert len(shown) == sampler.group_size
     assert all(torch.isfinite(each.loss) for each in shown)
     assert not torch.equal(net.classifier.weight, before)
+
+
+@pytest.mark.parametrize("profile", ["cpu", "paper"])
+def test_paths_are_evaluated_after_the_steps_that_claims_are_about(profile):
+    for config, labels in design(profile).items():
+        assert config.steps >= TUNED.step
+        assert labels["rate"] == "0" or TUNED.step in config.validated

@@ -49,6 +49,8 @@ def runs() -> pd.DataFrame:
         drop = -0.1 if name.startswith("SoGN") else -0.05
         rows += run(name, 100, rate, more=drop * (rate == LOW))
     rows += run("SoG", 100, HIGH, truth="parameters", more=0.05)
+    for truth, more in (("cifar100", 0.02), ("imagenet16", 0.01)):
+        rows += run("SoG", 100, HIGH, truth=truth, more=more)
     rows += run("SoTL", 100, HIGH, batch="256", more=0.04)
     rows += run("SoTL", 100, HIGH, order="1", more=-5.0)  # another order is not the thesis'
     return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from nasrepro import plots
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Inputs
-from nasrepro.pages.page import RUN_NUMBERS, Table, added, corrected, decided, verdict_numbers
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
 from nasrepro.pages.searches import at_the_end, settings_table
 from nasrepro.pages.settings import describe_protocol
 from nasrepro.pages.text import (
@@ -95,8 +95,6 @@ def settings_begun(page: Inputs) -> int:
 
 NUMBERS = {
     **verdict_numbers(claims),
-    "claims-added": added(claims),
-    "claims-corrected": corrected(claims),
     **RUN_NUMBERS,
     "settings": lambda page: len(base_configs(page.profile)),
     "settings-begun": settings_begun,

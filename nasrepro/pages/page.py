@@ -170,17 +170,10 @@ def verdict_numbers(judged: Judged) -> dict[str, Callable[[Inputs], object]]:
         "decided-with-p": lambda page: with_p(page, "verdict"),
         "decided-by-holm": lambda page: with_p(page, "after_holm"),
         **{verdict.replace(" ", "-"): count(verdict) for verdict in VERDICTS},
+        # After results had been seen.
+        "claims-added": lambda page: int((page.once(judged)["added"] == "after").sum()),
+        "claims-corrected": lambda page: int(page.once(judged)["corrected"].sum()),
     }
-
-
-def added(judged: Judged) -> Callable[[Inputs], int]:
-    """How many claims were added after results had been seen."""
-    return lambda page: int((page.once(judged)["added"] == "after").sum())
-
-
-def corrected(judged: Judged) -> Callable[[Inputs], int]:
-    """How many claims were corrected after results had been seen."""
-    return lambda page: int(page.once(judged)["corrected"].sum())
 
 
 def machine_of_runs(page: Inputs) -> str:

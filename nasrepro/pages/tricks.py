@@ -11,7 +11,7 @@ from nasrepro.claims import ALPHA
 from nasrepro.effects import detectable_effect
 from nasrepro.pages.drawing import Drawing
 from nasrepro.pages.inputs import Absent, Inputs
-from nasrepro.pages.page import RUN_NUMBERS, Table, corrected, decided, verdict_numbers
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, verdict_numbers
 from nasrepro.pages.settings import describe_runs
 from nasrepro.pages.text import DECIDES, decides_table, p_text, runs_of_both, with_interval
 from nasrepro.published import read
@@ -116,7 +116,6 @@ def judged_by(page: Inputs, metric: str) -> str:
 
 NUMBERS = {
     **verdict_numbers(claims),
-    "claims-corrected": corrected(claims),
     **RUN_NUMBERS,
     "settings": settings_wanted,
     "settings-begun": settings_begun,

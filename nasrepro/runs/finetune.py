@@ -202,14 +202,19 @@ class FinetuneConfig(RunConfig):
 
     @property
     def evaluated_images(self) -> int:
-        """Validation images in the evaluations of all cells, at most."""
-        cells = self.supernet.cells.at_most(self.supernet.subspace)
-        return cells * self.looks * self.data.validation_images
+        """Images in the evaluations of all cells, at most."""
+        return self.looked_at * self.supernet.cells.at_most(self.supernet.subspace)
 
     @property
-    def looks(self) -> int:
-        """How often a path looks at all validation images, or at as many of training."""
-        return 3 * len(self.validated) if self.frozen else len(self.validated)
+    def looked_at(self) -> int:
+        """Images that a path is evaluated on, those of single batches among them."""
+        whole = self.data.validation_images
+        if self.frozen:  # at once, in batches, and as many training images
+            return 3 * len(self.validated) * whole
+        starts = range(0, whole, self.batch_size)
+        sizes = [min(self.batch_size, whole - start) for start in starts]
+        mini = np.resize(sizes, len(points(self.steps)))  # one batch at each point of the curve
+        return len(self.validated) * whole + int(mini.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +277,7 @@ def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
         arrays=arrays,
         measurement=watch.measurement(
             trained=paths * config.steps * config.batch_size,
-            evaluated=paths * config.looks * len(part.validation_labels),
+            evaluated=paths * config.looked_at,
         ),
     )
 

@@ -234,6 +234,7 @@ def thesis(printed_curves: pd.DataFrame, exact: pd.DataFrame) -> pd.DataFrame:
     agrees = [
         {
             "at most": row.computed <= row.printed,
+            "at most about": row.computed <= 1.1 * row.printed,
             "about": abs(row.computed - row.printed) <= 0.1 * row.printed,
             "rounds": math.isclose(round(row.computed, row.digits), row.printed),
         }[row.rule]

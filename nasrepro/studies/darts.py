@@ -99,7 +99,9 @@ class Profile:
     phases_seeds: int  # of a setting with these
 
 
-# Table B.1 of the thesis, with the clipping of DARTS' own code, which it does not name.
+# Table B.1 of the thesis, with the clipping of DARTS' own code, which it does not name. The
+# benchmark's own DARTS has Nesterov momentum, of which table B.1 says nothing either: not here, for
+# second-order DARTS looks one step of plain momentum ahead.
 PAPER = SearchConfig(
     data=DataConfig("cifar10", train_images=25_000, validation_images=25_000),
     net=NetConfig(

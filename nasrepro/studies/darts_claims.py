@@ -20,6 +20,7 @@ from nasrepro.studies.darts import (
     FIRST,
     GDAS,
     LONGER,
+    LONGER_FIRST,
     ON_TRAINING,
     PROGRESSIVE,
     RANDOM,
@@ -43,11 +44,15 @@ COLLAPSES = {"darts-collapses": FIRST, "second-order-collapses": SECOND}
 AGAINST_ALONE = {
     "darts-below-random": (FIRST, RANDOM),
     "second-order-below-random": (SECOND, RANDOM),
+    "darts-below-evolution": (FIRST, EVOLUTION),
     "sotl-darts-below-evolution": (SOTL, EVOLUTION),
     "sotl-darts-below-random": (SOTL, RANDOM),
 }
 # Claim: column, setting, and the setting that is subtracted.
 DIFFERENCES = {
+    "darts-below-gdas": (ACCURACY, FIRST, GDAS),
+    "darts-below-drnas": (ACCURACY, FIRST, DRNAS),
+    "darts-longer": (ACCURACY, LONGER_FIRST, FIRST),
     "sotl-darts-prevents-collapse": ("skips", SOTL, FIRST),
     "sotl-darts-better": (ACCURACY, SOTL, FIRST),
     "sotl-darts-better-second": (ACCURACY, SOTL, SECOND),
@@ -87,8 +92,13 @@ OF_DARTS_SPACE = {
     "pdarts-skips-go-early": ("skips_left", darts_space.WHOLE, darts_space.SOTL_PDARTS),
 }
 DEPTHS = ("depth", "depth_reduction")  # of normal and reduction cell
-# Claim: setting whose eigenvalue rises or not on S2, and the images of the Hessian.
-RISES_ON_S2 = {"s2-eigenvalue": (SOTL, "training"), "s2-eigenvalue-darts": (FIRST, "validation")}
+# Claim: space, setting whose eigenvalue rises or not there, and the images of the Hessian.
+RISES_THERE = {
+    "s2-eigenvalue": (darts_space.S2_NAME, SOTL, "training"),
+    "s2-eigenvalue-darts": (darts_space.S2_NAME, FIRST, "validation"),
+    "darts-space-eigenvalue": (darts_space.WHOLE, SOTL, "training"),
+    "darts-space-eigenvalue-darts": (darts_space.WHOLE, FIRST, "validation"),
+}
 # Claim: setting whose cells of DARTS' space are trained alone, and the setting that is subtracted.
 ALONE = {
     "darts-eight-layers": (SOTL, FIRST),
@@ -156,8 +166,13 @@ def of_darts_space(statistics: Mapping[str, pd.DataFrame]) -> dict[str, Quantity
     values = {claim: of(*wanted) for claim, wanted in OF_DARTS_SPACE.items() if wanted[0] in whole}
     if "space_spectra" in statistics:
         spectra = statistics["space_spectra"]
-        small = spectra[spectra["space"] == darts_space.S2_NAME]
-        values |= {claim: risen(small, *wanted) for claim, wanted in RISES_ON_S2.items()}
+        rises = {
+            claim: risen(spectra[spectra["space"] == space], *wanted)
+            for claim, (space, *wanted) in RISES_THERE.items()
+        }
+        both = rises["darts-space-eigenvalue"], rises["darts-space-eigenvalue-darts"]
+        values |= rises
+        compared["darts-space-eigenvalue-more"] = both
     if "retrained" in statistics:
         alone = statistics["retrained"]
         means = alone[alone["space"] == darts_space.WHOLE].groupby(["setting", "search"])

@@ -61,15 +61,17 @@ class Profile:
     alone_seeds: int
 
 
-# Table B.1 of the thesis. Supernets of 8 cells are searched on halves of the training images.
+# Table B.1 of the thesis. Supernets of 8 cells are searched on halves of the training images. With
+# `affine_around` the normalisations of a cell's inputs learn scale and shift, which those of DARTS'
+# authors do not; their stem's does.
 _PAPER_SEARCH = replace(
     changed(darts.PAPER, {"train.weight_decay": 3e-4}),
     subspace=Subspace(),
     net=DartsNetConfig(affine=False, tracked_statistics=False, affine_around=True),
     spectrum_largest=1,
 )
-# Of PDARTS' authors for CIFAR-10 (Chen et al. 2019), dropout as in their paper: the command in
-# their code begins with 0.1. And the skips that its normal cell may have.
+# The phases of PDARTS' authors for CIFAR-10 (Chen et al. 2019), dropout as in their paper: the
+# command in their code begins with 0.1. And the skips that its normal cell may have.
 _PHASES = (
     Phase(25, cells=5),
     Phase(25, operations=5, cells=11, skip_dropout=0.4),

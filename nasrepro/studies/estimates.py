@@ -258,7 +258,9 @@ def _usage(record: Record, left_out: bool) -> tuple:
     config, measured = record.config, record.measurement
     cells = record.arrays.get(finetune.CODES, np.array([]))
     steps = measured.train_images_per_second / config.batch_size
-    looked = measured.evaluate_images_per_second
+    # Older records count whole looks alone, so the paths are told by the steps that they took.
+    paths = measured.train_seconds * steps / config.steps
+    looked = paths * config.looked_at
     return (
         len(cells),
         float(record.status == "diverged"),
@@ -266,7 +268,7 @@ def _usage(record: Record, left_out: bool) -> tuple:
         config.supernet.trained_images,
         float(record.arrays[finetune.SUPERNET_SECONDS]),
         100 / steps if steps else np.nan,
-        1_000 / looked if looked else np.nan,
+        1_000 * measured.evaluate_seconds / looked if looked else np.nan,
         measured.cpu_seconds,
     )
 

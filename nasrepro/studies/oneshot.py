@@ -60,6 +60,7 @@ class Profile:
     claimed_seeds: int  # of SPOS on the thesis' cells, which nearly all claims are about
     cells: Mapping[str, AnyCells]  # of the first space, by the name of the sample
     trainers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # beside SPOS, and where
+    weight_decay: float = 5e-4  # of the fine-tuning: that of NAS-Bench-201
 
 
 def _cells(count: int) -> dict[str, AnyCells]:
@@ -99,6 +100,7 @@ PROFILES = {
         claimed_seeds=3,
         cells=_cells(200),
         trainers=dict.fromkeys((t for t in OWN_TRAINERS if t != SPOS), tuple(ONE_SHOT)),
+        weight_decay=3e-4,
     ),
 }
 
@@ -153,7 +155,8 @@ def _run(
         steps=steps,
         batch_size=of_all.batch_size,
         learning_rate=rate,
-        validated=tuple(sorted({of_all.short, steps})) if rate else (0,),
+        weight_decay=mine.weight_decay,
+        validated=tuple(sorted({of_all.looked, steps})) if rate else (0,),
     )
     return config, {
         "space": str(subspace),

@@ -29,7 +29,7 @@ HIGH, LOW, FROZEN = "0.01", "0.001", "0"
 SPOS = "SPOS"
 META = ("Reptile", "Metaprox")
 VARIANTS = ("FairNAS", "MultiPath", *META)
-VALIDATION_IMAGES = 25_000  # of the thesis
+VALIDATION_IMAGES = 25_000  # half of the training images, as in the thesis' code
 
 
 class At(NamedTuple):
@@ -97,17 +97,30 @@ DIFFERENCES: dict[str, tuple[str, At, At]] = {
         At("SoGN (code)", rate=LOW),
     ),
     "sotl-sog-sotl": ("spearman", At("SoG"), SOTL),
+    **{
+        f"sotl-sog-sotl-{name}": ("spearman", At("SoG", truth=truth), At(truth=truth))
+        for name, truth in {"cifar100": CIFAR100, "imagenet": IMAGENET}.items()
+    },
     "sotl-sog-rate": ("spearman", At("SoG", rate=LOW), At("SoG")),
     "sotl-sog-parameters": ("spearman", At("SoG", truth=PARAMETERS), At("SoG")),
 }
 # Claims of NAS-Bench-1Shot1 likewise, each with the space.
 ONE_SHOT: dict[str, tuple[str, int, At, At]] = {
-    **{f"sotl-1shot1-{n}": ("spearman", n, SOTL, VALACC) for n in (1, 2, 3)},
-    **{f"sotl-1shot1-top10-{n}": ("top10", n, SOTL, VALACC) for n in (1, 2, 3)},
-    **{f"sotl-valacc-tuned-1shot1-{n}": ("spearman", n, TUNED, VALACC) for n in (1, 2, 3)},
-    **{f"sotl-rate-1shot1-{n}": ("spearman", n, SOTL, SLOW) for n in (1, 2)},
-    "sotl-rate-top10-1shot1-3": ("top10", 3, SOTL, SLOW),
-    **{f"sotl-sog-sotl-1shot1-{n}": ("spearman", n, At("SoG"), SOTL) for n in (1, 2, 3)},
+    f"sotl-{claim}-{n}": (column, n, a, b)
+    for claim, (column, a, b) in {
+        "1shot1": ("spearman", SOTL, VALACC),
+        "1shot1-valaccmini": ("spearman", SOTL, VALMINI),
+        "1shot1-top10": ("top10", SOTL, VALACC),
+        "valacc-tuned-1shot1": ("spearman", TUNED, VALACC),
+        "valacc-tuned-top10-1shot1": ("top10", TUNED, VALACC),
+        "rate-1shot1": ("spearman", SOTL, SLOW),
+        "rate-top10-1shot1": ("top10", SOTL, SLOW),
+        "sog-sotl-1shot1": ("spearman", At("SoG"), SOTL),
+        "sog-sogn-1shot1": ("spearman", At("SoG"), At("SoGN")),
+        "sog-parameters-1shot1": ("spearman", At("SoG", truth=PARAMETERS), At("SoG")),
+    }.items()
+    for n in (1, 2, 3)
+    if (claim, n) != ("rate-1shot1", 3)  # of which the thesis says nothing
 }
 SPOS_AND_VARIANTS = (SOTL, *(SLOW._replace(trainer=name) for name in ("MultiPath", *META)))
 ONE_SHOT_TRAINERS = {  # claim: settings of all three spaces, of which the second is subtracted
@@ -118,6 +131,7 @@ LEVELS = {  # claim: space, and the setting whose Spearman it is about
     "sotl-1shot1-low-3": (3, VALACC),
     "sotl-1shot1-level-1": (1, SOTL),
     "sotl-1shot1-level-2": (2, SOTL),
+    "sotl-1shot1-level-3": (3, SOTL),
 }
 BEST_TOP10 = {"cifar10": CIFAR10, "cifar100": CIFAR100, "imagenet": IMAGENET}
 
@@ -137,13 +151,29 @@ def quantities(frames: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
     if "oneshot_runs" in frames and len(frames["oneshot_runs"]):
         found |= one_shot(frames["oneshot_runs"], frames.get("runs"))
     if "oneshot_losses" in frames:
-        rows = frames["oneshot_losses"]
-        spaces = [part for _, part in rows[rows["sample"] == THESIS].groupby("space")]
-        each = [losses(part) for part in (*spaces, frames.get("losses", rows[:0])) if len(part)]
-        rates = [of["sotl-loss-rates"] for of in each if "sotl-loss-rates" in of]
+        spaces = by_space(frames["oneshot_losses"])
+        each = {n: losses(part) for n, part in spaces.items() if len(part)}
+        found |= {
+            f"sotl-best-rises-least-1shot1-{n}": of["sotl-best-rises-least"]
+            for n, of in each.items()
+            if "sotl-best-rises-least" in of
+        }
+        of_201 = losses(frames["losses"]) if "losses" in frames else {}
+        everywhere = (of_201, *each.values())
+        rates = [of["sotl-loss-rates"] for of in everywhere if "sotl-loss-rates" in of]
         if rates:
             found["sotl-loss-rates"] = Smallest(tuple(rates))
+    if "oneshot_usage" in frames:
+        costs = [finetuning_cost(part) for part in by_space(frames["oneshot_usage"]).values()]
+        if known := all_of(costs):
+            found["sotl-1shot1-cost"] = Largest(known)
     return found
+
+
+def by_space(rows: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """The rows of each space of NAS-Bench-1Shot1, by its number: of the thesis' own cells."""
+    mine = rows[rows["sample"] == THESIS]
+    return {n: mine[mine["space"].str.endswith(str(n))] for n in (1, 2, 3)}
 
 
 def reader(runs: pd.DataFrame) -> Callable[[str, At], pd.Series]:
@@ -185,8 +215,7 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
         runs: of `studies.oneshot`, at least one.
         of_201: of NAS-Bench-201, if there are any.
     """
-    mine = runs[runs["sample"] == THESIS]
-    spaces = {int(str(name)[-1]): reader(rows) for name, rows in mine.groupby("space")}
+    spaces = {n: reader(rows) for n, rows in by_space(runs).items() if len(rows)}
 
     def of(space: int, column: str, at: At) -> pd.Series:
         return spaces[space](column, at) if space in spaces else pd.Series(dtype=float)
@@ -198,8 +227,11 @@ def one_shot(runs: pd.DataFrame, of_201: pd.DataFrame | None = None) -> dict[str
     gains |= {claim: of(space, "spearman", at) for claim, (space, at) in LEVELS.items()}
     found: dict[str, Quantity] = {**levels(gains)}
     if of_201 is not None and len(of_201):
-        both = reader(of_201)("spearman", SOTL), of(3, "spearman", SOTL)
-        found |= contrasts({"sotl-1shot1-below-201": both})
+        there = reader(of_201)("spearman", SOTL)
+        below = {1: "below-201-1", 2: "below-201-2", 3: "below-201"}
+        found |= contrasts(
+            {f"sotl-1shot1-{c}": (there, of(n, "spearman", SOTL)) for n, c in below.items()}
+        )
     size = SOTL._replace(truth=PARAMETERS)
     by_size = [of(n, "spearman", size) - of(n, "spearman", SOTL) for n in (1, 2, 3)]
     if all(map(len, by_size)):
@@ -236,6 +268,10 @@ def ranked(runs: pd.DataFrame) -> dict[str, Quantity]:
         gains["sotl-meta-matches"] = stratified_difference(*sides)
     found: dict[str, Quantity] = {claim: each for claim, each in gains.items() if each}
 
+    if too_high := all_of(
+        gain("spearman", SOTL._replace(trainer=n), SLOW._replace(trainer=n)) for n in VARIANTS
+    ):
+        found["sotl-rate-variants"] = Largest(too_high)
     best = SLOW._replace(trainer="MultiPath")
     parts = {
         "sotl-multipath-best": [
@@ -281,24 +317,26 @@ def windows(rows: pd.DataFrame) -> dict[str, Quantity]:
 
 def losses(rows: pd.DataFrame) -> dict[str, Student]:
     """Figure 4.8: mean losses at the beginning (20 steps) and late (steps 201 to 300)."""
-    mine = usual_batch(rows[rows["truth"] == CIFAR10])
-    keys = ["rate", "group", "seed"]
+    mine = usual_batch(rows)
+    keys = ["truth", "rate", "group", "seed"]
     first = mine[mine["step"] == 20].set_index(keys)["loss"]
     late = mine[mine["step"].between(220, 300)].groupby(keys)["loss"].mean()
     rise = late - first.reindex(late.index)
 
-    def of(values: pd.Series, rate: str, group: str) -> pd.Series:
-        there = (rate, group) in values.index.droplevel("seed")
-        return values.loc[rate, group] if there else pd.Series(dtype=float)
+    def of(values: pd.Series, rate: str, group: str, truth: str = CIFAR10) -> pd.Series:
+        there = (truth, rate, group) in values.index.droplevel("seed")
+        return values.loc[truth, rate, group] if there else pd.Series(dtype=float)
 
-    def apart(values: pd.Series, rate: str) -> pd.Series:
-        return of(values, rate, "median tenth") - of(values, rate, "best tenth")
+    def apart(values: pd.Series, rate: str, truth: str = CIFAR10) -> pd.Series:
+        return of(values, rate, "median tenth", truth) - of(values, rate, "best tenth", truth)
 
     gains = {
         "sotl-loss-rises": of(rise, HIGH, "all"),
         "sotl-loss-falls": of(rise, LOW, "all"),
         "sotl-loss-rates": of(late, HIGH, "all") - of(late, LOW, "all"),
         "sotl-groups-widen": apart(rise, HIGH),
+        "sotl-groups-widen-cifar100": apart(rise, HIGH, CIFAR100),
+        "sotl-groups-widen-imagenet": apart(rise, HIGH, IMAGENET),
         "sotl-groups-close": apart(late, LOW) / apart(late, HIGH),
         "sotl-best-rises-least": of(rise, HIGH, "best tenth") - of(rise, HIGH, "all"),
     }
@@ -312,12 +350,16 @@ def usage(rows: pd.DataFrame) -> dict[str, Quantity]:
     if {SPOS, *VARIANTS} <= set(images.index):
         ratio = images[list(VARIANTS)].max() / images[SPOS]
         found["sotl-cost-trainers"] = exact(float(ratio), len(VARIANTS))
+    if cost := finetuning_cost(rows):
+        found["sotl-cost-finetuning"] = cost
+    return found
+
+
+def finetuning_cost(rows: pd.DataFrame) -> Student | None:
+    """Seconds of 100 minibatches by those of all validation images; None without a run."""
     mine = usual_batch(rows[(rows["trainer"] == SPOS) & (rows["order"] == "0")])
     mine = mine[(mine["rate"] == HIGH) & (mine["start"] == "trained")].set_index("seed")
-    ratio = (mine["seconds_100"] / (mine["seconds_1000"] * VALIDATION_IMAGES / 1_000)).dropna()
-    if len(ratio):
-        found["sotl-cost-finetuning"] = level(ratio)
-    return found
+    return level_of(mine["seconds_100"] / (mine["seconds_1000"] * VALIDATION_IMAGES / 1_000))
 
 
 def scatter(ours: pd.Series, theirs: pd.Series) -> PairedDeviationRatio:

@@ -38,6 +38,7 @@ from nasrepro.studies.tricks import (
     MEDIUM,
     MEDIUM_NO_ZERO_NO_POOL,
     NO_ZERO,
+    ON_MEDIUM,
     REDUCED,
     UNIFORM,
     VARIANTS,
@@ -61,7 +62,10 @@ DIFFERENCES = {
     "laube-lt-fitting-space": ("tau_a", f"{NO_ZERO}, no Pool, {LT_SKIP}", f"{NO_ZERO}, no Pool"),
     "laube-lt-medium-rescue": ("mean_prediction", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
     "laube-lt-medium-tau_a": ("tau_a", MEDIUM_LT, MEDIUM_NO_ZERO_NO_POOL),
+    "laube-lt-overestimates": ("bias_convolutions", LT_SKIP, FAIR),
     "laube-lt-pool-no-benefit": ("tau_a", LT_BOTH, LT_SKIP),
+    "laube-lt-pool-worse": ("tau_a", LT_BOTH, LT_SKIP),
+    "laube-lt-pool-no-zero": ("tau_a", f"{NO_ZERO}, {LT_BOTH}", f"{NO_ZERO}, {LT_SKIP}"),
     "laube-unshared-small-tau_a": ("tau_a", "topology not shared", FAIR),
     "laube-unshared-small-tau": ("kendall_tau_a", "topology not shared", FAIR),
     "laube-fair-tau_a": ("tau_a", UNIFORM, FAIR),
@@ -72,6 +76,7 @@ DIFFERENCES = {
     "laube-clipping-tau_a": ("tau_a", CLIPPING, FAIR),
     "laube-clipping-tau": ("kendall_tau_a", CLIPPING, FAIR),
     "laube-regularised-tau_a": ("tau_a", REGULARISED, FAIR),
+    "laube-regularised-tau": ("kendall_tau_a", REGULARISED, FAIR),
     "laube-regularised-underestimates": ("top_less_random", REGULARISED, FAIR),
     "laube-regularised-bias": ("bias_convolutions", REGULARISED, FAIR),
     "laube-unshared-medium": ("mean_prediction", f"{MEDIUM}, topology not shared", MEDIUM),
@@ -105,6 +110,7 @@ DIFFERENCES = {
     "yu-portion-quarter": ("s_kdt", "train portion 0.25", UNIFORM),
     "yu-portion-half": ("s_kdt", "train portion 0.5", UNIFORM),
     "yu-portion-three-quarters": ("s_kdt", "train portion 0.75", UNIFORM),
+    "yu-portion-half-final": ("final_accuracy", "train portion 0.5", UNIFORM),
     "yu-ofa-s-kdt": ("s_kdt", "OFA kernel", UNIFORM),
     "yu-ofa-final": ("final_accuracy", "OFA kernel", UNIFORM),
     "yu-wsbn-s-kdt": ("s_kdt", "WSBN", UNIFORM),
@@ -123,6 +129,7 @@ DIFFERENCES = {
         }.items()
     },
     "yu-nodes": ("s_kdt", NODE, UNIFORM),
+    "yu-nodes-worse": ("s_kdt", NODE, UNIFORM),
     "yu-nodes-final": ("final_accuracy", NODE, UNIFORM),
     **{f"zhang-density-{name[10:]}": (f"spearman_in_{name}", name, UNIFORM) for name in DENSITIES},
     "zhang-pruned-8-less": ("top_10_gain", "best 1/8", UNIFORM),
@@ -137,6 +144,7 @@ DIFFERENCES = {
 # Claim: metric and setting, whose mean over runs is judged.
 LEVELS = {
     "laube-lt-underestimates": ("top_less_random", LT_SKIP),
+    "laube-lt-underestimates-no-zero": ("top_less_random", f"{NO_ZERO}, {LT_SKIP}"),
     "laube-warm-up-medium": ("mean_prediction", f"{MEDIUM}, warm-up"),
     "laube-clipping-medium": ("mean_prediction", f"{MEDIUM}, {CLIPPING}"),
     "zhang-pruned-8": ("top_10_gain", "best 1/8"),
@@ -253,6 +261,7 @@ def laube(of: Values) -> dict[str, Quantity]:
         MEDIUM,
         "channels x3",
         *depths(of, "tau_top_500"),
+        *(setting for setting in ON_MEDIUM if len(of("tau_top_500", setting))),
     )
     taus = [level(v) for s in settings if len(v := of("tau_top_500", s))]
     if len(taus) == len(settings):

@@ -25,7 +25,7 @@ from nasrepro.pages.correlations.measured import (
     supernets_201,
 )
 from nasrepro.pages.inputs import Absent, Inputs, how_to_get, is_here
-from nasrepro.pages.page import added, corrected, verdict_numbers
+from nasrepro.pages.page import verdict_numbers
 from nasrepro.pages.settings import machine
 from nasrepro.pages.text import (
     with_interval,
@@ -163,6 +163,4 @@ NUMBERS: dict[str, Callable[[Inputs], object]] = {
     "ceiling-high": lambda page: f"{between_runs(page, 'above 90%')['value']:.3f}",
     "ceiling-high-n": lambda page: between_runs(page, "above 90%")["n"],
     **verdict_numbers(claims),
-    "claims-added": added(claims),
-    "claims-corrected": corrected(claims),
 }

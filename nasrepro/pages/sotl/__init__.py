@@ -10,7 +10,7 @@ import pandas as pd
 
 from nasrepro.claims import judge
 from nasrepro.pages.inputs import Inputs
-from nasrepro.pages.page import RUN_NUMBERS, Table, corrected, decided, stored_of, verdict_numbers
+from nasrepro.pages.page import RUN_NUMBERS, Table, decided, stored_of, verdict_numbers
 from nasrepro.pages.sotl import scratch, supernets, synthetic
 from nasrepro.pages.text import DECIDES, decides_table
 from nasrepro.studies import (
@@ -44,7 +44,6 @@ def claims(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 NUMBERS = {
     **verdict_numbers(claims),
-    "claims-corrected": corrected(claims),
     **RUN_NUMBERS,
     **scratch.NUMBERS,
     **synthetic.NUMBERS,

@@ -485,6 +485,7 @@ FIGURES = {
         supernet_finding,
         "SoTL on the thesis' 200 cells of SPOS supernets, beside the same sum of losses of paths "
         "that do not learn (rate 0), and of a supernet that was not trained. Bands are 95% "
-        "intervals over supernets.",
+        "intervals over supernets. All in one order of the images; numbers in text and tables are "
+        "means over the orders that there are.",
     ),
 }
