@@ -342,7 +342,7 @@ def needed(estimate: Student, region: Region, wanted: float = POWER) -> float:
     2.802
     """
     low, high = estimate.scale.to(region.low), estimate.scale.to(region.high)
-    edge = min((low, high), key=lambda bound: abs(bound - estimate.mean))
+    edge = min(filter(math.isfinite, (low, high)), key=lambda bound: abs(bound - estimate.mean))
     inwards = 1 if edge == low else -1
     far = (low + high) / 2 if math.isfinite(high - low) else edge + inwards * 1e3 * estimate.error
 

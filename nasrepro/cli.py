@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nasrepro.errors import ConfigError, DataError, NasreproError, meant
-from nasrepro.paths import make_variables_absolute
+from nasrepro.paths import check_folders, make_variables_absolute
 from nasrepro.studies import NAMES
 
 if TYPE_CHECKING:  # imports torch: slow
@@ -82,6 +82,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
     make_variables_absolute()
     try:
+        check_folders()
         app()
     except NasreproError as error:
         print(f"nasrepro: {error}", file=sys.stderr)
@@ -214,15 +215,17 @@ def runs_list() -> None:
 
 @runs.command("verify")
 def runs_verify() -> None:
-    """Find damaged records; exit code 1 if there are any."""
+    """Find damaged records and weights of supernets; exit code 1 if there are any."""
+    from nasrepro.runs import weights
     from nasrepro.runs.kinds import KINDS, store_of
 
     stores = [store_of(kind) for kind in KINDS]
     problems = [problem for store in stores for problem in store.verify()]
+    problems += weights.verify()
     for key, problem in problems:
         print(f"{key}: {problem}")
     total = sum(len(store.stored_keys()) for store in stores)
-    print(f"{total} records, {len(problems)} damaged")
+    print(f"{total} records and {len(weights.stored())} weights, {len(problems)} damaged")
     if problems:
         raise typer.Exit(1)
 
@@ -243,7 +246,8 @@ def runs_show(
     }
     chosen = [known for known in stores if known.startswith(key)]
     if len(chosen) != 1:
-        hint = f"it could be {', '.join(chosen)}" if chosen else "see nasrepro runs list"
+        some = ", ".join(chosen[:9]) + ", ..." * (len(chosen) > 9)
+        hint = f"it could be {some}" if chosen else "see nasrepro runs list"
         raise ConfigError(f"{len(chosen)} runs have a key that begins with {key!r}; {hint}")
     store = stores[chosen[0]]
     record = store.read(store.path(chosen[0]))
@@ -273,10 +277,10 @@ def study_plan(
 
     if name is None:
         return study_list()
-    _print_plan(name, profile, plan(name, profile, seeds), max(workers, 1))
+    _print_plan(name, profile, plan(name, profile, seeds), max(workers, 1), "cpu")
 
 
-def _print_plan(name: str, profile: str, planned: "Plan", at_once: int | None) -> None:
+def _print_plan(name: str, profile: str, planned: "Plan", at_once: int | None, device: str) -> None:
     """What of a study is stored, and how long the rest will take with so many runs at once."""
     from nasrepro.progress import duration
 
@@ -290,7 +294,7 @@ def _print_plan(name: str, profile: str, planned: "Plan", at_once: int | None) -
         print(f"{unknown} to compute of a kind not run yet: its time is known after the first")
     for precision, count in planned.precisions().items():
         print(f"{count} of the stored trained in {precision}")
-    if planned.asked_in_vain():
+    if planned.asked_in_vain(device):
         print(
             "this machine does not multiply bfloat16 in hardware: what asks for it is computed in "
             "float32 here"
@@ -357,7 +361,7 @@ def study_run(
 
     at_once = _at_once(workers, scheduler)
     planned = plan(name, profile, seeds)
-    _print_plan(name, profile, planned, at_once)
+    _print_plan(name, profile, planned, at_once, device)
     if planned.missing:
         count = compute_missing(name, profile, seeds, at_once, device, scheduler)
         print(f"computed {count} runs; their records are in {results_dir()}")
@@ -380,9 +384,13 @@ def study_collect(
 ) -> None:
     """Store the statistics of the runs there are; studies share runs, so better of all studies."""
     from nasrepro.studies import study as find
+    from nasrepro.studies.design import check_asked
     from nasrepro.studies.results import collect, count_stored
 
+    check_asked(profile, dict.fromkeys(p for n in NAMES for p in find(n).PROFILES), seeds=None)
     begun = [n for n in NAMES if profile in find(n).PROFILES and count_stored(n, profile)[0]]
+    if name is None and not begun:
+        print(f"no run of profile {profile} is stored: there is nothing to collect")
     for study_name in begun if name is None else [name]:
         folder = collect(study_name, profile)
         print(
@@ -489,7 +497,7 @@ def bench_verify(
 def rank_cells(
     minutes: Annotated[int, typer.Option(help="Of one CPU core, about: 1, 3 or 10.")] = 10,
     show: Annotated[int, typer.Option(help="How many of the best; 0: all.", min=0)] = 10,
-    seed: Annotated[int, typer.Option(help="Another one: other supernets.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Another one trains other supernets.", min=0)] = 0,
     workers: Workers = 0,
     device: Device = "cpu",
     profile: Annotated[

@@ -18,10 +18,7 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     >>> ranks(np.array([0.5, np.nan, 0.7, 0.5])).tolist()
     [2.5, 1.0, 4.0, 2.5]
     """
-    finite = np.isfinite(scores)
-    lowest = np.where(finite, scores, np.inf).min(axis=0)
-    below = np.where(np.isfinite(lowest), lowest, 0) - 1
-    return rankdata(np.where(finite, scores, below), axis=0)
+    return rankdata(np.where(np.isfinite(scores), scores, -np.inf), axis=0)
 
 
 def correlations(scores: np.ndarray, target: np.ndarray) -> np.ndarray:

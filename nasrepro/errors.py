@@ -26,5 +26,19 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def at_least(low: float, **values: float | None) -> None:
+    """Raise a ConfigError that names a value below a bound; None is no value.
+
+    >>> at_least(1, channels=16, cells=None)
+    >>> at_least(1, channels=0)
+    Traceback (most recent call last):
+        ...
+    nasrepro.errors.ConfigError: channels is at least 1, found 0
+    """
+    for name, value in values.items():
+        if value is not None and not value >= low:
+            raise ConfigError(f"{name} is at least {low}, found {value}")
+
+
 class NoSolutionError(NasreproError, ValueError):
     """No number is what was asked for; the text says what can be."""

@@ -72,8 +72,9 @@ def run_cells(node: Any, parameters: Mapping[str, Any], name: str, failed: Path)
                 ),
             )
         except PapermillExecutionError as error:
+            so_far = written.read_bytes()
             with whole_file(failed, "make room") as file:
-                file.write(written.read_bytes())
+                file.write(so_far)
             lines = error.source.strip().splitlines()
             raise NasreproError(
                 f"{name}, cell {error.cell_index + 1}, beginning with\n    "

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
+from nasrepro.errors import ConfigError
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 VARIABLES = ("NASREPRO_RESULTS", "NASREPRO_CACHE", "NASREPRO_DATA")
 
@@ -16,6 +18,14 @@ def make_variables_absolute() -> None:
     notebook's kernel, then means the same folders.
     """
     os.environ.update({name: str(folder) for name in VARIABLES if (folder := _named(name))})
+
+
+def check_folders() -> None:
+    """Raise a ConfigError if a variable names a place to write to that is no folder."""
+    for name in ("NASREPRO_RESULTS", "NASREPRO_CACHE"):
+        folder = _named(name)
+        if folder and exists(folder) and not folder.is_dir():
+            raise ConfigError(f"${name} is {folder}, which is no folder; name another, or unset it")
 
 
 def book_results() -> Path:

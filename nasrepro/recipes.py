@@ -9,7 +9,7 @@
 
 import pandas as pd
 
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, NasreproError
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.execute import execute
 from nasrepro.runs.kinds import SUPERNET, store_of
@@ -70,7 +70,11 @@ def rank(
 
 
 def ranking(records: list[Record], score: str) -> pd.DataFrame:
-    """What `rank` returns, from the records of its supernets."""
+    """What `rank` returns, from the records of its supernets; NasreproError if one diverged."""
+    if lost := [record.config.seed for record in records if record.status == "diverged"]:
+        raise NasreproError(
+            f"the supernet of seed {lost[0]} diverged and ranks nothing; take another seed"
+        )
     seen = pd.concat([proxies(record) for record in records]).groupby("code").mean()
     by_score = scores(records, score)
     rows = pd.DataFrame(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from nasrepro.errors import ConfigError, meant
@@ -52,12 +53,18 @@ def sotl_e(losses: ArrayLike, window: int) -> np.ndarray:
 
     >>> sotl_e([4.0, 2.0, 1.0, 0.5], window=2).tolist()
     [4.0, 6.0, 3.0, 1.5]
+    >>> sotl_e([1e17, np.inf, 1.0, 2.0], window=1).tolist()  # what is past is forgotten
+    [1e+17, inf, 1.0, 2.0]
     """
     if window < 1:
         raise ConfigError(f"SoTL-E sums over at least 1 step, found window={window}")
-    total = sotl(losses)
-    late = total[..., window:] - total[..., :-window]
-    return np.concatenate([total[..., :window], late], axis=-1)
+    values = np.asarray(losses, dtype=np.float64)
+    early = sotl(values[..., :window])
+    if values.shape[-1] <= window:
+        return early
+    # Summed window by window: a difference of sums would keep what large losses have rounded away.
+    late = sliding_window_view(values[..., 1:], window, axis=-1).sum(axis=-1)
+    return np.concatenate([early, late], axis=-1)
 
 
 def sotl_ema(losses: ArrayLike, decay: float = EMA_DECAY) -> np.ndarray:

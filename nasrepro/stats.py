@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from nasrepro.metrics import finite_vector, spearman
-from nasrepro.rounding import mean_of, varies
+from nasrepro.rounding import ROUNDING, mean_of, varies
 
 
 class Interval(NamedTuple):
@@ -362,7 +362,10 @@ def mean_of_estimates(estimates: Sequence[Student]) -> Student:
     if not squares.sum() > 0:
         return Student(mean, float(squares.sum()), math.nan, n)
     spread = squares > 0  # what has no spread has no degrees of freedom
-    freedom = float(squares.sum() ** 2 / (squares[spread] ** 2 / freedoms[spread]).sum())
+    uncertain = float((squares[spread] ** 2 / freedoms[spread]).sum())
+    freedom = math.inf  # where all errors are known
+    if uncertain:
+        freedom = float(squares.sum()) ** 2 / uncertain
     return Student(mean, math.sqrt(squares.sum()) / len(estimates), freedom, n)
 
 
@@ -584,7 +587,8 @@ def fisher_correlation(x: ArrayLike, y: ArrayLike) -> Student:
         y: shape (n,).
 
     Returns:
-        The correlation (NaN if x or y is constant), without an error of fewer than four pairs.
+        The correlation (NaN if x or y is constant), without an error of fewer than four pairs, or
+        where it is 1 or -1, of which the distribution says nothing.
 
     The ranks agree as much as they disagree: rho = 0, and with n = 4 the bounds are ± tanh(2.018).
 
@@ -593,7 +597,8 @@ def fisher_correlation(x: ArrayLike, y: ArrayLike) -> Student:
     (0.0, -0.965, 0.965, 4)
     """
     rho, n = spearman(x, y), len(finite_vector(x, "x"))
-    error = math.sqrt(1.06 / (n - 3)) if n > 3 and not math.isnan(rho) else math.nan
+    known = n > 3 and abs(rho) < 1 - ROUNDING
+    error = math.sqrt(1.06 / (n - 3)) if known else math.nan
     return Student(_artanh(rho), error, math.inf, n, ARTANH)
 
 

@@ -16,7 +16,7 @@ from nasrepro.canonical import later
 from nasrepro.data.augment import normalise, random_crop, random_flip
 from nasrepro.data.autoaugment import auto_augment
 from nasrepro.data.images import Split
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, at_least
 from nasrepro.samplers import Sampler
 from nasrepro.updates import Accumulate, Adaptation, Shown, Task, Update
 
@@ -38,6 +38,9 @@ class RMSprop:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise ConfigError(f"unknown form {self.form!r}; choose from {', '.join(FORMS)}")
+        if not 0 <= self.decay < 1:
+            raise ConfigError(f"the decay of a mean is a share below 1, found {self.decay}")
+        at_least(0, epsilon=self.epsilon)
 
 
 # What Pourchot's published code does with the settings of section 4.2, which are `RMSprop()`.
@@ -84,12 +87,11 @@ class TrainConfig:
             raise ConfigError(f"label smoothing is a share below 1, found {self.label_smoothing}")
         if self.rmsprop and self.nesterov:
             raise ConfigError("RMSprop has no Nesterov momentum; take nesterov=False")
-        for name in ("learning_rate", "final_learning_rate", "weight_decay", "crop_padding"):
-            if (value := getattr(self, name)) < 0:
-                raise ConfigError(f"{name} is at least 0, found {value}")
+        at_least(0, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        at_least(0, final_learning_rate=self.final_learning_rate, crop_padding=self.crop_padding)
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum is a share below 1, found {self.momentum}")
-        if self.gradient_clip is not None and self.gradient_clip <= 0:
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
             raise ConfigError(
                 f"gradient_clip is a norm above 0, or None, found {self.gradient_clip}"
             )
@@ -340,8 +342,8 @@ def train(
     batches_per_update = 1 if config.batches == "shared" else sampler.group_size
     if batches_per_epoch < batches_per_update:
         raise ConfigError(
-            f"an update takes {batches_per_update} batches of {config.batch_size} images, but "
-            f"an epoch has {len(split.train_images)} images; take smaller batches"
+            f"an update takes {batches_per_update} x {config.batch_size} images, but an epoch has "
+            f"{len(split.train_images)}; take smaller batches"
         )
     stream = batches(split, config, image_generator)
     done = updates(net, stream, sampler, config, path_generator, batches_per_epoch)

@@ -248,8 +248,11 @@ def test_a_users_own_benchmark_is_found_by_its_name(results):
     )
     assert find("mine") == bench == define("mine", "tiny", {"train.epochs": 3, "cells": 1})
     assert bench_module.names() == [*BENCHES, "mine"]
+    other = define("mine", "tiny", {"train.epochs": 4})  # it had no runs
+    save_made_up(other)
     with pytest.raises(ConfigError, match="mine is another benchmark already"):
-        define("mine", "tiny", {"train.epochs": 4})
+        define("mine", "tiny", {"train.epochs": 5})
+    assert find("mine") == other
     with pytest.raises(ConfigError, match="tiny is another benchmark already"):
         define("tiny", "nb201-digits", {})
     (results / "mine.json").write_text("{")
@@ -266,6 +269,9 @@ def test_a_users_own_benchmark_is_found_by_its_name(results):
         ),
         ({"epochs": 3}, "no setting 'epochs'"),
         ({"name.first": "x"}, "no setting 'name.first'"),
+        ({"name": "other"}, "named 'mine' already; leave out -p name="),
+        ({"subspace.operations": ["none"]}, "no cell of the sample"),
+        ({"subspace.operations": "none"}, "expected a list of texts, found 'none'"),
         ({"train.epochs": "many"}, "epochs"),
         ({"train.epochs": 0}, "at least 1 epoch"),
     ],
@@ -389,7 +395,7 @@ def test_a_cluster_builds_what_this_process_would():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": DataConfig("digits", 64, 50, size=9)}, "can be shrunk to 1..8"),
+        ({"data": DataConfig("digits", 64, 50, size=9)}, "can be shrunk to 1 to 8"),
         ({"data": DataConfig("digits", 10**6, 50)}, "asked for 1,000,000"),
         ({"net": NetConfig(2, 1, num_classes=7)}, "digits has 10 classes, the network 7"),
     ],

@@ -326,7 +326,30 @@ def test_a_damaged_record_is_named(capsys, results_folder):
     (results_folder / "records" / "0123456789abcdef.json").write_text('{"schema": 1, "conf')
     code, out, _ = call(capsys, "runs", "verify")
     assert code == 1
-    assert "0123456789abcdef" in out and "1 records, 1 damaged" in out
+    assert "0123456789abcdef" in out and "1 records and 0 weights, 1 damaged" in out
+
+
+def test_damaged_weights_are_named(capsys, results_folder):
+    (results_folder / "weights").mkdir()
+    (results_folder / "weights" / "0123456789abcdef.npz").write_bytes(b"PK")
+    code, out, _ = call(capsys, "runs", "verify")
+    assert code == 1 and "0123456789abcdef: the weights in" in out
+    assert out.endswith("0 records and 1 weights, 1 damaged\n")
+
+
+def test_a_profile_that_no_study_has_is_not_collected_in_silence(capsys, results_folder):
+    code, _, err = call(capsys, "study", "collect", "--profile", "cpus")
+    assert code == 2 and "unknown profile 'cpus' (did you mean cpu?)" in err
+    code, out, _ = call(capsys, "study", "collect", "--profile", "digits")
+    assert code == 0 and "no run of profile digits is stored" in out
+
+
+@pytest.mark.parametrize("variable", ["NASREPRO_RESULTS", "NASREPRO_CACHE"])
+def test_a_store_that_is_no_folder_is_refused(capsys, tmp_path, monkeypatch, variable):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    code, _, err = call(capsys, "runs", "verify")
+    assert code == 2 and f"${variable} is {tmp_path / 'file'}, which is no folder" in err
 
 
 @pytest.mark.slow

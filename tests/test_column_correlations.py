@@ -36,6 +36,7 @@ def test_cells_that_diverged_are_the_worst():
     diverged = np.array([[np.nan, 2.0], [-np.inf, 1.0], [-9.0, np.inf]])
     assert ranks(diverged).tolist() == [[1.5, 3.0], [1.5, 2.0], [3.0, 1.0]]
     assert ranks(np.full((2, 1), np.nan)).tolist() == [[1.5], [1.5]]
+    assert ranks(np.array([-1e300, -5.0, np.nan])).tolist() == [2.0, 3.0, 1.0]
 
 
 def test_an_estimator_and_parameters_together():

@@ -135,6 +135,19 @@ def test_changes_are_made_together():
         ({"seed.first": 3}, "no setting 'seed.first'; int has none"),
         ({"train.epochs": "many"}, "these values do not fit train.epochs"),
         ({"train.epochs": 0}, "at least 1 epoch"),
+        (
+            {"train.learning_rate": float("nan")},
+            "train.learning_rate takes finite numbers, found nan",
+        ),
+        ({"train.weight_decay": float("inf")}, "takes finite numbers, found inf"),
+        ({"train.weight_decay": -1}, "weight_decay is at least 0, found -1"),
+        ({"net.channels": 0}, "channels is at least 1, found 0"),
+        ({"net.cells_per_stage": 0}, "cells_per_stage is at least 1, found 0"),
+        ({"net.transformers": "skip_connect"}, "expected a list of texts, found 'skip_connect'"),
+        ({"seed": -1}, "seed is at least 0, found -1"),
+        ({"cells.random": 0}, "a run evaluates one cell or more"),
+        ({"data.size": 0}, "data.size is at least 1, found 0"),
+        ({"train.rmsprop": {"decay": 2, "epsilon": 1}}, "a share below 1, found 2"),
     ],
 )
 def test_changes_that_do_not_fit_are_refused(changes, message):

@@ -509,6 +509,18 @@ def test_some_weights_of_a_dirichlet_are_those_of_these_operations_alone():
     torch.testing.assert_close(mean, torch.tensor([[1.5, 0.0, 2.0]]).double() / 3.5)
 
 
+def test_drawing_from_a_dirichlet_leaves_all_global_generators_alone(monkeypatch):
+    """PyTorch's `manual_seed` would also seed the GPUs."""
+
+    def refuse(seed):
+        raise AssertionError("a GPU's generator was seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    before = torch.get_rng_state()
+    dirichlet(torch.zeros(2, 3), 0, torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_dirichlet_weights_have_pathwise_gradients():
     """The gradient of the mean of w^2 by Monte Carlo against its closed form."""
     alphas = torch.tensor([[0.3, -0.2, 0.5]], dtype=torch.float64).requires_grad_()

@@ -190,7 +190,8 @@ def test_many_images_shrink_as_one_by_one():
 
 @pytest.mark.parametrize("size", [0, -1, 5])
 def test_images_are_not_enlarged(size):
-    with pytest.raises(ConfigError, match=f"images of 4x4 pixels can be shrunk to 1..4: {size}"):
+    message = f"images of 4x4 pixels can be shrunk to 1 to 4, found size={size}"
+    with pytest.raises(ConfigError, match=message):
         split(LARGE, 10, 10, size=size)
 
 

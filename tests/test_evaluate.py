@@ -14,7 +14,13 @@ from nasrepro import evaluate
 from nasrepro import train as train_module
 from nasrepro.data.images import Split, load_images, split
 from nasrepro.errors import ConfigError
-from nasrepro.evaluate import BATCH_NORM_MODES, EvaluateConfig, evaluate_paths, loss_and_correct
+from nasrepro.evaluate import (
+    BATCH_NORM_MODES,
+    EvaluateConfig,
+    check_fits,
+    evaluate_paths,
+    loss_and_correct,
+)
 from nasrepro.nets import stacked
 from nasrepro.nets.config import NetConfig
 from nasrepro.nets.nb201 import supernet
@@ -152,6 +158,12 @@ def test_a_supernet_without_tracked_statistics_is_evaluated_by_the_batch(digits,
     for mode in ("tracked", "calibrated"):
         with pytest.raises(ConfigError, match=f"batch_norm='{mode}' needs .* tracked statistics"):
             count_correct(bare, CELLS, digits, CONFIGS[mode])
+
+
+def test_a_batch_of_one_image_is_refused_before_anything_is_computed():
+    with pytest.raises(ConfigError, match="301 validation images in batches of 100 leave one"):
+        check_fits(EvaluateConfig("batch", batch_size=100), False, 500, 301)
+    check_fits(EvaluateConfig("tracked", batch_size=100), True, 500, 301)
 
 
 @pytest.mark.parametrize("mode", BATCH_NORM_MODES)

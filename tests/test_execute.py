@@ -21,6 +21,7 @@ import pytest
 import torch
 from dask import config as dask_config
 from distributed import LocalCluster
+from filelock import FileLock
 from test_runs import TINY, files, made_up, seeded, store
 from threadpoolctl import threadpool_info
 
@@ -467,6 +468,19 @@ def test_what_a_living_client_writes_is_left_alone(results):
     unlock(file)
     assert execute(compute) == SERIAL
     assert not written.exists()
+
+
+def test_a_store_that_we_may_not_write_can_be_looked_at(results, monkeypatch):
+    """A lock of somebody else there: who computes cannot be told."""
+    shared = Store(results / "records", SUPERNET)
+    unlock(lock(shared, "0" * 16))
+    (shared.folder / ".state" / "1.lock").touch()
+
+    def refuse(self, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert locked(shared) == set()
 
 
 def test_an_interrupt_while_locking_leaves_no_lock(monkeypatch):

@@ -439,7 +439,7 @@ def test_work_is_counted():
             {"learning_rate": 0.0, "validated": [], "final_learning_rate": 0.0},
             "falls, from more than 0",
         ),
-        ({"epochs": 3}, "trained for 2 epochs, cannot begin after epochs=3"),
+        ({"epochs": 3}, "after 0 to 2 epochs, found epochs=3"),
         ({"batch_size": 121}, "more than the 120 training images"),
         ({"batch_size": 1}, "2 images per batch"),
         ({"supernet.net.transformers": ["skip_connect"]}, "no network of its own with them"),
@@ -520,3 +520,5 @@ def test_cells_that_are_trained_are_part_of_the_name_of_weights():
     for base, same in ((SUPERNET, True), (some, False)):
         other = changed(base, {"cells.seed": 2})
         assert (weights.weights_name(base, None) == weights.weights_name(other, None)) is same
+    whole, half = (weights.weights_name(SUPERNET, epochs) for epochs in (2, 1))
+    assert whole == weights.weights_name(SUPERNET, None) != half

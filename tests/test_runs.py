@@ -788,7 +788,7 @@ def test_a_run_whose_last_update_breaks_the_network_is_diverged(mode):
     assert store().read(store().save(broken)) == broken
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta", ""])
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "hpu", "meta", ""])
 def test_a_device_that_is_not_there_is_one_sentence(device):
     for attempt in (functools.partial(check_device, device), lambda: run(TINY, device)):
         with pytest.raises(ConfigError) as caught:
@@ -815,7 +815,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_stored(computed):
     [
         ({"data.name": "svhn"}, "unknown data set 'svhn'"),
         ({"data.train_images": 10**6}, "asked for 1,000,000"),
-        ({"data.size": 9}, "can be shrunk to 1..8"),
+        ({"data.size": 9}, "can be shrunk to 1 to 8"),
         ({"data.size": 6}, "take a size that is a multiple of 4, not 6 pixels"),
     ],
 )
@@ -846,7 +846,7 @@ def test_configs_that_do_not_fit_are_refused(values, message):
         ({"cells.best": 9}, "cells.top and cells.best need a table and a column"),
         (
             {"cells.best": 0, "cells.table": "nb201-200epochs", "cells.column": "test"},
-            "cells.best is a number of cells, found 0",
+            "cells.best is at least 1, found 0",
         ),
         (
             {"net.operations_on": "nodes", "sampler": "strictly-fair"},

@@ -136,6 +136,19 @@ def test_rankings_that_differ_by_rounding_are_constant():
     assert math.isnan(stats.mean_rank_gain(values))
 
 
+def test_a_perfect_order_of_few_pairs_is_not_certain():
+    perfect = stats.fisher_correlation([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert perfect.interval().mean == pytest.approx(1) and math.isnan(perfect.interval().low)
+    near = stats.fisher_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]).interval()
+    assert near.mean == pytest.approx(0.9) and -1 < near.low < 0.9 < near.high < 1
+
+
+def test_the_mean_of_estimates_with_known_errors_has_one():
+    known = [stats.Student(mean, 1.0, math.inf, 5) for mean in (2.0, 4.0)]
+    both = stats.mean_of_estimates(known)
+    assert (both.mean, both.error, both.df) == (3.0, pytest.approx(0.5**0.5), math.inf)
+
+
 def test_no_strata_are_an_error():
     with pytest.raises(ValueError, match="at least one stratum"):
         stats.stratified_mean([])

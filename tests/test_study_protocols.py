@@ -1,6 +1,7 @@
 """The recipe: protocols, chosen on one half of the cells and reported on the other."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,10 +12,11 @@ from records import arrays
 from nasrepro import recipes
 from nasrepro.benchmarks import available_tables, load_table
 from nasrepro.cli import app
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, NasreproError
 from nasrepro.metrics import spearman
 from nasrepro.nets.nb201 import count_parameters
 from nasrepro.runs.config import changed
+from nasrepro.runs.kinds import SUPERNET, store_of
 from nasrepro.runs.supernet import run
 from nasrepro.spaces.nb201 import Cell, is_connected
 from nasrepro.studies import protocols, tricks
@@ -207,6 +209,9 @@ def test_a_recipe_ranks_the_cells_of_its_supernets(results):
     score = -found["cross_entropy"].rank() + found["parameters"].rank()
     assert spearman(score, -found["rank"]) == pytest.approx(1)
     pd.testing.assert_frame_equal(found, recipes.rank(1, seed=2, profile="smoke", progress=False))
+    record = store_of(SUPERNET).records()[0]
+    with pytest.raises(NasreproError, match="diverged and ranks nothing; take another seed"):
+        recipes.ranking([replace(record, status="diverged", arrays={})], "loss")
 
 
 @pytest.mark.parametrize(

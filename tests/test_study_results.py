@@ -8,13 +8,20 @@ import pytest
 from records import arrays
 
 from nasrepro.benchmarks import available_tables
+from nasrepro.errors import DataError
 from nasrepro.runs.config import changed
 from nasrepro.runs.finetune import FinetuneConfig
 from nasrepro.runs.record import Measurement, Record
 from nasrepro.runs.supernet import SupernetConfig
 from nasrepro.studies import results as results_module
 from nasrepro.studies import study
-from nasrepro.studies.results import Plan, precision_of, save_statistics, stored_statistics
+from nasrepro.studies.results import (
+    Plan,
+    precision_of,
+    save_statistics,
+    statistics_dir,
+    stored_statistics,
+)
 
 ABOUT = Measurement(2.0, 3.0, 99.0, 1, 1, 1, "cpu", 1, "cpu", {})
 ONE = changed(
@@ -71,12 +78,13 @@ def fine_tuned(change, train_seconds=4.0, supernet_seconds=30.0):
     ("changes", "expected"),
     [
         ([{"order": 1}], 4 + 3),  # the supernet is trained already
-        ([{"steps": 20}], 8 + 3),
+        # Beside 2 x 5,000 images, batches of 10 at 7 steps, of 20 steps at 9.
+        ([{"steps": 20}], 8 + 3 * 10_090 / 10_070),
         ([{"supernet.seed": 1}], 30 + 4 + 3),
         ([{"supernet.seed": 1}, {"supernet.seed": 1, "order": 1}], 30 + 2 * (4 + 3)),  # once
         ([{"supernet.seed": 1, "epochs": 0}], 4 + 3),  # begins without any training
         ([{"supernet.seed": 1, "supernet.train.epochs": 20}], 60 + 4 + 3),
-        ([{"validated": [10]}], 4 + 1.5),
+        ([{"validated": [10]}], 4 + 3 * 5_070 / 10_070),
     ],
 )
 def test_a_supernet_that_fine_tunings_share_costs_once(changes, expected):
@@ -118,14 +126,29 @@ def test_records_are_counted_by_the_precision_that_was_computed():
     assert Plan(stored, []).precisions() == {"bfloat16": 2, "float32": 2}
 
 
-@pytest.mark.parametrize(("multiplies", "in_vain"), [(True, False), (False, True)])
-def test_what_asks_for_bfloat16_in_vain_is_said_before_it_is_computed(
-    multiplies, in_vain, monkeypatch
-):
-    monkeypatch.setattr(results_module, "multiplies_bfloat16", lambda kind: multiplies)
+@pytest.mark.parametrize(("device", "in_vain"), [("cuda:1", False), ("cpu", True)])
+def test_what_asks_for_bfloat16_in_vain_is_said_before_it_is_computed(device, in_vain, monkeypatch):
+    monkeypatch.setattr(results_module, "multiplies_bfloat16", lambda kind: kind == "cuda")
     half = changed(ONE, {"train.precision": "bfloat16"})
-    assert Plan([], [half, ONE]).asked_in_vain() == in_vain
-    assert not Plan([record(half)], [ONE]).asked_in_vain()
+    assert Plan([], [half, ONE]).asked_in_vain(device) == in_vain
+    assert not Plan([record(half)], [ONE]).asked_in_vain(device)
+
+
+def test_what_diverged_early_does_not_make_a_forecast_shorter():
+    early = dataclasses.replace(record(train_seconds=0.1), status="diverged")
+    missing = [changed(ONE, {"seed": 1})]
+    assert (
+        Plan([record(), early], missing).seconds_missing()
+        == Plan([record()], missing).seconds_missing()
+    )
+
+
+def test_statistics_that_are_damaged_are_named(results):
+    save_statistics("correlations", "smoke", {"runs": pd.DataFrame({"value": [0.5]})})
+    (file,) = statistics_dir("correlations", "smoke").glob("*.csv")
+    file.write_bytes(b"")
+    with pytest.raises(DataError, match=r"runs\.csv cannot be read .*collect them again"):
+        stored_statistics("correlations", "smoke")
 
 
 def test_labels_that_look_like_numbers_or_nothing_are_read_as_texts(results):

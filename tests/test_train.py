@@ -481,7 +481,7 @@ def test_a_group_that_does_not_divide_an_epoch_is_finished(group, epochs):
 
 @pytest.mark.parametrize(("batch_size", "group"), [(65, 1), (33, 2), (16, 5)])
 def test_fewer_batches_than_an_update_takes_are_refused(digits, batch_size, group):
-    with pytest.raises(ConfigError, match=f"takes {group} batches of {batch_size} .* 64 images"):
+    with pytest.raises(ConfigError, match=f"takes {group} x {batch_size} images.* has 64;"):
         run(toy(), digits, Given([cells(*range(group))]), TrainConfig(batch_size=batch_size))
 
 

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from nasrepro.canonical import later
 from nasrepro.darts.gradients import GRADIENTS
 from nasrepro.darts.relaxations import LEAVING_OUT, RELAXATIONS
-from nasrepro.errors import ConfigError, meant
+from nasrepro.errors import ConfigError, at_least, meant
 from nasrepro.train import TrainConfig
 
 FADING = 5.0  # of a dropout's logarithm over a phase: PDARTS' 0.2 an epoch in 25 epochs
@@ -72,6 +72,10 @@ class Algorithm:
                 raise ConfigError(
                     f"unknown {name} {value!r}{meant(value, known)}; choose from {', '.join(known)}"
                 )
+        at_least(0, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        at_least(0, initial_noise=self.initial_noise, warmup_epochs=self.warmup_epochs)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"Adam's betas are shares below 1, found {self.betas}")
         gradient, relaxation = GRADIENTS[self.gradient], RELAXATIONS[self.relaxation]
         if self.steps < 1 or self.steps > (gradient.longest or self.steps):
             most = "1" if gradient.longest == 1 else "at least 1"

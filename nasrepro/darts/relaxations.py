@@ -75,8 +75,8 @@ def dirichlet(alphas: Tensor, progress: float, generator: torch.Generator) -> Te
     left_out = alphas.isneginf()
     beta = concentrations(alphas).masked_fill(left_out, 1.0)
     with torch.random.fork_rng(devices=[]):  # its draws take no generator
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        drawn = Dirichlet(beta).rsample()
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        drawn = Dirichlet(beta.cpu()).rsample().to(beta)  # the same on every device
     if not left_out.any():
         return drawn
     kept = drawn.masked_fill(left_out, 0.0)

@@ -190,7 +190,9 @@ def resize(images: Tensor, size: int | None) -> Tensor:
     if size is None or (height, width) == (size, size):
         return images.contiguous()
     if not 1 <= size <= min(height, width):
-        raise ConfigError(f"images of {height}x{width} pixels can be shrunk to 1..{height}: {size}")
+        raise ConfigError(
+            f"images of {height}x{width} pixels can be shrunk to 1 to {height}, found size={size}"
+        )
     shrunk = torch.empty(*images.shape[:-2], size, size, dtype=torch.uint8)
     for chunk, out in zip(images.split(1_000), shrunk.split(1_000), strict=True):
         out.copy_(functional.adaptive_avg_pool2d(chunk.float(), size).round_())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from nasrepro.canonical import later
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, at_least
 
 PLACES = ("edges", "nodes")
 TRANSFORMED = ("skip_connect", "avg_pool_3x3")
@@ -39,6 +39,7 @@ class NetConfig:
     global_dropout: float = later(0.0)  # of a value before the last pooling
 
     def __post_init__(self) -> None:
+        at_least(1, channels=self.channels, cells_per_stage=self.cells_per_stage)
         known = {"operations_on": PLACES, "norms_on": PLACES, "kernels": ("separate", "projected")}
         for name, values in known.items():
             if (value := getattr(self, name)) not in values:
@@ -88,6 +89,7 @@ class CellNetConfig:
     narrowing: str = "first"  # how a path takes fewer channels than a vertex has: see `NARROWINGS`
 
     def __post_init__(self) -> None:
+        at_least(1, channels=self.channels, cells_per_stage=self.cells_per_stage)
         for name, known in (("kernels", KERNELS), ("narrowing", NARROWINGS)):
             if (value := getattr(self, name)) not in known:
                 raise ConfigError(f"unknown {name} {value!r}; choose from {', '.join(known)}")
@@ -104,6 +106,9 @@ class ChainNetConfig:
     num_classes: int = 10
     affine: bool = True  # batch normalisation learns a scale and a shift
     tracked_statistics: bool = True  # it keeps running statistics
+
+    def __post_init__(self) -> None:
+        at_least(1, channels=self.channels, last_channels=self.last_channels)
 
     def __str__(self) -> str:
         """Its width, for tables."""
@@ -128,6 +133,7 @@ class DartsNetConfig:
     affine_around: bool = False
 
     def __post_init__(self) -> None:
+        at_least(1, channels=self.channels, stem_multiplier=self.stem_multiplier)
         if self.cells < 3:
             raise ConfigError(
                 f"two reduction cells follow a normal cell: at least 3 cells, found {self.cells}"

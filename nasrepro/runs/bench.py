@@ -118,7 +118,8 @@ class Bench:
                 "a benchmark has at least 1 cell and 1 seed, "
                 f"found cells={self.cells}, seeds={self.seeds}"
             )
-        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        images = self.data.train_images, self.data.validation_images
+        check_fits(self.evaluate, self.net.tracked_statistics, *images)
 
     def __str__(self) -> str:
         """The sentence for the command line."""
@@ -253,14 +254,24 @@ def define(name: str, like: str, changes: Mapping[str, Any]) -> Bench:
         changes: values by dotted paths, e.g. `{"train.epochs": 20}`.
 
     Raises:
-        ConfigError: if a path or a value does not fit, or the name stands for something else.
+        ConfigError: if a path or a value does not fit, the benchmark has no cells, or the name
+            stands for something else.
     """
+    if "name" in changes:
+        raise ConfigError(f"the benchmark is named {name!r} already; leave out -p name=...")
     bench = changed(find(like), {"name": name, **changes})
-    if name in names() and find(name) != bench:
-        raise ConfigError(f"{name} is another benchmark already; choose another name")
-    if name not in names():
+    bench.configs()  # before it is kept: a sample can be empty
+    before = find(name) if name in names() else None
+    if before != bench:
+        if before and (name in BENCHES or has_runs(before)):
+            raise ConfigError(f"{name} is another benchmark already; choose another name")
         write_atomically(_own(f"{name}.json"), canonical_json(to_dict(bench)) + "\n")
     return bench
+
+
+def has_runs(bench: Bench) -> bool:
+    """Whether a run of a benchmark is stored, packed or not."""
+    return exists(selfmade.location(bench.name)) or bool(store(bench).stored_keys())
 
 
 def definition(name: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from nasrepro.canonical import digest
+from nasrepro.canonical import canonical_json, digest
 from nasrepro.errors import ConfigError, meant
 
 # Raised when a config of the same text means something else, so that old records no longer match.
@@ -105,7 +105,12 @@ def _changed(config: Any, changes: Mapping[str, Any], where: str) -> Any:
 def _fitting(value: Any, hint: Any, name: str) -> Any:
     """A dataclass as it is, or plain values as what a field takes; ConfigError if it does not."""
     if not is_dataclass(value):
-        return _structured(_converter.unstructure(value), hint, name)
+        plain = _converter.unstructure(value)
+        try:
+            canonical_json(plain)
+        except ValueError:  # which has no text for it, and so no key
+            raise ConfigError(f"{name} takes finite numbers, found {value!r}") from None
+        return _structured(plain, hint, name)
     kinds = [kind for kind in get_args(hint) or (hint,) if _is_class(kind)]
     if not isinstance(value, tuple(kinds)):
         wanted = " or ".join(kind.__name__ for kind in kinds) or hint
@@ -157,6 +162,16 @@ def _structure_strictly(value: Any, kind: type) -> Any:
 
 for _kind in STRICT:
     _converter.register_structure_hook(_kind, _structure_strictly)
+
+
+def _structure_texts(value: Any, kind: Any) -> tuple[str, ...]:
+    """Several texts; TypeError for one, whose letters are none."""
+    if isinstance(value, str):
+        raise TypeError(f"expected a list of texts, found {value!r}")
+    return tuple(_structure_strictly(text, str) for text in value)
+
+
+_converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _structure_texts)
 
 
 def _is_class(kind: Any) -> bool:

@@ -124,8 +124,8 @@ class FinetuneConfig(RunConfig):
             )
         if self.epochs is not None and not 0 <= self.epochs <= self.supernet.train.epochs:
             raise ConfigError(
-                f"the supernet is trained for {self.supernet.train.epochs} epochs, cannot begin "
-                f"after epochs={self.epochs}"
+                "a fine-tuning begins within the training of its supernet, after 0 to "
+                f"{self.supernet.train.epochs} epochs, found epochs={self.epochs}"
             )
         if self.batch_size > self.data.train_images:
             raise ConfigError(

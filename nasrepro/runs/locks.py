@@ -73,6 +73,8 @@ def _is_locked(path: Path) -> bool:
         file.acquire(timeout=0)
     except Timeout:
         return True
+    except OSError:  # in a store that we may not write: who computes there cannot be told
+        return False
     unlock(file)
     return False
 

@@ -17,7 +17,7 @@ def check_device(device: str) -> None:
     """Raise a ConfigError unless this machine has the device."""
     try:
         torch.zeros(1, device=device).item()  # "meta" has no values
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         have = ["cpu"]
         have += ["cuda"] if torch.cuda.is_available() else []
         have += ["mps"] if torch.backends.mps.is_available() else []

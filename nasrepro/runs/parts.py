@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nasrepro.canonical import later
 from nasrepro.data.cell_lists import LISTS
-from nasrepro.errors import ConfigError, meant
+from nasrepro.errors import ConfigError, at_least, meant
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, DartsNetConfig, NetConfig
 from nasrepro.spaces import AnySubspace
 
@@ -19,9 +19,8 @@ class DataConfig:
     size: int | None = None  # height and width to shrink to; None keeps them
 
     def __post_init__(self) -> None:
-        for name in ("train_images", "validation_images", "size"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ConfigError(f"data.{name} is at least 1, found {value}")
+        names = ("train_images", "validation_images", "size")
+        at_least(1, **{f"data.{name}": getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,11 @@ class CellsConfig:
             raise ConfigError(
                 "cells.top and cells.best need a table and a column that rank the cells"
             )
-        if self.best is not None and self.best < 1:
-            raise ConfigError(f"cells.best is a number of cells, found {self.best}")
+        names = ("random", "top", "seed")
+        at_least(0, **{f"cells.{name}": getattr(self, name) for name in names})
+        at_least(1, **{"cells.best": self.best})
+        if self.random + self.top < 1:
+            raise ConfigError("a run evaluates one cell or more, found random=0 and top=0")
 
     @property
     def needed_table(self) -> str | None:
@@ -68,6 +70,10 @@ class DrawnCells:
     count: int = 1_000
     seed: int = 0  # of the sample; the same cells in every run
     table: str | None = "nb101-sample"  # only cells that it has; None: any
+
+    def __post_init__(self) -> None:
+        at_least(1, count=self.count)
+        at_least(0, seed=self.seed)
 
     @property
     def needed_table(self) -> str | None:
@@ -94,6 +100,8 @@ class DrawnEncodings:
     besides: str | None = None  # a list whose architectures are left out
 
     def __post_init__(self) -> None:
+        at_least(1, count=self.count)
+        at_least(0, seed=self.seed)
         if self.besides is not None:
             _check_list(self.besides)
 

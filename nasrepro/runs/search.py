@@ -16,7 +16,7 @@ from nasrepro.darts.relaxations import LEAVING_OUT, RELAXATIONS, among
 from nasrepro.darts.search import Searched, initial_alphas, search
 from nasrepro.darts.spectrum import architecture_spectrum
 from nasrepro.data.images import Split
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, at_least
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct, prepared
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import RunConfig, changed
@@ -67,6 +67,8 @@ class SearchConfig(RunConfig):
     spectrum_largest: int | None = later(None)  # so many eigenvalues by Lanczos; None: all, exactly
 
     def __post_init__(self) -> None:
+        at_least(0, seed=self.seed, spectrum_every=self.spectrum_every)
+        at_least(1, evaluated=self.evaluated, spectrum_images=self.spectrum_images)
         check_parts(self.subspace, self.net)
         relaxed = relaxed_of(self.subspace)
         if relaxed.alternatives and not RELAXATIONS[self.algorithm.relaxation].leaves_out:
@@ -76,7 +78,8 @@ class SearchConfig(RunConfig):
             )
         check_search(self.algorithm, self.train)
         self._check_phases()
-        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        images = self.data.train_images, self.data.validation_images
+        check_fits(self.evaluate, self.net.tracked_statistics, *images)
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
                 f"{self.data.validation_images} validation images are there, not {self.evaluated}"

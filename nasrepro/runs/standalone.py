@@ -12,6 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.data.images import held_out_test
+from nasrepro.errors import at_least
 from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.families import check_parts, family_of
@@ -51,8 +52,10 @@ class StandaloneConfig(RunConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        at_least(0, seed=self.seed)
         check_parts(self.cell, self.net)
-        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        images = self.data.train_images, self.data.validation_images
+        check_fits(self.evaluate, self.net.tracked_statistics, *images)
 
     @property
     def trained_images(self) -> int:

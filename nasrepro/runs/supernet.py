@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nasrepro.canonical import later
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, at_least
 from nasrepro.evaluate import (
     EvaluateConfig,
     Evaluations,
@@ -59,10 +59,12 @@ class SupernetConfig(RunConfig):
     trained_cells: int | None = later(None)  # so many, see `part_of`; None: all of the subspace
 
     def __post_init__(self) -> None:
+        at_least(0, seed=self.seed)
         check_parts(self.subspace, self.net, self.cells)
         check_sampler(self.sampler, self.subspace)
         _check_sampling(self)
-        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        images = self.data.train_images, self.data.validation_images
+        check_fits(self.evaluate, self.net.tracked_statistics, *images)
 
     @property
     def needed_table(self) -> str | None:

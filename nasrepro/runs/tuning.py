@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from nasrepro.data.augment import normalise
 from nasrepro.data.images import GREY, held_out_test
-from nasrepro.errors import ConfigError
+from nasrepro.errors import ConfigError, at_least
 from nasrepro.hypergradients import Loss, Weights, gradient_after, sgd, unroll
 from nasrepro.nets.plain import MlpConfig, VggConfig, build
 from nasrepro.runs.config import RunConfig
@@ -60,6 +60,7 @@ class TuneConfig:
                 "a learning rate has no effect on the first loss: unroll at least 2 steps, "
                 f"found unroll={self.unroll}"
             )
+        at_least(0, rate=self.rate, clip=self.clip)
 
 
 # Plain SGD without augmentation; the learning rate is the first one.
@@ -85,6 +86,7 @@ class TuningConfig(RunConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        at_least(0, seed=self.seed)
         train = self.train
         free = ("epochs", "batch_size", "learning_rate", "final_learning_rate")
         own = {name: getattr(train, name) for name in free}

@@ -20,7 +20,7 @@ from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError, DataError
 from nasrepro.files import whole_file, writing
 from nasrepro.nets.paths import PathNetwork
-from nasrepro.paths import exists, result, results_dir
+from nasrepro.paths import exists, files, result, results_dir, results_dirs
 from nasrepro.runs.config import SCHEMA, to_dict
 from nasrepro.runs.families import family_of
 from nasrepro.runs.record import archive, epoch_of, epoch_values, read_archive
@@ -87,7 +87,24 @@ def weights_name(config: SupernetConfig, epochs: int | None) -> str:
     """
     other = ("evaluate",) if config.trained_cells else ("evaluate", "cells")
     settings = {name: value for name, value in to_dict(config).items() if name not in other}
-    return digest([SCHEMA, settings, epochs])[:16]
+    whole = epochs == config.train.epochs  # which None stands for
+    return digest([SCHEMA, settings, None if whole else epochs])[:16]
+
+
+def stored() -> list[Path]:
+    """The files of all weights that are kept, by name."""
+    folders = [folder / FOLDER for folder in results_dirs()]
+    names = {path.name for folder in folders for path in files(folder, "*.npz")}
+    return [result(FOLDER, name) for name in sorted(names)]
+
+
+def verify() -> Iterator[tuple[str, str]]:
+    """Name and problem of every damaged file of weights."""
+    for path in stored():
+        try:
+            read_archive(path.read_bytes())
+        except (OSError, DataError) as error:
+            yield path.stem, f"the weights in {path} cannot be read ({error}); bring the file back"
 
 
 @contextmanager

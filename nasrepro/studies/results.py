@@ -63,6 +63,8 @@ class Plan:
         """
         rates: dict[tuple, list[float]] = defaultdict(list)
         for record in self.stored:
+            if record.status == "diverged":  # and ended before its time
+                continue
             spent = [record.measurement.train_seconds, record.measurement.evaluate_seconds]
             parts = list(work(record.config).items())
             if begun_with(record.config):
@@ -86,10 +88,10 @@ class Plan:
         """How many stored runs were computed in each precision of training."""
         return dict(Counter(map(precision_of, self.stored)))
 
-    def asked_in_vain(self) -> bool:
-        """Whether a missing run asks for bfloat16, which this machine's CPU does not multiply."""
+    def asked_in_vain(self, device: str) -> bool:
+        """Whether a missing run asks for bfloat16, which a device here does not multiply."""
         asked = any(config.train.precision == "bfloat16" for config in self.missing)
-        return asked and not multiplies_bfloat16("cpu")
+        return asked and not multiplies_bfloat16(device.partition(":")[0])
 
 
 def work(config: Any) -> dict[tuple, int]:
@@ -287,9 +289,19 @@ def stored_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
-    """A frame as it was stored: labels are texts, also those that look like numbers or nothing."""
-    texts = study(file.parent.parent.name).TEXTS
-    return pd.read_csv(file, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+    """A frame as it was stored: labels are texts, also those that look like numbers or nothing.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    types = dict.fromkeys(study(file.parent.parent.name).TEXTS, str)
+    try:
+        return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # also what pandas raises
+        raise DataError(
+            f"the stored statistics in {file} cannot be read ({error}); bring the file back, or "
+            "collect them again: nasrepro study collect"
+        ) from error
 
 
 def known_statistics(name: str, profile: str) -> dict[str, pd.DataFrame]:
