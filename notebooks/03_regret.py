@@ -55,7 +55,9 @@ page.primer()
 #
 # Of {glue:md}`regret-claims` claims, {glue:md}`regret-supported` are supported here,
 # {glue:md}`regret-contradicted` contradicted, {glue:md}`regret-undecided` undecided,
-# {glue:md}`regret-not-testable-here` not testable here and {glue:md}`regret-not-run` not run.
+# {glue:md}`regret-not-testable-here` not testable here and {glue:md}`regret-not-run` not run. Quantity and
+# region of each were written down before results had been seen, but for {glue:md}`regret-claims-added` added
+# and {glue:md}`regret-claims-corrected` corrected later, which say so where they are unfolded.
 
 # %%
 page.claims()
