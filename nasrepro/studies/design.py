@@ -30,7 +30,7 @@ class Times:
         return round(product) if isinstance(value, int) else float(f"{product:.12g}")
 
     def __str__(self) -> str:
-        return f"x{self.factor:g}"
+        return f"x{self.factor:.3g}"
 
 
 @dataclass(frozen=True)
