@@ -227,9 +227,9 @@ def test_a_diverged_run_is_kept_without_a_test(tmp_path):
     ("part", "values", "message"),
     [
         ("data", {"name": "svhn"}, "unknown data set 'svhn'"),
-        ("data", {"size": 9}, "can be shrunk to 1..8"),
+        ("data", {"size": 9}, "can be shrunk to 1 to 8"),
         ("net", {"num_classes": 7}, "digits has 10 classes, the network 7"),
-        ("train", {"batch_size": 65}, "batches of 65 images"),
+        ("train", {"batch_size": 65}, "takes 1 x 65 images"),
     ],
 )
 def test_configs_that_do_not_fit_are_refused(part, values, message):
