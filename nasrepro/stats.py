@@ -481,6 +481,11 @@ def _log_deviation(runs: np.ndarray) -> float:
     return (math.log(squares / freedom) - float(bias)) / 2
 
 
+def _ratio(a: float, b: float) -> float:
+    """The ratio of two deviations, from their squares; NaN if the second is 0."""
+    return math.sqrt(a / b) if b > 0 else math.nan
+
+
 @dataclass(frozen=True, slots=True)
 class DeviationRatio:
     """How many times as much the runs of one group scatter as those of another one.
@@ -506,7 +511,7 @@ class DeviationRatio:
         check_confidence(confidence)
         (a, b), n = self.squares, sum(self.freedoms) + 2
         if not (a > 0 and b > 0):
-            return Interval(math.nan, math.nan, math.nan, n)
+            return Interval(_ratio(a, b), math.nan, math.nan, n)
         tails = stats.f.ppf([(1 + confidence) / 2, (1 - confidence) / 2], *self.freedoms)
         low, high = np.sqrt(a / b / tails)
         return Interval(math.sqrt(a / b), float(low), float(high), n)
@@ -540,10 +545,8 @@ class PairedDeviationRatio:
         """
         check_confidence(confidence)
         (a, b), freedom = self.squares, self.n - 2
-        if not (a > 0 and b > 0):
-            return Interval(math.nan, math.nan, math.nan, self.n)
-        if freedom < 1:
-            return Interval(math.sqrt(a / b), math.nan, math.nan, self.n)
+        if not (a > 0 and b > 0) or freedom < 1:
+            return Interval(_ratio(a, b), math.nan, math.nan, self.n)
         t = t_quantile((1 + confidence) / 2, freedom)
         k = 1 + 2 * (1 - self.correlation**2) * t**2 / freedom
         half = math.sqrt(k**2 - 1)

@@ -318,8 +318,10 @@ def test_intervals_of_the_ratio_of_deviations_cover_it(n, spread):
 
 
 def test_without_spread_or_runs_a_ratio_of_deviations_has_no_interval():
-    assert np.isnan(stats.ratio_of_deviations([1, 1], [0, 1]).interval()[:3]).all()
-    assert np.isnan(stats.paired_ratio_of_deviations([1, 1, 1], [0, 1, 2]).interval()[:3]).all()
+    for ratio in (stats.ratio_of_deviations, stats.paired_ratio_of_deviations):
+        mean, low, high, _ = ratio([1, 1, 1], [0, 1, 2]).interval()
+        assert mean == 0 and np.isnan([low, high]).all()
+        assert np.isnan(ratio([0, 1, 2], [1, 1, 1]).interval()[:3]).all()
     mean, low, high, n = stats.paired_ratio_of_deviations([0, 4], [0, 1]).interval()
     assert (mean, n) == (4, 2) and np.isnan([low, high]).all()
 
