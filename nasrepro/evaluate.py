@@ -47,22 +47,14 @@ class EvaluateConfig:
         check_precision(self.precision)
 
 
-def check_fits(
-    config: EvaluateConfig, tracked: bool, train_images: int, validation_images: int
-) -> None:
+def check_fits(config: EvaluateConfig, tracked: bool, train_images: int) -> None:
     """Raise a ConfigError if a network or its images lack what batch normalisation needs.
 
     Args:
         config: how the network is evaluated.
         tracked: whether it keeps running statistics.
         train_images: how many there are to calibrate on.
-        validation_images: how many there are to evaluate on.
     """
-    if config.batch_norm == "batch" and validation_images % config.batch_size == 1:
-        raise ConfigError(
-            f"{validation_images} validation images in batches of {config.batch_size} leave one, "
-            "which no batch normalises; take another number of them, or other batches"
-        )
     if config.batch_norm != "batch" and not tracked:
         raise ConfigError(
             f"batch_norm={config.batch_norm!r} needs a network with tracked statistics; "
@@ -72,6 +64,15 @@ def check_fits(
         raise ConfigError(
             f"calibration wants {config.calibration_batches} batches of {config.batch_size}, "
             f"but there are only {train_images} training images"
+        )
+
+
+def check_batches(config: EvaluateConfig, images: int) -> None:
+    """Raise a ConfigError if one of so many validation images would have to normalise itself."""
+    if config.batch_norm == "batch" and images % config.batch_size == 1:
+        raise ConfigError(
+            f"{images} validation images in batches of {config.batch_size} leave one, "
+            "which no batch normalises; take another number of them, or other batches"
         )
 
 
@@ -266,7 +267,7 @@ def _norms(net: nn.Module, split: Split, config: EvaluateConfig) -> list[nn.Batc
     """The batch normalisations of a network; ConfigError as `check_fits`."""
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     tracked = all(norm.running_mean is not None for norm in norms)
-    check_fits(config, tracked, len(split.train_images), len(split.validation_images))
+    check_fits(config, tracked, len(split.train_images))
     return norms
 
 

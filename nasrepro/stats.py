@@ -363,9 +363,8 @@ def mean_of_estimates(estimates: Sequence[Student]) -> Student:
         return Student(mean, float(squares.sum()), math.nan, n)
     spread = squares > 0  # what has no spread has no degrees of freedom
     uncertain = float((squares[spread] ** 2 / freedoms[spread]).sum())
-    freedom = math.inf  # where all errors are known
-    if uncertain:
-        freedom = float(squares.sum()) ** 2 / uncertain
+    # Without any uncertainty all errors are known.
+    freedom = float(squares.sum()) ** 2 / uncertain if uncertain else math.inf
     return Student(mean, math.sqrt(squares.sum()) / len(estimates), freedom, n)
 
 
@@ -514,7 +513,7 @@ class DeviationRatio:
             return Interval(_ratio(a, b), math.nan, math.nan, n)
         tails = stats.f.ppf([(1 + confidence) / 2, (1 - confidence) / 2], *self.freedoms)
         low, high = np.sqrt(a / b / tails)
-        return Interval(math.sqrt(a / b), float(low), float(high), n)
+        return Interval(_ratio(a, b), float(low), float(high), n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,7 +550,7 @@ class PairedDeviationRatio:
         k = 1 + 2 * (1 - self.correlation**2) * t**2 / freedom
         half = math.sqrt(k**2 - 1)
         low, high = np.sqrt([a / b / (k + half), a / b * (k + half)])
-        return Interval(math.sqrt(a / b), float(low), float(high), self.n)
+        return Interval(_ratio(a, b), float(low), float(high), self.n)
 
 
 def ratio_of_deviations(a: ArrayLike, b: ArrayLike) -> DeviationRatio:

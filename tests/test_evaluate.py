@@ -17,7 +17,7 @@ from nasrepro.errors import ConfigError
 from nasrepro.evaluate import (
     BATCH_NORM_MODES,
     EvaluateConfig,
-    check_fits,
+    check_batches,
     evaluate_paths,
     loss_and_correct,
 )
@@ -162,8 +162,8 @@ def test_a_supernet_without_tracked_statistics_is_evaluated_by_the_batch(digits,
 
 def test_a_batch_of_one_image_is_refused_before_anything_is_computed():
     with pytest.raises(ConfigError, match="301 validation images in batches of 100 leave one"):
-        check_fits(EvaluateConfig("batch", batch_size=100), False, 500, 301)
-    check_fits(EvaluateConfig("tracked", batch_size=100), True, 500, 301)
+        check_batches(EvaluateConfig("batch", batch_size=100), 301)
+    check_batches(EvaluateConfig("tracked", batch_size=100), 301)
 
 
 @pytest.mark.parametrize("mode", BATCH_NORM_MODES)

@@ -21,7 +21,7 @@ from nasrepro.benchmarks import OTHERS, Table, load_table, ready_tables, selfmad
 from nasrepro.benchmarks.selfmade import CURVES, Packed
 from nasrepro.canonical import canonical_json, to_csv
 from nasrepro.errors import ConfigError, DataError, meant
-from nasrepro.evaluate import EvaluateConfig, check_fits
+from nasrepro.evaluate import EvaluateConfig, check_batches, check_fits
 from nasrepro.nets.config import CellNetConfig, ChainNetConfig, NetConfig
 from nasrepro.paths import exists, result, results_dir, results_dirs
 from nasrepro.runs.config import changed, from_dict, to_dict
@@ -118,8 +118,8 @@ class Bench:
                 "a benchmark has at least 1 cell and 1 seed, "
                 f"found cells={self.cells}, seeds={self.seeds}"
             )
-        images = self.data.train_images, self.data.validation_images
-        check_fits(self.evaluate, self.net.tracked_statistics, *images)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        check_batches(self.evaluate, self.data.validation_images)
 
     def __str__(self) -> str:
         """The sentence for the command line."""

@@ -203,18 +203,22 @@ class FinetuneConfig(RunConfig):
     @property
     def evaluated_images(self) -> int:
         """Images in the evaluations of all cells, at most."""
-        return self.looked_at * self.supernet.cells.at_most(self.supernet.subspace)
+        return self.evaluated_per_path * self.supernet.cells.at_most(self.supernet.subspace)
 
     @property
-    def looked_at(self) -> int:
+    def evaluated_per_path(self) -> int:
         """Images that a path is evaluated on, those of single batches among them."""
-        whole = self.data.validation_images
+        whole = len(self.validated) * self.data.validation_images
         if self.frozen:  # at once, in batches, and as many training images
-            return 3 * len(self.validated) * whole
-        starts = range(0, whole, self.batch_size)
-        sizes = [min(self.batch_size, whole - start) for start in starts]
-        mini = np.resize(sizes, len(points(self.steps)))  # one batch at each point of the curve
-        return len(self.validated) * whole + int(mini.sum())
+            return 3 * whole
+        # A batch at each point of the curve.
+        return whole + int(np.resize(self.validation_sizes, len(points(self.steps))).sum())
+
+    @property
+    def validation_sizes(self) -> np.ndarray:
+        """Images of each batch of validation images; the last may have fewer."""
+        images, size = self.data.validation_images, self.batch_size
+        return np.minimum(size, images - np.arange(0, images, size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +281,7 @@ def run_finetune(config: FinetuneConfig, device: str = "cpu") -> Record:
         arrays=arrays,
         measurement=watch.measurement(
             trained=paths * config.steps * config.batch_size,
-            evaluated=paths * config.looked_at,
+            evaluated=paths * config.evaluated_per_path,
         ),
     )
 

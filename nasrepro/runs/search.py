@@ -17,7 +17,7 @@ from nasrepro.darts.search import Searched, initial_alphas, search
 from nasrepro.darts.spectrum import architecture_spectrum
 from nasrepro.data.images import Split
 from nasrepro.errors import ConfigError, at_least
-from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct, prepared
+from nasrepro.evaluate import EvaluateConfig, check_batches, check_fits, loss_and_correct, prepared
 from nasrepro.nets.config import NetConfig
 from nasrepro.runs.config import RunConfig, changed
 from nasrepro.runs.families import Relaxed, check_parts, relaxed_of
@@ -78,8 +78,8 @@ class SearchConfig(RunConfig):
             )
         check_search(self.algorithm, self.train)
         self._check_phases()
-        images = self.data.train_images, self.data.validation_images
-        check_fits(self.evaluate, self.net.tracked_statistics, *images)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        check_batches(self.evaluate, self.evaluated)
         if self.evaluated > self.data.validation_images:
             raise ConfigError(
                 f"{self.data.validation_images} validation images are there, not {self.evaluated}"

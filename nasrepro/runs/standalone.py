@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nasrepro.data.images import held_out_test
 from nasrepro.errors import at_least
-from nasrepro.evaluate import EvaluateConfig, check_fits, loss_and_correct
+from nasrepro.evaluate import EvaluateConfig, check_batches, check_fits, loss_and_correct
 from nasrepro.runs.config import RunConfig
 from nasrepro.runs.families import check_parts, family_of
 from nasrepro.runs.machine import check_device
@@ -54,8 +54,8 @@ class StandaloneConfig(RunConfig):
     def __post_init__(self) -> None:
         at_least(0, seed=self.seed)
         check_parts(self.cell, self.net)
-        images = self.data.train_images, self.data.validation_images
-        check_fits(self.evaluate, self.net.tracked_statistics, *images)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        check_batches(self.evaluate, self.data.validation_images)
 
     @property
     def trained_images(self) -> int:

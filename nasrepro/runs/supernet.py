@@ -11,6 +11,7 @@ from nasrepro.evaluate import (
     EvaluateConfig,
     Evaluations,
     ManyPaths,
+    check_batches,
     check_fits,
     evaluate_paths,
 )
@@ -63,8 +64,8 @@ class SupernetConfig(RunConfig):
         check_parts(self.subspace, self.net, self.cells)
         check_sampler(self.sampler, self.subspace)
         _check_sampling(self)
-        images = self.data.train_images, self.data.validation_images
-        check_fits(self.evaluate, self.net.tracked_statistics, *images)
+        check_fits(self.evaluate, self.net.tracked_statistics, self.data.train_images)
+        check_batches(self.evaluate, self.data.validation_images)
 
     @property
     def needed_table(self) -> str | None:

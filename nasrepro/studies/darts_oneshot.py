@@ -46,7 +46,7 @@ class Profile:
 
     base: SearchConfig  # first-order DARTS, of any of the spaces
     period: int  # steps that SoTL-DARTS sums over
-    shorter: int  # with the thesis' other hyper-parameters
+    shorter_period: int  # with the thesis' other hyper-parameters
     seeds: int
     exact: tuple[int, ...] = ()  # spaces with exact gradients over 7 steps, too
 
@@ -76,7 +76,7 @@ PROFILES = {
             },
         ),
         period=3,
-        shorter=2,
+        shorter_period=2,
         seeds=1,
     ),
     # Half of the images of NAS-Bench-201's searches, for time, and so twice the rate of the alphas:
@@ -94,10 +94,10 @@ PROFILES = {
             },
         ),
         period=13,
-        shorter=2,  # a tenth, but still a sum
+        shorter_period=2,  # a tenth, but still a sum
         seeds=2,
     ),
-    "paper": Profile(base=PAPER, period=100, shorter=10, seeds=3, exact=(3,)),
+    "paper": Profile(base=PAPER, period=100, shorter_period=10, seeds=3, exact=(3,)),
 }
 
 
@@ -107,7 +107,7 @@ PROFILES = {
 def factors(profile: Profile, space: int) -> tuple[Factor, ...]:
     """The settings of study 5 that are searched in a space, each after the one that it changes."""
     known = {factor.name: factor for factor in darts.factors(darts.PROFILES["cpu"])}
-    other = {"algorithm.steps": profile.shorter, "train.batch_size": Times(1 / 2)}
+    other = {"algorithm.steps": profile.shorter_period, "train.batch_size": Times(1 / 2)}
     exact = (known[SHORT], known[EXACT]) if space in profile.exact else ()
     return (
         *darts.controls(profile.period).values(),

@@ -192,7 +192,7 @@ def _frozen(run: Observed) -> Rows:
     """What the first images say, of each kind that a run has looked at."""
     arrays, size, whole = run.arrays, run.config.batch_size, run.config.data.validation_images
     trained = np.full(run.config.steps, size)
-    in_batches, at_once = run.validation_sizes, np.array([whole])
+    in_batches, at_once = run.config.validation_sizes, np.array([whole])
     at_most = min(run.config.evaluate.batch_size, whole)
     looks: list[tuple[str, str, np.ndarray, str, int]] = [
         (finetune.LOSS, finetune.CORRECT, trained, "training, augmented", size),
@@ -260,7 +260,7 @@ def _usage(record: Record, left_out: bool) -> tuple:
     steps = measured.train_images_per_second / config.batch_size
     # Older records count whole looks alone, so the paths are told by the steps that they took.
     paths = measured.train_seconds * steps / config.steps
-    looked = paths * config.looked_at
+    looked = paths * config.evaluated_per_path
     return (
         len(cells),
         float(record.status == "diverged"),

@@ -46,7 +46,7 @@ class Profile:
     seeds: int
     steps: int  # of SPOS, as the thesis
     short: int  # of all others
-    looked: int  # after so many, tables look at validation images, too
+    validated: int  # steps after which claims are about all validation images
     batch_size: int
     grid: Mapping[int, int]  # batch sizes beside it (figure 4.7), and steps of each
     orders: int
@@ -65,7 +65,7 @@ PROFILES = {
         seeds=2,
         steps=12,
         short=10,
-        looked=10,
+        validated=10,
         batch_size=30,
         grid={60: 10},
         orders=2,
@@ -91,7 +91,7 @@ PROFILES = {
         seeds=3,
         steps=300,
         short=100,
-        looked=100,
+        validated=100,
         batch_size=64,
         grid={128: 156, 256: 100},  # an epoch has 156 and 78; claims are after 100
         orders=5,
@@ -117,7 +117,7 @@ PROFILES = {
         seeds=3,
         steps=300,
         short=300,
-        looked=100,
+        validated=100,
         batch_size=64,
         grid={128: 195, 256: 100},  # an epoch has 195 and 97; claims are after 100
         orders=5,
@@ -177,7 +177,7 @@ def _run(
     whole = trainer == SPOS and not change  # as long as in the thesis' figures
     steps = profile.steps if whole else profile.short
     settings: dict[str, Any] = {"steps": steps, "batch_size": profile.batch_size, **change}
-    after = {profile.looked, settings["steps"]}
+    after = {profile.validated, settings["steps"]}
     config = FinetuneConfig(
         supernet,
         learning_rate=rate,

@@ -156,7 +156,7 @@ def _run(
         batch_size=of_all.batch_size,
         learning_rate=rate,
         weight_decay=mine.weight_decay,
-        validated=tuple(sorted({of_all.looked, steps})) if rate else (0,),
+        validated=tuple(sorted({of_all.validated, steps})) if rate else (0,),
     )
     return config, {
         "space": str(subspace),

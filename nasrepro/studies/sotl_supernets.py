@@ -158,8 +158,8 @@ def quantities(frames: Mapping[str, pd.DataFrame]) -> dict[str, Quantity]:
             for n, of in each.items()
             if "sotl-best-rises-least" in of
         }
-        of_201 = losses(frames["losses"]) if "losses" in frames else {}
-        everywhere = (of_201, *each.values())
+        of_201 = frames.get("losses", pd.DataFrame())
+        everywhere = [*each.values(), losses(of_201)] if len(of_201) else [*each.values()]
         rates = [of["sotl-loss-rates"] for of in everywhere if "sotl-loss-rates" in of]
         if rates:
             found["sotl-loss-rates"] = Smallest(tuple(rates))

@@ -70,7 +70,7 @@ class Observed:
         """
         arrays, config = self.arrays, self.config
         curve, validated = arrays[finetune.CURVE], arrays[finetune.VALIDATED]
-        mini = self.validation_sizes[np.arange(len(curve)) % len(self.validation_sizes)]
+        mini = np.resize(config.validation_sizes, len(curve))
         whole = config.data.validation_images
         each = np.arange(1, config.steps + 1)
         if name in finetune.GRADIENTS:  # before the first step sums are zero
@@ -87,12 +87,6 @@ class Observed:
         }
         steps, values, of = found[name]
         return steps, arrays[values].astype(np.float64) / of
-
-    @property
-    def validation_sizes(self) -> np.ndarray:
-        """Images of each batch of validation images; the last may have fewer."""
-        images, size = self.config.data.validation_images, self.config.batch_size
-        return np.minimum(size, images - np.arange(0, images, size))
 
     def scores(self, estimator: sotl.Estimator) -> Curve | None:
         """The steps, and what an estimator says after them, more is better, [cells, steps]."""

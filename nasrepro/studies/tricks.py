@@ -93,10 +93,10 @@ ON_MEDIUM: Mapping[str, Mapping[str, Any]] = {
 FAIRNAS = {"sampler": "strictly-fair", "train.gradients": "mean", "train.batches": "shared"}
 MULTI_PATH = {"sampler": "uniform-4", "train.gradients": "mean", "train.batches": "shared"}
 OPERATIONS = "subspace.operations"
+PORTION = 0.9  # of all training images: that of Yu's baseline, beside which other portions stand
 # Cells that are trained: a random part of the space, another one for each seed; or the best by
 # truth. Of a random part all cells are evaluated that the baseline evaluates, which are a random
 # part themselves: both are compared on these.
-PORTION = 0.9  # of all training images: that of Yu's baseline, beside which other portions stand
 DENSITIES = {f"density 1/{k}": Subspace().size // k for k in (4, 16, 64)}
 PRUNED = {f"best 1/{k}": Subspace().size // k for k in (8, 128)}
 DEPTHS = tuple(f"strictly fair, cells a stage {n}" for n in range(1, 6))
